@@ -1,0 +1,54 @@
+# Needs Python 3.11 or newer and make; everything else is fetched and built on first use.
+# Another interpreter: make PYTHON=/path/to/python3.12 test
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PROTOS := $(shell find protos)   # folders too: a deleted file changes its folder
+CODE := kernel chenu_gate services cli deploy
+READY := .venv/.ready gen/.ready
+
+.PHONY: help demo up down test check bench gen format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Play the whole story once: request, block, approval, run, proof
+	$(BIN)/chenu demo
+
+up: $(READY) ## Start the fleet on this machine and print where things are
+	$(BIN)/chenu up
+
+down: $(READY) ## Stop what `make up` left running
+	$(BIN)/chenu down
+
+test: $(READY) ## Run every test, on real PostgreSQL and NATS
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Formatting, lint, types, contracts, import rules, file sizes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m tests.contract.check_sizes
+	$(BIN)/buf lint gen/chenu.binpb --config buf.yaml
+	$(BIN)/lint-imports
+	$(BIN)/mypy $(wildcard $(CODE))
+
+bench: $(READY) ## Measure the fleet on this machine; prints, never judges
+	$(BIN)/python -m tests.performance
+
+gen: $(READY) ## Build the stubs in gen/ from protos/
+
+format: .venv/.ready ## Put the code in its one shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/.ready ## Choose newer versions of everything that is installed
+	sh deploy/lock.sh
+
+clean: ## Remove what make built (a stack's state in .chenu/ stays)
+	rm -rf .venv gen build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/.ready: pyproject.toml requirements-dev.lock requirements-uv.lock deploy/install.sh
+	@PYTHON="$(PYTHON)" sh deploy/install.sh
+
+gen/.ready: $(PROTOS) .venv/.ready
+	@$(BIN)/python protos/generate.py

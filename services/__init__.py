@@ -1,0 +1,1 @@
+"""The nine services; each knows the others by their stubs only."""
