@@ -3,7 +3,8 @@
 
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-PROTOS := $(shell find protos)   # folders too: a deleted file changes its folder
+# folders too: a deleted file changes its folder
+PROTOS := $(shell find protos -name __pycache__ -prune -o -print)
 CODE := kernel chenu_gate services cli deploy
 READY := .venv/.ready gen/.ready
 
@@ -51,4 +52,4 @@ clean: ## Remove what make built (a stack's state in .chenu/ stays)
 	@PYTHON="$(PYTHON)" sh deploy/install.sh
 
 gen/.ready: $(PROTOS) .venv/.ready
-	@$(BIN)/python protos/generate.py
+	@$(BIN)/python -B protos/generate.py

@@ -16,6 +16,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb  # its only copy of the rules' proto
+from stub_types import StubTypes
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -64,6 +65,8 @@ def generate(target: Path, validate_set: Path) -> None:
     )
     services = [path for path in ours if path.endswith("_service.proto")]
     run_protoc(*sources, f"--grpc_python_out={target}", *services)
+    image = FileDescriptorSet.FromString((target / "chenu.binpb").read_bytes())
+    StubTypes(image).write(target)
 
 
 def main() -> None:
