@@ -1,0 +1,241 @@
+"""The permit: governance's signed word, good for seconds, that one decision may be executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from jwt.algorithms import OKPAlgorithm
+
+from chenu_gate.action import Action
+from chenu_gate.canonical_json import digest
+
+ISSUER = "chenu"
+TYPE = "permit+jwt"
+LIFETIME = timedelta(seconds=10)
+MAX_LEEWAY = timedelta(seconds=2)
+_MAX_TOKEN = 4096
+
+PermitKeys = Mapping[str, Ed25519PublicKey]
+
+
+class PermitRefused(Exception):
+    """A permit that permits nothing here; one class for each reason."""
+
+    reason = "PERMIT_INVALID"
+    message = "the permit is not valid"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(f"{self.message}: {detail}" if detail else self.message)
+
+
+class PermitForged(PermitRefused):
+    """Not signed by governance, or not a permit at all."""
+
+    message = "this is not a permit signed by a known key of governance"
+
+
+class PermitExpired(PermitRefused):
+    """Its seconds are over, or have not begun by this clock."""
+
+    reason = "PERMIT_EXPIRED"
+    message = "the permit is not in force now; ask governance for another with the same request id"
+
+
+class PermitForAnotherAudience(PermitRefused):
+    """Meant for another executor."""
+
+    reason = "PERMIT_AUDIENCE"
+    message = "the permit is for another executor"
+
+
+class PermitForAnotherAction(PermitRefused):
+    """The bytes received are not the bytes that were permitted."""
+
+    reason = "PERMIT_ACTION"
+    message = "the permit is for another action; one changed byte makes another action"
+
+
+class PermitForAnotherIdentity(PermitRefused):
+    """The action's principal is not whom the permit was given for."""
+
+    reason = "PERMIT_IDENTITY"
+    message = "the permit is for another tenant, identity or person"
+
+
+class PermitFrozen(PermitRefused):
+    """Minted before a freeze that this executor has acknowledged."""
+
+    reason = "PERMIT_FROZEN"
+    message = "a freeze voided the permit; ask governance again once it is lifted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """What a permit says. `action` is the digest of the action's canonical bytes."""
+
+    id: str
+    decision: str
+    action: str
+    audience: str
+    tenant: str
+    identity: str
+    person: str
+    freeze_epoch: int
+    issued_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def for_action(
+        cls, action: Action, *, permit_id: str, decision: str, freeze_epoch: int, now: datetime
+    ) -> Permit:
+        """The permit for executing this action, once, by the executor that it names."""
+        issued_at = now.astimezone(UTC).replace(microsecond=0)
+        return cls(
+            id=permit_id,
+            decision=decision,
+            action=action.digest,
+            audience=action.executor,
+            tenant=action.principal.tenant,
+            identity=action.principal.identity,
+            person=action.principal.person,
+            freeze_epoch=freeze_epoch,
+            issued_at=issued_at,
+            expires_at=issued_at + LIFETIME,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedAction:
+    """An action together with the verified permit to execute it: what `verify` proves."""
+
+    action: Action
+    permit: Permit
+
+
+def mint(permit: Permit, key: Ed25519PrivateKey, kid: str) -> str:
+    """The signed token. Only governance holds such a key."""
+    claims = {
+        "iss": ISSUER,
+        "jti": permit.id,
+        "decision": permit.decision,
+        "action": permit.action,
+        "aud": permit.audience,
+        "tenant": permit.tenant,
+        "identity": permit.identity,
+        "person": permit.person,
+        "freeze_epoch": permit.freeze_epoch,
+        "iat": int(permit.issued_at.timestamp()),
+        "nbf": int(permit.issued_at.timestamp()),
+        "exp": int(permit.expires_at.timestamp()),
+    }
+    return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": kid, "typ": TYPE})
+
+
+def verify(
+    token: str,
+    keys: PermitKeys,
+    *,
+    audience: str,
+    action_bytes: bytes,
+    now: datetime,
+    freeze_epoch: int = 0,
+    leeway: timedelta = timedelta(seconds=1),
+) -> PermittedAction:
+    """The action that this executor may execute now; raises `PermitRefused` or `ActionRefused`.
+
+    Offline: `keys` are governance's public keys, `freeze_epoch` the newest that this
+    executor has acknowledged. The action's bytes are hashed as they were received.
+    """
+    if not timedelta(0) <= leeway <= MAX_LEEWAY:
+        raise ValueError(f"leeway must lie between 0 and {MAX_LEEWAY.total_seconds():.0f} s")
+    permit = _permit(_claims(token, keys))
+    if permit.audience != audience:
+        raise PermitForAnotherAudience
+    if not permit.issued_at - leeway <= now < permit.expires_at + leeway:
+        raise PermitExpired
+    if permit.action != digest(action_bytes):
+        raise PermitForAnotherAction
+    action = Action.parse(action_bytes)
+    if action.executor != audience:
+        raise PermitForAnotherAudience("the action names another")
+    principal = action.principal
+    if (permit.tenant, permit.identity, permit.person) != (
+        principal.tenant,
+        principal.identity,
+        principal.person,
+    ):
+        raise PermitForAnotherIdentity
+    if permit.freeze_epoch < freeze_epoch:
+        raise PermitFrozen
+    return PermittedAction(action, permit)
+
+
+def permit_keys(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
+    """The Ed25519 keys of a JWKS document by their `kid`; keys of other kinds are left out."""
+    keys: dict[str, Ed25519PublicKey] = {}
+    for entry in jwks["keys"]:
+        if (entry.get("kty"), entry.get("crv")) == ("OKP", "Ed25519") and "kid" in entry:
+            key = OKPAlgorithm.from_jwk(dict(entry))
+            if isinstance(key, Ed25519PublicKey):
+                keys[entry["kid"]] = key
+    return keys
+
+
+def _claims(token: str, keys: PermitKeys) -> dict[str, Any]:
+    """The claims under a signature by a key that is known here, whatever the header offers."""
+    if len(token) > _MAX_TOKEN:
+        raise PermitForged("too long")
+    try:
+        header = jwt.get_unverified_header(token)
+        if header.keys() != {"alg", "kid", "typ"} or header["typ"] != TYPE:
+            raise PermitForged("its header is not a permit's")
+        if header["kid"] not in keys:
+            raise PermitForged("unknown key")
+        return jwt.decode(
+            token,
+            keys[header["kid"]],
+            algorithms=["EdDSA"],
+            issuer=ISSUER,
+            # Times and audience are compared by `verify`, with its own clock and answers.
+            options={
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+                "verify_aud": False,
+            },
+        )
+    except (jwt.InvalidTokenError, TypeError, ValueError) as error:
+        raise PermitForged from error
+
+
+_WORDS = {
+    "jti": "id",
+    "decision": "decision",
+    "action": "action",
+    "aud": "audience",
+    "tenant": "tenant",
+    "identity": "identity",
+    "person": "person",
+}
+
+
+def _permit(claims: Mapping[str, Any]) -> Permit:
+    for claim in _WORDS:
+        if type(claims.get(claim)) is not str:
+            raise PermitForged(f"claim {claim}")
+    for claim in ("freeze_epoch", "iat", "nbf", "exp"):
+        if type(claims.get(claim)) is not int:
+            raise PermitForged(f"claim {claim}")
+    if claims["iat"] != claims["nbf"]:
+        raise PermitForged("it is in force from the second it was minted, or it is not ours")
+    return Permit(
+        **{field: claims[claim] for claim, field in _WORDS.items()},
+        freeze_epoch=claims["freeze_epoch"],
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )
