@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from chenu_gate.action import Action
 from chenu_gate.canonical_json import digest
 from chenu_gate.permit import (
     LIFETIME,
@@ -37,8 +36,8 @@ KEYS = {"k1": KEY.public_key()}
 ACTION = an_action()
 
 
-def a_permit(action: Action = ACTION, **changes: Any) -> Permit:
-    permit = Permit.for_action(action, permit_id="p-1", decision="d-1", freeze_epoch=3, now=NOW)
+def a_permit(**changes: Any) -> Permit:
+    permit = Permit.for_action(ACTION, permit_id="p-1", decision="d-1", freeze_epoch=3, now=NOW)
     return replace(permit, **changes)
 
 
@@ -132,8 +131,7 @@ def test_bytes_that_are_no_canonical_action_are_refused_even_with_their_own_perm
 
 @pytest.mark.parametrize("whom", ["tenant", "identity", "person"])
 def test_a_permit_for_somebody_else_is_refused(whom: str) -> None:
-    changes: dict[str, Any] = {whom: "somebody-else"}
-    token = mint(a_permit(**changes), KEY, "k1")
+    token = mint(a_permit(**{whom: "somebody-else"}), KEY, "k1")
 
     with pytest.raises(PermitForAnotherIdentity):
         checked(token)
@@ -257,7 +255,7 @@ def test_keys_come_from_a_key_set_and_only_those_that_sign_permits() -> None:
 def test_every_reason_stands_in_the_contract() -> None:
     from chenu.governance.v1.error_reason_pb2 import ErrorReason
 
-    permits = [PermitRefused, *PermitRefused.__subclasses__()]
+    permits: list[type[PermitRefused]] = [PermitRefused, *PermitRefused.__subclasses__()]
     assert len(permits) == 7
     reasons = {ActionRefused.reason} | {refusal.reason for refusal in permits}
     assert {f"ERROR_REASON_{reason}" for reason in reasons} <= set(ErrorReason.keys())
