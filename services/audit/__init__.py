@@ -1,0 +1,1 @@
+"""Keeps every audit event once, in a Merkle log that anyone can check."""
