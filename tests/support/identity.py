@@ -1,0 +1,186 @@
+"""Tokens for the tests of services, and a stand-in for identity that vouches for them.
+
+    async with StandInIdentity() as identity:          # a gRPC server on a free port
+        shared = SharedSettings(identity_address=identity.address)
+        person = Person()                              # ids of its own
+        metadata = identity.as_human(person)           # for grpc: stub.Get(request, metadata=...)
+        metadata = identity.as_nova(person)            # a delegation in Nova's hands
+        metadata = identity.as_voter(person, checkpoint_id, view_digest)
+
+It serves what the other services ask of identity: the key set, service tokens
+(for whoever asks), renewals, and eligibility (everyone, but for `not_eligible`).
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Self
+from uuid import uuid4
+
+import grpc
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chenu.identity.v1 import (
+    eligibility_service_pb2,
+    eligibility_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
+from kernel.caller import SYSTEM_TENANT
+from kernel.interceptors.authentication import AUTHORIZATION, SERVICE_AUTHORIZATION
+from kernel.tokens import KeySet, SigningKey
+
+Metadata = tuple[tuple[str, str], ...]
+
+
+def _id() -> str:
+    return str(uuid4())
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a tenant, an identity and a session of their own."""
+
+    person: str = field(default_factory=_id)
+    tenant: str = field(default_factory=_id)
+    identity: str = field(default_factory=_id)
+    session: str = field(default_factory=_id)
+    roles: tuple[str, ...] = ("owner", "auditor")
+
+
+class TokenMint:
+    """Signs every kind of token; `keys` is the KeySet that accepts them."""
+
+    def __init__(self, key: SigningKey | None = None) -> None:
+        self.key = key or SigningKey(Ed25519PrivateKey.generate())
+        self.keys = KeySet(self.key_set)
+
+    async def key_set(self) -> str:
+        """The JWKS document."""
+        return json.dumps({"keys": [self.key.jwk]})
+
+    def access(self, person: Person, *, agent: str = "", ttl: float = 1800, **changes: Any) -> str:
+        """An access token; `changes` replace or add claims."""
+        claims = {**_claims(person, agent), "aud": "chenu", **changes}
+        return self.key.sign(claims, typ="access+jwt", ttl=ttl)
+
+    def delegation(
+        self, person: Person, *, agent: str = "", ttl: float = 900, **changes: Any
+    ) -> str:
+        """A delegation to Nova."""
+        extra = {"aud": "nova", "act": {"service": "nova"}, "delegation": _id()}
+        claims = {**_claims(person, agent), **extra, **changes}
+        return self.key.sign(claims, typ="delegation+jwt", ttl=ttl)
+
+    def vote(
+        self, person: Person, checkpoint: str, view_digest: str, *, ttl: float = 60, **changes: Any
+    ) -> str:
+        """A token for one vote."""
+        extra = {"aud": "governance", "checkpoint": checkpoint, "view_digest": view_digest}
+        claims = {**_claims(person, ""), **extra, "amr": ["pwd"], **changes}
+        return self.key.sign(claims, typ="vote+jwt", ttl=ttl)
+
+    def service(self, name: str, *, ttl: float = 600, **changes: Any) -> str:
+        """A service's own token."""
+        claims = {"sub": name, "aud": "chenu", "actor": "service", "tenant": SYSTEM_TENANT}
+        return self.key.sign({**claims, **changes}, typ="service+jwt", ttl=ttl)
+
+    def as_human(self, person: Person) -> Metadata:
+        """Metadata of a call by the person."""
+        return bearer(self.access(person))
+
+    def as_agent(self, person: Person, agent: str) -> Metadata:
+        """Metadata of a call by one of the person's agents."""
+        return bearer(self.access(person, agent=agent))
+
+    def as_nova(self, person: Person, agent: str = "") -> Metadata:
+        """Metadata of a call by Nova under a delegation."""
+        return bearer(self.delegation(person, agent=agent), self.service("nova"))
+
+    def as_voter(self, person: Person, checkpoint: str, view_digest: str) -> Metadata:
+        """Metadata of one vote."""
+        return bearer(self.vote(person, checkpoint, view_digest))
+
+    def as_service(self, name: str) -> Metadata:
+        """Metadata of a call by a service on its own account."""
+        return bearer("", self.service(name))
+
+
+class StandInIdentity(TokenMint):
+    """A gRPC server that answers for identity with this mint's keys."""
+
+    def __init__(self, key: SigningKey | None = None) -> None:
+        super().__init__(key)
+        self.address = ""
+        self.not_eligible: dict[str, str] = {}
+        """Person id → the reason why their votes do not count."""
+        self.ended_delegations: set[str] = set()
+        """Delegation ids that are not renewed any more."""
+        self._server = grpc.aio.server()
+
+    async def __aenter__(self) -> Self:
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server(_Tokens(self), self._server)
+        eligibility_service_pb2_grpc.add_EligibilityServiceServicer_to_server(
+            _Eligibility(self), self._server
+        )
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(0)
+
+
+class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
+    def __init__(self, identity: StandInIdentity) -> None:
+        self._identity = identity
+
+    async def GetKeySet(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+        return token_service_pb2.GetKeySetResponse(jwks=await self._identity.key_set())
+
+    async def IssueServiceToken(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        name = jwt.decode(request.assertion, options={"verify_signature": False})["sub"]
+        return token_service_pb2.IssueServiceTokenResponse(
+            service_token=self._identity.service(name)
+        )
+
+    async def RenewDelegation(self, request: Any, context: Any) -> Any:  # noqa: N802
+        claims = jwt.decode(request.delegation_token, options={"verify_signature": False})
+        if claims["delegation"] in self._identity.ended_delegations:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the delegation has ended")
+        for timed in ("exp", "iat", "jti"):
+            del claims[timed]
+        answer = token_service_pb2.RenewDelegationResponse(
+            delegation_token=self._identity.key.sign(claims, typ="delegation+jwt", ttl=900)
+        )
+        answer.expire_time.FromSeconds(int(time.time()) + 900)
+        answer.deadline.FromSeconds(int(time.time() + timedelta(hours=48).total_seconds()))
+        return answer
+
+
+class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
+    def __init__(self, identity: StandInIdentity) -> None:
+        self._identity = identity
+
+    async def CheckEligibility(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        answer = eligibility_service_pb2.CheckEligibilityResponse()
+        for voter in request.voters:
+            reason = self._identity.not_eligible.get(voter.person_id, "")
+            answer.eligibilities.add(person_id=voter.person_id, eligible=not reason, reason=reason)
+        return answer
+
+
+def bearer(token: str, service_token: str = "") -> Metadata:
+    """The metadata that carries these tokens."""
+    pairs = ((AUTHORIZATION, token), (SERVICE_AUTHORIZATION, service_token))
+    return tuple((header, f"Bearer {value}") for header, value in pairs if value)
+
+
+def _claims(person: Person, agent: str) -> dict[str, Any]:
+    claims: dict[str, Any] = {
+        "sub": person.person, "tenant": person.tenant, "identity": person.identity,
+        "actor": "agent" if agent else "human", "roles": list(person.roles), "sid": person.session,
+    }  # fmt: skip
+    return claims | ({"agent": agent} if agent else {})
