@@ -1,0 +1,65 @@
+"""Becomes a server: gives up root, ties its life to its parent's, keeps the lock, executes.
+
+Run as a program of its own (`python -I -S launch.py OPTIONS COMMAND…`), because
+between fork and exec of a process with threads such work is not safe. OPTIONS
+is a JSON object, see `deploy.local.daemon`.
+"""
+
+import ctypes
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+CLONE_NEWUSER = 0x10000000
+PR_SET_PDEATHSIG = 1
+
+
+def enter_namespace(uid: int, gid: int) -> None:
+    """Becomes `uid` within a user namespace in which the files of root are uid's."""
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER) != 0:
+        sys.exit(f"launch: no user namespace: {os.strerror(ctypes.get_errno())}")
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} 0 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} 0 1")
+
+
+def become(uid: int, gid: int) -> None:
+    """Becomes another user for good."""
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def die_with(parent: int, signal: int) -> None:
+    """Has the kernel send `signal` when the parent is gone, however it went."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal)
+    if os.getppid() != parent:
+        sys.exit("launch: the parent is gone already")
+
+
+def main() -> None:
+    """Does what the options say, in the order in which the kernel accepts it."""
+    options: dict[str, Any] = json.loads(sys.argv[1])
+    command = sys.argv[2:]
+    if options.get("detached") and os.fork() != 0:
+        os._exit(0)
+    if "namespace" in options:
+        enter_namespace(*options["namespace"])
+    if "user" in options:
+        become(*options["user"])
+    # Only now: a change of user would make the kernel forget it.
+    if "parent" in options and sys.platform == "linux":
+        die_with(*options["parent"])
+    for path in (command[0], *options["needs"]):
+        if not os.access(path, os.X_OK):
+            sys.exit(f"launch: user {os.getuid()} cannot reach {path}: Permission denied")
+    if "lock" in options:
+        os.ftruncate(options["lock"], 0)
+        os.pwrite(options["lock"], str(os.getpid()).encode(), 0)
+    os.execv(command[0], command)  # noqa: S606 (no shell is the point)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""A server process that can be found again, stopped and killed, by whoever started it or not."""
+
+import errno
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.account import ENVIRONMENT, SELF, Account, launched
+from deploy.local.errors import (
+    AlreadyRunning,
+    BackendError,
+    BinariesMissing,
+    DiskFull,
+    PortTaken,
+    StartFailed,
+    explained,
+)
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to execute, as whom, and which folders that account must reach."""
+
+    arguments: Sequence[str | Path]
+    account: Account = SELF
+    needs: Sequence[Path] = field(default=())
+
+
+class Server(ABC):
+    """A server, its data in `folder`, and its port, which once chosen stays for the object's life.
+
+    The process and its children hold a lock file open for as long as any of
+    them lives, and its id stands in it: so "is it alive" never depends on an
+    id that may by now be another program's.
+    """
+
+    name: str
+    stop_signals: tuple[signal.Signals, ...]
+    start_seconds: int
+
+    def __init__(self, folder: Path, log: Path, *, port: int = 0) -> None:
+        self.folder = folder.absolute()
+        self.log = log.absolute()
+        self.port = port
+        self._any_port = not port
+        self._lock = self.folder / "lock"
+        self._log_start = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def prepare(self) -> Command:
+        """Makes what the server needs in `folder`; the lock is held."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether the process that was started does its work by now."""
+
+    def start(self, *, detached: bool = False) -> None:
+        """Starts the server and returns when it is ready; data is made on first use.
+
+        Unless detached, call it from the main thread: on Linux the kernel ends
+        the server with the thread that started it, even if that was killed.
+        """
+        for attempts_left in (4, 3, 2, 1, 0):
+            self.port = self.port or free_port()
+            try:
+                with explained(self.folder):
+                    self._start(detached)
+            except PortTaken:
+                # Between finding a free port and using it, someone was faster.
+                if not (self._any_port and attempts_left):
+                    raise
+                self.port = 0
+            else:
+                return
+
+    def stop(self) -> None:
+        """Shuts down in order, by harder means if that takes too long."""
+        self._end(*self.stop_signals, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Ends it as a crash would, and returns when all of it is gone."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stops and starts it on the same port."""
+        self.stop()
+        self.start()
+
+    def running(self) -> bool:
+        """Whether it, or a child that it left behind, is alive, whoever started it."""
+        try:
+            lock = os.open(self._lock, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(lock)
+
+    def pid(self) -> int | None:
+        """Its process id, or that of its last life."""
+        try:
+            return int(self._lock.read_text() or 0) or None
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def locked(self) -> Iterator[int]:
+        """Makes sure that no server runs here; a process started meanwhile inherits the lock."""
+        lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunning(self.name, self.folder, self.pid()) from None
+            os.ftruncate(lock, 0)  # the id of an earlier process must not be taken for this one's
+            yield lock
+        finally:
+            os.close(lock)
+
+    def failure(self, said: str) -> BackendError:
+        """The error that the server's last words mean."""
+        if "no space left on device" in said.lower():
+            return DiskFull(self.folder)
+        if "address already in use" in said.lower():
+            return PortTaken(self.name, self.port)
+        return StartFailed(self.name, self.log, said)
+
+    def _start(self, detached: bool) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.locked() as lock:
+            refuse_taken_port(self.name, self.port)
+            self._spawn(self.prepare(), lock, detached)
+        end = time.monotonic() + self.start_seconds
+        while not self.ready():
+            if self._ended() or time.monotonic() > end:
+                self.kill()
+                raise self.failure(self._said())
+            time.sleep(0.01)
+
+    def _spawn(self, command: Command, lock: int, detached: bool) -> None:
+        """Starts the process in a session of its own, so that Ctrl-C is ours to pass on."""
+        self._reap()
+        options = command.account.options() | {"detached": detached, "lock": lock}
+        if not detached:
+            options["parent"] = [os.getpid(), int(self.stop_signals[0])]
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                launched(command.arguments, options, needs=command.needs),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock,),
+                start_new_session=True,
+                env=ENVIRONMENT,
+            )
+        if detached:
+            self._reap()
+
+    def _end(self, *signals: signal.Signals) -> None:
+        """Sends one signal after the other until nothing of the server is alive."""
+        for number in signals:
+            pid = self.pid()
+            if pid is not None and self.running():
+                with suppress(ProcessLookupError):  # its children are about to notice
+                    os.kill(pid, number)
+            if self._wait_for_end(seconds=30):
+                break
+        self._reap()
+
+    def _wait_for_end(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self.running():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def _ended(self) -> bool:
+        return not self.running() if self._process is None else self._process.poll() is not None
+
+    def _reap(self) -> None:
+        """Takes the exit status of a process that has ended, so that no zombie stays."""
+        if self._process is not None:
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def _said(self) -> str:
+        """The end of what the server has logged since it was last started."""
+        with self.log.open("rb") as log:
+            log.seek(max(self._log_start, self.log.stat().st_size - 4096))
+            return log.read().decode(errors="replace").strip()
+
+
+def free_port() -> int:
+    """A port that no one listens on; someone else may take it before it is used."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def refuse_taken_port(server: str, port: int) -> None:
+    """Raises `PortTaken` where something listens on the port already."""
+    with socket.socket() as probe:
+        # As servers do; without it a port whose last connections are closing seems taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(server, port) from error
+            raise BackendError(f"{server} cannot use port {port}: {error.strerror}") from error
+
+
+def installed(server: str, package: str, program: Path | None) -> Path:
+    """The program, if its package brought one for this platform."""
+    if program is None or not program.exists():
+        raise BinariesMissing(server, package)
+    return program

@@ -1,0 +1,1 @@
+"""What PostgreSQL must hold before the first migration."""

@@ -1,0 +1,101 @@
+"""The database, and of each service one schema and three roles.
+
+| role | logs in | may |
+|---|---|---|
+| `<service>_owner` | no | owns the schema and everything in it; migrations act as it |
+| `<service>_app` | yes | what the service's policies grant a caller's identity |
+| `<service>_worker` | yes | queues and outbox, without any identity |
+
+No role sees another service's schema, and PUBLIC sees nothing at all. Running
+it again changes nothing but the passwords.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+DATABASE = "chenu"
+SERVICES = ("identity", "threads", "governance", "audit", "nova", "llm", "courier")
+LOGINS = tuple(f"{service}_{kind}" for service in SERVICES for kind in ("app", "worker"))
+# Two provisionings at once would trip over each other's CREATE ROLE.
+PROVISIONING_LOCK = 0x6368656E75
+
+CREATE_ROLE = """
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+        CREATE ROLE {role};
+    END IF;
+END $$;
+ALTER ROLE {role} {login} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+"""
+
+CLOSE_TO_PUBLIC = """
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+"""
+
+# Who migrates becomes the owner (SET) but has none of its rights otherwise (INHERIT).
+SERVICE = """
+GRANT {service}_owner TO CURRENT_USER WITH SET TRUE, INHERIT FALSE;
+CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {service}_owner;
+REVOKE ALL ON SCHEMA {service} FROM PUBLIC;
+GRANT USAGE ON SCHEMA {service} TO {service}_app, {service}_worker;
+GRANT CONNECT ON DATABASE {database} TO {service}_app, {service}_worker;
+ALTER ROLE {service}_app IN DATABASE {database} SET search_path = {service};
+ALTER ROLE {service}_worker IN DATABASE {database} SET search_path = {service};
+SET LOCAL ROLE {service}_owner;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+RESET ROLE;
+"""
+
+
+async def provision_database(
+    admin_url: str, passwords: Mapping[str, str], *, database: str = DATABASE
+) -> None:
+    """Makes database, roles and schemas as the user of `admin_url`.
+
+    `passwords` holds one for each of LOGINS; a missing one is a KeyError before
+    anything is changed.
+    """
+    given = {login: passwords[login] for login in LOGINS}
+    server = await asyncpg.connect(admin_url)
+    try:
+        await server.execute("SELECT pg_advisory_lock($1)", PROVISIONING_LOCK)
+        if not await server.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
+            await server.execute(f"CREATE DATABASE {database}")
+        await _provision(database_url(admin_url, database), given, database)
+    finally:
+        await server.close()  # and so lets go of the lock
+
+
+async def _provision(url: str, passwords: Mapping[str, str], database: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute(CLOSE_TO_PUBLIC.format(database=database))
+            for service in SERVICES:
+                await connection.execute(
+                    CREATE_ROLE.format(role=f"{service}_owner", login="NOLOGIN")
+                )
+                for login in (f"{service}_app", f"{service}_worker"):
+                    await connection.execute(CREATE_ROLE.format(role=login, login="LOGIN"))
+                    await _set_password(connection, login, passwords[login])
+                await connection.execute(SERVICE.format(service=service, database=database))
+    finally:
+        await connection.close()
+
+
+async def _set_password(
+    connection: "asyncpg.Connection[asyncpg.Record]", role: str, password: str
+) -> None:
+    """Sets it by a statement that the server itself has quoted."""
+    statement = await connection.fetchval(
+        "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", role, password
+    )
+    await connection.execute(statement)
+
+
+def database_url(admin_url: str, database: str = DATABASE) -> str:
+    """The same server and user, at another database."""
+    return urlunsplit(urlsplit(admin_url)._replace(path=f"/{database}"))
