@@ -1,0 +1,249 @@
+"""Calls to other services: what a hop must pass on, it passes on by itself.
+
+    threads = ThreadServiceStub(service.channels.channel("threads"))
+    thread = await threads.GetThread(GetThreadRequest(thread_id=id))   # as current().caller
+    with acting_as(delegation): await threads.GetThread(...)           # with another token
+    with alone(): await identity.CheckVoter(...)                       # the service on its own
+
+Passed on: the deadline (minus a margin; 30 s where there is none), the caller's
+token, the service's own token, x-request-id, trace context. UNAVAILABLE is
+retried by gRPC, at most three attempts, within the deadline, after the delay
+that the server names. Calls are coroutines (streams: async generators), so a
+stub's answer is awaited or iterated and has no call object.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import grpc
+from google.protobuf.wrappers_pb2 import StringValue
+
+from chenu.events.v1.method_policy_pb2 import CallerKind
+from kernel.context import CallContext, current
+from kernel.errors import DeadlineExceeded
+from kernel.settings import SharedSettings
+from kernel.telemetry import trace_headers
+from kernel.tokens import SigningKey
+
+DEFAULT_DEADLINE_SECONDS: Final = 30.0
+MARGIN_SECONDS: Final = 0.05
+_TOKEN_TTL_SECONDS: Final = 600
+_PASSED_ON: Final = {
+    CallerKind.CALLER_KIND_HUMAN,
+    CallerKind.CALLER_KIND_AGENT,
+    CallerKind.CALLER_KIND_DELEGATION,
+}
+_acting: ContextVar[str | None] = ContextVar("chenu_acting", default=None)
+_SERVICE_CONFIG: Final = json.dumps(
+    {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [
+            {
+                "name": [{}],
+                "retryPolicy": {
+                    "maxAttempts": 3,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 3,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+)
+OPTIONS: Final[list[tuple[str, Any]]] = [
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.absolute_max_metadata_size", 32 << 10),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.service_config", _SERVICE_CONFIG),
+]
+
+
+@contextmanager
+def acting_as(token: str) -> Iterator[None]:
+    """Calls inside carry this token instead of the current caller's."""
+    reset = _acting.set(token)
+    try:
+        yield
+    finally:
+        _acting.reset(reset)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Calls inside carry the service's own token only."""
+    with acting_as(""):
+        yield
+
+
+class ServiceToken:
+    """The service's own token: an assertion signed by its key, traded at identity."""
+
+    METHOD: Final = "/chenu.identity.v1.TokenService/IssueServiceToken"
+
+    def __init__(self, service: str, key: SigningKey, identity: grpc.aio.Channel) -> None:
+        # Field 1 of the request is the assertion, field 1 of the answer the token: a StringValue
+        # reads and writes both, and the kernel needs no stub of a service.
+        self._issue: Any = identity.unary_unary(
+            self.METHOD, StringValue.SerializeToString, StringValue.FromString
+        )
+        self._service, self._key = service, key
+        self._token, self._renew_at = "", 0.0
+
+    async def __call__(self) -> str:
+        """A token with at least a quarter of its life before it."""
+        if time.monotonic() >= self._renew_at:
+            claims = {"sub": self._service, "aud": "identity"}
+            assertion = self._key.sign(claims, typ="assertion+jwt", ttl=60)
+            answer = await self._issue(StringValue(value=assertion), timeout=10)
+            self._token = answer.value
+            self._renew_at = time.monotonic() + _TOKEN_TTL_SECONDS * 0.75
+        return self._token
+
+
+class Channels:
+    """One channel to each service, made when it is first asked for."""
+
+    def __init__(self, settings: SharedSettings, service: str, key: SigningKey | None) -> None:
+        self._settings = settings
+        self._open: dict[str, grpc.aio.Channel] = {}
+        self.credentials: Callable[[], Awaitable[str]] | None = None
+        if key is not None:
+            self.credentials = ServiceToken(service, key, self.bare("identity"))
+
+    def bare(self, service: str) -> grpc.aio.Channel:
+        """A channel that adds nothing: no token, no deadline."""
+        if service not in self._open:
+            address = self._settings.address(service)
+            self._open[service] = open_channel(address, self._settings)
+        return self._open[service]
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        """A channel that passes on what the module's text says."""
+        return PassingChannel(self.bare(service), self)
+
+    async def close(self) -> None:
+        """Close them all; calls in hand are cancelled."""
+        for channel in self._open.values():
+            await channel.close()
+
+    async def outgoing(self, timeout: float | None) -> tuple[float, list[tuple[str, str]]]:
+        """Timeout and metadata of the next call."""
+        call = _call()
+        if timeout is None:
+            timeout = DEFAULT_DEADLINE_SECONDS
+        remaining = call.remaining() if call else None
+        if remaining is not None:
+            timeout = min(timeout, remaining - MARGIN_SECONDS)
+        if timeout <= 0:
+            raise DeadlineExceeded
+        metadata = list(trace_headers().items())
+        if call is not None:
+            metadata.append(("x-request-id", call.request_id))
+        if token := _token(call):
+            metadata.append(("authorization", f"Bearer {token}"))
+        if self.credentials is not None:
+            own = await self.credentials()
+            metadata.append(("x-chenu-service-authorization", f"Bearer {own}"))
+        return timeout, metadata
+
+
+class PassingChannel(grpc.aio.Channel):
+    """A channel of the same shape whose calls carry what a hop passes on."""
+
+    # A channel around a channel, since the interceptors of grpc.aio cost a task per call.
+
+    def __init__(self, inner: grpc.aio.Channel, channels: Channels) -> None:
+        self._inner, self._outgoing = inner, channels.outgoing
+
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable that awaits one answer."""
+        return self._one_answer(self._inner.unary_unary(*args, **kwargs))
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable that takes an iterator and awaits one answer."""
+        return self._one_answer(self._inner.stream_unary(*args, **kwargs))
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable that yields answers."""
+        return self._many_answers(self._inner.unary_stream(*args, **kwargs))
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable that takes an iterator and yields answers."""
+        return self._many_answers(self._inner.stream_stream(*args, **kwargs))
+
+    def _one_answer(self, call: Any) -> Any:
+        async def send(request: Any, *, timeout: float | None = None, metadata: Any = ()) -> Any:
+            timeout, passed = await self._outgoing(timeout)
+            return await call(request, timeout=timeout, metadata=(*passed, *(metadata or ())))
+
+        return send
+
+    def _many_answers(self, call: Any) -> Any:
+        async def send(
+            request: Any, *, timeout: float | None = None, metadata: Any = ()
+        ) -> AsyncIterator[Any]:
+            timeout, passed = await self._outgoing(timeout)
+            answers = call(request, timeout=timeout, metadata=(*passed, *(metadata or ())))
+            try:
+                async for answer in answers:
+                    yield answer
+            finally:
+                answers.cancel()
+
+        return send
+
+    async def __aenter__(self) -> "PassingChannel":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close the channel itself."""
+        await self._inner.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """As the channel itself says."""
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """As the channel itself does."""
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """As the channel itself does."""
+        await self._inner.channel_ready()
+
+
+def open_channel(address: str, settings: SharedSettings) -> grpc.aio.Channel:
+    """A channel with our options; with mutual TLS where the settings name the files."""
+    if not (settings.tls_ca_file and settings.tls_certificate_file and settings.tls_key_file):
+        return grpc.aio.insecure_channel(address, options=OPTIONS)
+    credentials = grpc.ssl_channel_credentials(
+        settings.tls_ca_file.read_bytes(),
+        settings.tls_key_file.read_bytes(),
+        settings.tls_certificate_file.read_bytes(),
+    )
+    return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+
+
+def _call() -> CallContext | None:
+    try:
+        return current()
+    except LookupError:
+        return None
+
+
+def _token(call: CallContext | None) -> str:
+    acting = _acting.get()
+    if acting is not None:
+        return acting
+    return call.caller.token if call is not None and call.caller.kind in _PASSED_ON else ""

@@ -1,0 +1,105 @@
+"""Refused calls leave a trace too: an audit event in a commit of its own.
+
+The first refusal of a (method, caller, reason) is recorded before the client
+hears of it; repeats within a minute become one event that counts them.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+
+from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DENY
+from kernel.audit_event import AuditRecord, record
+from kernel.caller import Caller
+from kernel.context import CallContext, background
+from kernel.database import Database
+from kernel.errors import ServiceError
+
+WINDOW_SECONDS: Final = 60.0
+_SUBJECTS: Final = 32
+_KEYS: Final = 10_000
+_log: Final = structlog.get_logger(logger="denials")
+Key = tuple[str, str, str, str]
+
+
+class _Repeats:
+    __slots__ = ("caller", "code", "count", "since", "subjects")
+
+    def __init__(self, call: CallContext, error: ServiceError) -> None:
+        self.caller, self.code, self.since = call.caller, error.code.name, time.monotonic()
+        self.count, self.subjects = 0, set[str]()
+
+
+class Denials:
+    """Records the denials of one service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: dict[Key, _Repeats] = {}
+
+    async def note(self, call: CallContext, error: ServiceError) -> None:
+        """Record it now, or count it; never fails, the answer is a refusal either way."""
+        key = (call.method, call.caller.identity, call.caller.principal, error.reason)
+        repeats = self._seen.get(key)
+        if repeats is not None:
+            repeats.count += 1
+            if error.subject and len(repeats.subjects) < _SUBJECTS:
+                repeats.subjects.add(error.subject)
+            return
+        if len(self._seen) >= _KEYS:
+            await self.flush(everything=True)
+        self._seen[key] = repeats = _Repeats(call, error)
+        subjects = {error.subject} if error.subject else set[str]()
+        await self._write([self._event(key, repeats, 1, subjects, call)])
+
+    async def flush(self, *, everything: bool = False) -> None:
+        """Record the repeats of each window that is over; at the end, of all."""
+        now, events = time.monotonic(), []
+        for key, repeats in list(self._seen.items()):
+            if not everything and now - repeats.since < WINDOW_SECONDS:
+                continue
+            del self._seen[key]
+            if repeats.count:
+                with background(key[0]) as call:
+                    events.append(self._event(key, repeats, repeats.count, repeats.subjects, call))
+        await self._write(events)
+
+    async def flush_forever(self) -> None:
+        """A background task of the service."""
+        while True:
+            await asyncio.sleep(1)
+            await self.flush()
+
+    def _event(
+        self, key: Key, repeats: _Repeats, count: int, subjects: set[str], call: CallContext
+    ) -> AuditRecord:
+        method, _, _, reason = key
+        details = {"count": str(count)}
+        if subjects:
+            details["subjects"] = ",".join(sorted(subjects))[:4000]
+        if call.peer_ip:
+            details["peer"] = call.peer_ip
+        return record(
+            source=self._database.schema, type="call.denied", action=AUDIT_ACTION_DENY,
+            subject=f"method{method}"[:200], caller=repeats.caller, outcome=repeats.code,
+            reason=reason, details=details,
+        )  # fmt: skip
+
+    async def _write(self, events: list[AuditRecord]) -> None:
+        if not events:
+            return
+        task = asyncio.ensure_future(self._commit(events))
+        try:
+            await asyncio.shield(task)  # a client that hangs up does not escape its record
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the call is refused whatever happens here
+            _log.error("a denial could not be recorded", error=repr(error), count=len(events))
+
+    async def _commit(self, events: list[AuditRecord]) -> None:
+        with background("denials"):
+            async with self._database.transaction(Caller.system()) as tx:
+                for event in events:
+                    tx.keep(event)

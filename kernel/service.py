@@ -1,0 +1,200 @@
+"""A service from its settings to its orderly end.
+
+    # services/threads/__main__.py
+    async def assemble(service: Service[ThreadsSettings]) -> None:
+        threads = Threads(service.database, service.settings)
+        service.add_servicer(add_ThreadServiceServicer_to_server, ThreadServicer(threads))
+        service.background("threads.sweeper", threads.sweep_forever)
+
+    PROGRAM = Program("threads", ThreadsSettings, assemble)
+    if __name__ == "__main__":
+        main(PROGRAM)
+
+With a database the service gets, without asking: its outbox relayed to audit,
+`SourceService` served, denials audited. Several programs may share a process:
+`await run(nova, threads)`. A test starts one with `await Service.start(...)`
+and ends it with `await service.stop()`.
+"""
+
+import asyncio
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic, Self, TypeVar
+
+import structlog
+import uvloop
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.wrappers_pb2 import StringValue
+
+from kernel import telemetry
+from kernel.channels import Channels
+from kernel.context import background
+from kernel.database import Database, OutboxState
+from kernel.denials import Denials
+from kernel.pagination import PageTokens
+from kernel.server import PortTaken, Server
+from kernel.settings import ServiceSettings, SettingsError, SharedSettings, load
+from kernel.tokens import KeySet, SigningKey
+
+KEY_SET_METHOD: Final = "/chenu.identity.v1.TokenService/GetKeySet"
+KEYS_SECONDS: Final = 60.0
+S = TypeVar("S", bound=ServiceSettings)
+Work = Callable[[], Awaitable[None]]
+Closer = Callable[[], Awaitable[Any]]
+_log: Final = structlog.get_logger(logger="service")
+
+
+@dataclass(frozen=True, slots=True)
+class Program(Generic[S]):
+    """A service by name, its settings and what puts it together."""
+
+    name: str
+    settings_class: type[S]
+    assemble: "Callable[[Service[S]], Awaitable[None]]"
+
+
+class Service(Generic[S]):
+    """What `assemble` is handed: everything of the kernel, made for this service."""
+
+    def __init__(self, program: Program[S], shared: SharedSettings, settings: S) -> None:
+        self.name, self.shared, self.settings = program.name, shared, settings
+        self._assemble = program.assemble
+        self.key = self._own_key()
+        self.channels = Channels(shared, self.name, self.key)
+        self.keys = KeySet(self._key_set)
+        self.page_tokens = PageTokens(
+            self.key.secret("page tokens") if self.key else secrets.token_bytes(32)
+        )
+        self.stopping = asyncio.Event()
+        """Set when the service begins to drain; endless streams should end."""
+        self.port = 0
+        self._server: Server
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closers: list[Closer] = []
+
+    @classmethod
+    async def start(cls, program: Program[S], shared: SharedSettings, settings: S) -> Self:
+        """Put together and serving; what was opened is closed again when that fails."""
+        service = cls(program, shared, settings)
+        try:
+            await service._open()
+        except BaseException:
+            await service.stop()
+            raise
+        return service
+
+    def add_servicer(self, add_function: Callable[[Any, Any], None], servicer: Any) -> None:
+        """Serve it, inside the interceptor chain; ValueError where an RPC has no policy."""
+        self._server.add(add_function, servicer)
+
+    def background(self, name: str, work: Work) -> None:
+        """Keep `work` running until the service stops; after a failure it starts again."""
+        self._tasks.append(asyncio.create_task(_supervise(name, work), name=name))
+
+    def on_stop(self, close: Closer) -> None:
+        """Have this awaited at the end, after the last call; the last registered comes first."""
+        self._closers.append(close)
+
+    async def stop(self) -> None:
+        """Drain, stop the background work, close what is open."""
+        self.stopping.set()
+        if self.port:
+            await self._server.drain(self.shared.drain_seconds, self.shared.grace_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for close in reversed(self._closers):
+            try:
+                await close()
+            except Exception as error:  # noqa: BLE001 - the others must be closed too
+                _log.warning("could not close", service=self.name, error=repr(error))
+
+    async def _open(self) -> None:
+        self.on_stop(self.channels.close)
+        denials = await self._open_database() if self.settings.database_url else None
+        self._server = Server(self.name, self.keys, denials)
+        await self._assemble(self)
+        if self.settings.metrics_listen:
+            stop_metrics = telemetry.serve_metrics(self.settings.metrics_listen)
+            self.on_stop(lambda: asyncio.to_thread(stop_metrics))
+        self.background(f"{self.name}.keys", self._refresh_keys)
+        if self._server.names:
+            self.port = await self._server.start(self.settings.listen, self.shared)
+        _log.info("serving", service=self.name, port=self.port)
+
+    async def _open_database(self) -> Denials:
+        outbox = OutboxState()
+        connect = partial(
+            Database.connect, schema=self.name, pool_size=self.settings.pool_size, outbox=outbox
+        )
+        self.database = await connect(self.settings.database_url, application_name=self.name)
+        self.on_stop(self.database.close)
+        if self.settings.worker_database_url:
+            self.worker = await connect(
+                self.settings.worker_database_url, application_name=f"{self.name}.worker"
+            )
+            self.on_stop(self.worker.close)
+        denials = Denials(self.database)
+        self.background(f"{self.name}.denials", denials.flush_forever)
+        self.on_stop(lambda: denials.flush(everything=True))
+        return denials
+
+    def _own_key(self) -> SigningKey | None:
+        path = self.settings.key_file or self.shared.keys_dir / f"{self.name}.pem"
+        return SigningKey.load(path) if self.settings.key_file or path.exists() else None
+
+    async def _key_set(self) -> str:
+        """Identity's public keys; field 1 of the answer is the JWKS document."""
+        get: Any = self.channels.bare("identity").unary_unary(
+            KEY_SET_METHOD, Empty.SerializeToString, StringValue.FromString
+        )
+        answer = await get(Empty(), timeout=10)
+        return str(answer.value)
+
+    async def _refresh_keys(self) -> None:
+        """Notice withdrawn keys; new ones are found when a token names them."""
+        while True:
+            await asyncio.sleep(KEYS_SECONDS)
+            await self.keys.refresh()
+
+
+async def run(*programs: Program[Any]) -> None:
+    """Serve them in this process until SIGTERM or SIGINT; SettingsError before anything opens."""
+    shared, *settings = load(SharedSettings, *(p.settings_class for p in programs))
+    telemetry.configure(shared, "+".join(p.name for p in programs))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    services: list[Service[Any]] = []
+    try:
+        for program, own in zip(programs, settings, strict=True):
+            services.append(await Service.start(program, shared, own))
+        await stop.wait()
+    finally:
+        await asyncio.gather(*(service.stop() for service in services))
+
+
+def main(*programs: Program[Any]) -> None:
+    """`run`, as a process: a wrong setting or a taken port is told in words."""
+    try:
+        uvloop.run(run(*programs))
+    except (SettingsError, PortTaken) as error:
+        sys.exit(str(error))
+
+
+async def _supervise(name: str, work: Work) -> None:
+    delay = 0.1
+    while True:
+        started = time.monotonic()
+        try:
+            with background(name):
+                return await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work must go on
+            _log.error("background work failed", task=name, exc_info=error)
+        delay = 0.1 if time.monotonic() - started > 60 else min(delay * 2, 10.0)
+        await asyncio.sleep(delay)

@@ -1,0 +1,103 @@
+"""Settings come from the environment; all problems are told at once.
+
+class ThreadsSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="CHENU_THREADS_")
+shared, settings = load(SharedSettings, ThreadsSettings)
+"""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SERVICES: Final = (
+    "identity", "threads", "governance", "audit", "nova", "llm", "spheres", "courier", "gateway",
+)  # fmt: skip
+
+
+class SettingsError(Exception):
+    """What is wrong with the environment: one line for each variable."""
+
+
+class SharedSettings(BaseSettings):
+    """What all services are told alike: `CHENU_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENU_", frozen=True)
+
+    environment: Literal["development", "test", "production"] = "development"
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_max_bytes: int = Field(1 << 30, gt=0)
+    """Size of the stream of audit bundles; when full, it refuses."""
+    keys_dir: Path = Path(".chenu/keys")
+    """Public keys, and the private ones that `<SERVICE>_KEY_FILE` does not name."""
+    log_key_file: Path | None = None
+    """The audit log's verifier keys, one a line; default `<keys_dir>/log.vkey`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    trace_ratio: float = Field(0.01, ge=0, le=1)
+    otlp_endpoint: str = ""
+    trace_file: Path | None = None
+    """Where spans are written as JSON lines; `-` means standard error."""
+    drain_seconds: float = Field(5.0, ge=0)
+    """How long a stopping service says NOT_SERVING before it refuses calls."""
+    grace_seconds: float = Field(20.0, ge=0)
+    """How long calls in hand may then still take."""
+    relay_republish_seconds: float = Field(30.0, gt=0)
+    """A bundle without audit's receipt is published again after this time."""
+    outbox_retention_seconds: float = Field(86_400.0, ge=0)
+    """Released outbox rows are kept for one backup interval."""
+    outbox_limit: int = Field(1_000_000, gt=0)
+    """With more unreleased events than this, changes are refused (AUDIT_BACKLOG)."""
+    tls_ca_file: Path | None = None
+    """With the two below: mutual TLS between services."""
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+
+    identity_address: str = "localhost:50050"
+    threads_address: str = "localhost:50051"
+    governance_address: str = "localhost:50052"
+    audit_address: str = "localhost:50053"
+    nova_address: str = "localhost:50054"
+    llm_address: str = "localhost:50055"
+    spheres_address: str = "localhost:50056"
+    courier_address: str = "localhost:50057"
+    gateway_address: str = "localhost:8080"
+
+    def address(self, service: str) -> str:
+        """Where a service listens."""
+        return str(getattr(self, f"{service}_address"))
+
+
+class ServiceSettings(BaseSettings):
+    """What one service is told: `CHENU_<SERVICE>_…`; a subclass sets the prefix."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    listen: str = "127.0.0.1:50051"
+    database_url: str = ""
+    """The role `<service>_app`; empty for a service that keeps no state."""
+    worker_database_url: str = ""
+    """The role `<service>_worker`: relay, sweepers, consumers."""
+    key_file: Path | None = None
+    """The service's own Ed25519 key; default `<keys_dir>/<service>.pem`."""
+    pool_size: int = Field(10, gt=0)
+    metrics_listen: str = ""
+    """`host:port` for Prometheus; not served when empty."""
+
+
+def load(*classes: type[BaseSettings]) -> tuple[Any, ...]:
+    """Read every class from the environment, or say everything that is wrong with it."""
+    loaded, problems = [], []
+    for settings_class in classes:
+        try:
+            loaded.append(settings_class())
+        except ValidationError as error:
+            prefix = settings_class.model_config.get("env_prefix", "")
+            problems += [
+                f"{prefix}{'_'.join(map(str, e['loc']))}".upper() + f": {e['msg']}"
+                for e in error.errors(include_input=False)
+            ]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return tuple(loaded)
