@@ -54,7 +54,7 @@ def main() -> None:
         die_with(*options["parent"])
     for path in (command[0], *options["needs"]):
         if not os.access(path, os.X_OK):
-            sys.exit(f"launch: user {os.getuid()} cannot reach {path}: Permission denied")
+            sys.exit(f"launch: user {os.getuid()} cannot reach {path}")
     if "lock" in options:
         os.ftruncate(options["lock"], 0)
         os.pwrite(options["lock"], str(os.getpid()).encode(), 0)

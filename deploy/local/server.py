@@ -19,6 +19,7 @@ from deploy.local.errors import (
     BackendError,
     BinariesMissing,
     DiskFull,
+    FolderUnusable,
     PortTaken,
     StartFailed,
     explained,
@@ -139,6 +140,8 @@ class Server(ABC):
             return DiskFull(self.folder)
         if "address already in use" in said.lower():
             return PortTaken(self.name, self.port)
+        if said.startswith("launch: "):
+            return FolderUnusable(self.folder, said.removeprefix("launch: "))
         return StartFailed(self.name, self.log, said)
 
     def _start(self, detached: bool) -> None:
