@@ -1,0 +1,108 @@
+"""The rules that hold for everybody, from the first day on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chenu_gate.action import ActionKind
+from services.governance.rules import CheckpointType, Effect, Rule
+
+_CROSSES = 'action.target_sphere != "" && action.target_sphere != action.source_sphere'
+
+BUILT_IN: Final[tuple[Rule, ...]] = (
+    Rule(
+        code="identity_boundary",
+        name="Identity boundary",
+        description="Nobody acts for, or on, another identity or another tenant.",
+        effect=Effect.DENY,
+        priority=1000,
+        condition=(
+            "action.tenant != caller.tenant || action.person != caller.person"
+            " || action.identity != caller.identity || action.agent != caller.agent"
+            ' || action.targets.exists(target, target.type == "identity"'
+            " && target.id != caller.identity)"
+            ' || action.targets.exists(target, target.type == "tenant"'
+            " && target.id != caller.tenant)"
+        ),
+    ),
+    Rule(
+        code="payment",
+        name="Payment",
+        description="Money is moved only after a person has agreed.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.BUDGET_APPROVAL,
+        priority=900,
+        kinds=(ActionKind.PAYMENT,),
+    ),
+    Rule(
+        code="destructive_action",
+        name="Destructive action",
+        description="What cannot be brought back is deleted only after a person has agreed.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.DESTRUCTIVE_ACTION,
+        priority=800,
+        kinds=(ActionKind.DELETE,),
+    ),
+    Rule(
+        code="scope_elevation",
+        name="Scope elevation",
+        description="Rights and settings change only after a person has agreed.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.SCOPE_ELEVATION,
+        priority=700,
+        kinds=(ActionKind.CONFIGURE,),
+    ),
+    Rule(
+        code="data_export",
+        name="Data export",
+        description="A copy leaves CHE·NU only after a person has agreed.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.DATA_ACCESS,
+        priority=600,
+        kinds=(ActionKind.EXPORT,),
+    ),
+    Rule(
+        code="external_communication",
+        name="External communication",
+        description="What others will read is sent or published only after a person has agreed.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.EXECUTION_APPROVAL,
+        priority=500,
+        kinds=(ActionKind.SEND, ActionKind.PUBLISH),
+    ),
+    Rule(
+        code="sphere_isolation",
+        name="Sphere isolation",
+        description="Nothing passes from one sphere into another before a person has agreed.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.CROSS_SPHERE,
+        priority=400,
+        condition=f'action.kind == "transfer" || ({_CROSSES})',
+    ),
+    Rule(
+        code="requested_checkpoint",
+        name="Requested checkpoint",
+        description="Whoever asks for an action may want a person to decide it.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.EXECUTION_APPROVAL,
+        priority=100,
+        condition="requires_checkpoint",
+    ),
+    Rule(
+        code="own_sphere_changes",
+        name="Changes in the own sphere",
+        description="Creating and changing within the identity's own sphere is allowed.",
+        effect=Effect.ALLOW,
+        priority=50,
+        kinds=(ActionKind.CREATE, ActionKind.UPDATE),
+        condition=f"!({_CROSSES})",
+    ),
+    Rule(
+        code="reading",
+        name="Reading",
+        description="Querying, searching, summarizing and analyzing is allowed.",
+        effect=Effect.ALLOW,
+        priority=10,
+        kinds=(ActionKind.QUERY, ActionKind.SEARCH, ActionKind.SUMMARIZE, ActionKind.ANALYZE),
+    ),
+)
