@@ -101,7 +101,7 @@ class Tool:
         return cls(input_schema=write(input_schema).decode(), **fields)
 
     @classmethod
-    def from_message(cls, message: ToolDefinition) -> Self:
+    def from_definition(cls, message: ToolDefinition) -> Self:
         """The tool that an executor published; ToolChanged where its digest is not its own.
 
         Its schema is compiled to code when `check` is called: only take executors' own.

@@ -192,7 +192,7 @@ def test_a_target_needs_a_version_unless_its_content_does_not_matter() -> None:
 def test_a_definition_survives_the_wire() -> None:
     tool = a_tool()
 
-    assert Tool.from_message(tool.message()) == tool
+    assert Tool.from_definition(tool.message()) == tool
 
 
 @pytest.mark.parametrize("field", ["name", "description", "executor"])
@@ -201,7 +201,7 @@ def test_a_definition_that_was_altered_on_the_wire_is_refused(field: str) -> Non
     setattr(message, field, "other")
 
     with pytest.raises(ToolChanged):
-        Tool.from_message(message)
+        Tool.from_definition(message)
 
 
 def test_an_action_pinned_to_the_same_definition_under_another_name_is_unknown() -> None:
