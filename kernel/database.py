@@ -28,7 +28,7 @@ from kernel.statement import Statement
 Record = asyncpg.Record
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _CLEANUP_SECONDS: Final = 5.0
-_log: Final = structlog.get_logger(logger="database")
+_log: Final = structlog.get_logger(component="database")
 
 
 class OutboxState:

@@ -20,7 +20,7 @@ from kernel.errors import ServiceError
 WINDOW_SECONDS: Final = 60.0
 _SUBJECTS: Final = 32
 _KEYS: Final = 10_000
-_log: Final = structlog.get_logger(logger="denials")
+_log: Final = structlog.get_logger(component="denials")
 Key = tuple[str, str, str, str]
 
 

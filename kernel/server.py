@@ -32,7 +32,7 @@ OPTIONS: Final = [
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server
 ]
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
-_log: Final = structlog.get_logger(logger="server")
+_log: Final = structlog.get_logger(component="server")
 
 
 class PortTaken(Exception):
@@ -110,7 +110,7 @@ class Server:
 class _NoSuchMethod(grpc.GenericRpcHandler):
     """The last handler: even a method that does not exist is refused with ErrorInfo."""
 
-    def service(self, _: Any) -> grpc.RpcMethodHandler[Any, Any]:
+    def service(self, _: Any) -> "grpc.RpcMethodHandler[Any, Any]":
         return grpc.stream_stream_rpc_method_handler(_refuse)
 
 

@@ -46,7 +46,7 @@ KEYS_SECONDS: Final = 60.0
 S = TypeVar("S", bound=ServiceSettings)
 Work = Callable[[], Awaitable[None]]
 Closer = Callable[[], Awaitable[Any]]
-_log: Final = structlog.get_logger(logger="service")
+_log: Final = structlog.get_logger(component="service")
 
 
 @dataclass(frozen=True, slots=True)

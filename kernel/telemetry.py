@@ -1,7 +1,7 @@
 """Logs, traces and metrics: set up once per process, then only used.
 
 configure(shared, "threads")
-log = structlog.get_logger(logger="threads")
+log = structlog.get_logger(component="threads")
 log.info("archived", thread=thread_id)      # request_id and trace_id are added
 EVENTS = Counter("chenu_thread_events_total", "...")   # prometheus_client, as it is
 """

@@ -9,7 +9,7 @@ from kernel import telemetry
 from kernel.context import current
 from kernel.interceptors.method import Handler, Method, ServicerContext
 
-_log: Final = structlog.stdlib.get_logger("access")
+_log: Final = structlog.get_logger(component="access")
 
 
 def log_access(method: Method, inner: Handler) -> Handler:

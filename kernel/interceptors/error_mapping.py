@@ -21,7 +21,7 @@ from kernel.errors import (
 )
 from kernel.interceptors.method import Handler, Method, ServicerContext
 
-_log: Final = structlog.stdlib.get_logger("errors")
+_log: Final = structlog.get_logger(component="errors")
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
 _RELAYED_UNASKED: Final = {
     grpc.StatusCode.UNAVAILABLE,

@@ -62,7 +62,7 @@ def innermost(method: Method) -> Handler:
     return stream if method.streams_responses else answer
 
 
-def grpc_handler(method: Method, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+def grpc_handler(method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any, Any]":
     """What the gRPC server calls: bytes in, bytes out, of the right kind."""
     kinds: Any = {
         (False, False): grpc.unary_unary_rpc_method_handler,
