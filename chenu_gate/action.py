@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import rfc8785
 
-from chenu_gate.canonical_json import Json, checked_text, digest, plain, read, write
+from chenu_gate.canonical_json import Json, checked_text, digest, plain, read
 from chenu_gate.refusal import ActionRefused, Refusal, quoted
 
 VERSION = "chenu.action.v1"
@@ -44,23 +44,6 @@ class ActionKind(StrEnum):
 READING_KINDS = frozenset(
     {ActionKind.QUERY, ActionKind.SEARCH, ActionKind.SUMMARIZE, ActionKind.ANALYZE}
 )
-
-
-def definition_digest(
-    *, name: str, description: str, input_schema: str, kind: ActionKind, executor: str
-) -> str:
-    """The name of a tool's definition; an action is bound to the one that was reviewed.
-
-    `input_schema` is the JSON text that the executor publishes, hashed as it stands.
-    """
-    document = {
-        "name": name,
-        "description": description,
-        "input_schema": input_schema,
-        "kind": kind.value,
-        "executor": executor,
-    }
-    return digest(write(document))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from chenu_gate.action import (
     Principal,
     Target,
     Tool,
-    definition_digest,
 )
 from chenu_gate.refusal import ActionRefused
 from tests.support.actions import DEFINITION, actions, an_action, values
@@ -184,24 +183,3 @@ def test_an_action_cannot_be_changed_after_it_was_made() -> None:
 def test_reading_kinds_are_four_of_fourteen() -> None:
     assert len(ActionKind) == 14
     assert {"query", "search", "summarize", "analyze"} == READING_KINDS
-
-
-def test_a_tools_definition_changes_with_each_of_its_parts() -> None:
-    tool: dict[str, Any] = {
-        "name": "thread.delete",
-        "description": "Deletes a thread.",
-        "input_schema": '{"type":"object"}',
-        "kind": ActionKind.DELETE,
-        "executor": "threads",
-    }
-    changes: list[dict[str, Any]] = [
-        {"name": "thread.drop"},
-        {"description": "Deletes a thread.\u200b"},
-        {"input_schema": '{"type": "object"}'},
-        {"kind": ActionKind.UPDATE},
-        {"executor": "spheres"},
-    ]
-
-    digests = {definition_digest(**tool | change) for change in [{}, *changes]}
-    assert len(digests) == 6
-    assert all(Tool("t", digest).definition == digest for digest in digests)

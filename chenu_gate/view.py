@@ -1,0 +1,155 @@
+"""The view: an action as a person is shown it, rendered from its canonical bytes and nothing else.
+
+A vote carries the digest of the view, so what a person saw is bound as firmly as what runs.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+from chenu_gate.action import Action
+from chenu_gate.canonical_json import Place, digest, spelled, write
+from chenu_gate.refusal import ActionRefused, Refusal
+from chenu_gate.sentences import KINDS, consequence, headline
+from chenu_gate.visible_text import Flag, visible
+
+View: TypeAlias = dict[str, Any]
+
+VERSION = "chenu.view.v1"
+MAX_CHARACTERS = 512 * 1024
+_MAX_LISTED = 8
+
+
+def render(action: Action, *, agent_words: str = "") -> View:
+    """The view of an action: deterministic, complete, in plain JSON.
+
+    `agent_words` is the agent's own account. It is shown apart, is not part of the action,
+    and nothing else in the view comes from it.
+    """
+    pen = _Pen()
+    view: View = {
+        "version": VERSION,
+        # The tables of characters that were used: another edition may flag other characters.
+        "unicode": unicodedata.unidata_version,
+        "headline": headline(action),
+        "kind": action.kind.value,
+        "tool": action.tool.name,
+        "tool_definition": action.tool.definition,
+        "executor": action.executor,
+        "principal": asdict(action.principal),
+        "source_sphere": action.source_sphere,
+        "target_sphere": action.target_sphere,
+        "targets": [
+            {
+                "type": target.type,
+                "id": pen.write(target.id, f"the id of target {number}"),
+                "version": pen.write(target.version, f"the version of target {number}"),
+            }
+            for number, target in enumerate(action.targets, 1)
+        ],
+        "arguments": [pen.write_argument(*leaf) for leaf in _leaves(action.arguments, None)],
+        "thread": action.thread,
+        "run": action.run,
+        "reversible": KINDS[action.kind].reversible,
+        "consequence": consequence(action),
+        "action_digest": action.digest,
+        "untrusted": {"agent_words": pen.write(agent_words, "the agent's own words")},
+    }
+    return view | {"warnings": pen.warnings}
+
+
+def view_digest(view: View) -> str:
+    """The digest that a vote must carry: over the canonical JSON of the view."""
+    return digest(write(view))
+
+
+def as_text(view: View) -> str:
+    """The view in lines of plain text, for a terminal or a mail; the agent's words come last."""
+    principal = view["principal"]
+    lines = [
+        view["headline"],
+        view["consequence"],
+        f"For person {principal['person'] or '-'}, identity {principal['identity']}"
+        + (f", asked by agent {principal['agent']}" if principal["agent"] else ""),
+        *(f"! {warning['text']}" for warning in view["warnings"]),
+        *(
+            f"target {item['type']} {item['id']} @ {item['version'] or '-'}"
+            for item in view["targets"]
+        ),
+        *(f"{item['path']} ({item['type']}) = {item['value']}" for item in view["arguments"]),
+    ]
+    if view["untrusted"]["agent_words"]:
+        lines.append(f"The agent says (unchecked): {view['untrusted']['agent_words']}")
+    return "\n".join(lines)
+
+
+class _Pen:
+    """Writes other people's text into a view, and keeps what there is to warn about."""
+
+    def __init__(self) -> None:
+        self.warnings: list[dict[str, Any]] = []
+        self._room = MAX_CHARACTERS
+
+    def write(self, text: str, place: str) -> str:
+        """The text made visible; warns of what was hidden in it."""
+        shown = visible(text)
+        self._room -= len(shown.text)
+        if self._room < 0:
+            raise ActionRefused(Refusal.VIEW_TOO_LARGE)
+        self.warnings += [_warning(flag, chars, place) for flag, chars in shown.flagged.items()]
+        return shown.text
+
+    def write_argument(self, place: Place, kind: str, value: str) -> dict[str, str]:
+        """One argument with its full path, type and value."""
+        path = spelled(place)
+        shown = visible(path).text
+        return {
+            "path": self.write(path, f"the name of argument {shown}"),
+            "type": kind,
+            "value": self.write(value, f"argument {shown}"),
+        }
+
+
+def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, str, str]]:
+    """Every value that holds no other, with its place, its type and its text."""
+    if isinstance(value, Mapping) and (value or place is None):
+        # In the order of the canonical bytes, whatever order the action was built in.
+        for key in sorted(value, key=lambda key: key.encode("utf-16-be")):
+            yield from _leaves(value[key], (place, key))
+    elif isinstance(value, tuple) and value:
+        for index, item in enumerate(value):
+            yield from _leaves(item, (place, index))
+    else:
+        yield place, *_typed(value)
+
+
+def _typed(value: Any) -> tuple[str, str]:
+    match value:
+        case str():
+            return "string", value
+        case bool():
+            return "boolean", "true" if value else "false"
+        case int():
+            return "integer", str(value)
+        case None:
+            return "null", "null"
+        case tuple():
+            return "array", "[]"
+        case _:
+            return "object", "{}"
+
+
+def _warning(flag: Flag, chars: list[str], place: str) -> dict[str, Any]:
+    distinct = sorted(set(chars))
+    listed = [f"U+{ord(char):04X}" for char in distinct[:_MAX_LISTED]]
+    names = ", ".join(listed) + (", …" if len(distinct) > _MAX_LISTED else "")
+    return {
+        "flag": flag.value,
+        "place": place,
+        "characters": listed,
+        "count": len(chars),
+        "text": f"Look closely at {place}: it holds {flag.meaning} ({len(chars)}: {names}).",
+    }
