@@ -1,9 +1,10 @@
 """PostgreSQL from its wheel: starts, stops, survives crashes, and says what is wrong."""
 
-import os
+import asyncio
 import socket
 import sys
 import time
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import asyncpg
@@ -100,6 +101,7 @@ async def test_taken_port_is_named(tmp_path: Path) -> None:
         with pytest.raises(PortTaken, match=f"Port {port} on 127.0.0.1 is taken") as raised:
             server.start()
     assert "give PostgreSQL another port" in str(raised.value)
+    assert not (server.folder / "data").exists()
     assert raised.value.port == port
 
 
@@ -146,9 +148,10 @@ async def test_process_id_that_another_program_has_by_now_is_no_obstacle(
     own_postgres.start()
     note = own_postgres.folder / "data" / "postmaster.pid"
     own_postgres.kill()
-    # This very program: alive, and not PostgreSQL.
-    note.write_text("\n".join([str(os.getpid()), *note.read_text().split("\n")[1:]]))
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=PIPE)
+    note.write_text("\n".join([str(other.pid), *note.read_text().split("\n")[1:]]))
     own_postgres.start()
+    await other.communicate(b"\n")
     assert await run(own_postgres.admin_url, "SELECT 1") == 1
 
 
