@@ -48,11 +48,8 @@ class SigningKey:
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self.private = private
-        raw = private.public_key().public_bytes_raw()
-        self.jwk = {"kty": "OKP", "crv": "Ed25519", "x": _base64(raw)}
-        thumbprint = json.dumps(self.jwk, sort_keys=True, separators=(",", ":")).encode()
-        self.kid = _base64(sha256(thumbprint).digest())
-        self.jwk |= {"kid": self.kid, "alg": ALGORITHM, "use": "sig"}
+        self.jwk = public_jwk(private.public_key())
+        self.kid = self.jwk["kid"]
 
     @classmethod
     def generate(cls, path: Path) -> Self:
@@ -107,7 +104,7 @@ class KeySet:
         header = unverified_header(token)
         if header["typ"] != typ:
             raise Unauthenticated("the token is of another kind", typ=header["typ"])
-        claims = _decode(token, await self._key(header["kid"]), audience)
+        claims = decode(token, await self._key(header["kid"]), audience)
         if len(self._verified) >= _CACHED:
             del self._verified[next(iter(self._verified))]
         self._verified[token, typ, audience] = claims
@@ -157,8 +154,18 @@ def unverified_header(token: str) -> dict[str, str]:
     return header
 
 
-def _decode(token: str, key: Ed25519PublicKey, audience: str) -> Claims:
-    options: Any = {"require": _REQUIRED, "strict_aud": True}
+def public_jwk(public: Ed25519PublicKey) -> dict[str, str]:
+    """A key as a JWKS holds it; its kid is the RFC 7638 thumbprint."""
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": _base64(public.public_bytes_raw())}
+    thumbprint = json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()
+    return jwk | {"kid": _base64(sha256(thumbprint).digest()), "alg": ALGORITHM, "use": "sig"}
+
+
+def decode(
+    token: str, key: Ed25519PublicKey, audience: str, *, expired_too: bool = False
+) -> Claims:
+    """The claims of a token that this key signed; its header is the caller's to check."""
+    options: Any = {"require": _REQUIRED, "strict_aud": True, "verify_exp": not expired_too}
     try:
         return jwt.decode(
             token, key, [ALGORITHM], options,
