@@ -1,0 +1,100 @@
+"""Every way in which governance says no; the reasons stand in `error_reason.proto`."""
+
+from kernel.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied
+
+
+class CheckpointRequired(FailedPrecondition):
+    """A person must decide first; carries the CheckpointBlock."""
+
+    reason = "CHECKPOINT_REQUIRED"
+    message = "a person must decide first; ask again with the same request_id once they have"
+
+
+class GovernanceDenied(PermissionDenied):
+    """A rule forbids it, whoever asks."""
+
+    reason = "GOVERNANCE_DENIED"
+    message = "a rule forbids this action"
+
+
+class CheckpointRejected(PermissionDenied):
+    """A person said no; a new attempt needs a new request id."""
+
+    reason = "CHECKPOINT_REJECTED"
+    message = "a person rejected this action"
+
+
+class CheckpointExpired(FailedPrecondition):
+    """Nobody decided in time, or the approval lapsed before it was used."""
+
+    reason = "CHECKPOINT_EXPIRED"
+    message = "the checkpoint has expired, and expired means no; ask with a new request_id"
+
+
+class CheckpointCancelled(FailedPrecondition):
+    """It was withdrawn before anybody decided."""
+
+    reason = "CHECKPOINT_CANCELLED"
+    message = "the checkpoint was withdrawn; ask with a new request_id"
+
+
+class CheckpointSuperseded(FailedPrecondition):
+    """A later plan or a newer message took its place."""
+
+    reason = "CHECKPOINT_SUPERSEDED"
+    message = "a later plan took the place of this action"
+
+
+class CheckpointNotPending(FailedPrecondition):
+    """It is decided, and what is decided is not decided again."""
+
+    reason = "CHECKPOINT_NOT_PENDING"
+    message = "the checkpoint is not pending any more"
+
+
+class VoteTokenUsed(Aborted):
+    """A vote token is good for one vote."""
+
+    reason = "VOTE_TOKEN_USED"
+    message = "this vote token was used before; get another for another vote"
+
+
+class NotEntitled(PermissionDenied):
+    """The voter may not decide this checkpoint."""
+
+    reason = "NOT_ENTITLED"
+    message = "this vote may not decide this checkpoint"
+
+
+class NoEligibleApprover(FailedPrecondition):
+    """Nobody could approve it, so nobody is asked."""
+
+    reason = "NO_ELIGIBLE_APPROVER"
+    message = "a person would have to approve this action, and there is nobody who could"
+
+
+class PrincipalMismatch(PermissionDenied):
+    """An action is asked for by its own principal or not at all."""
+
+    reason = "PRINCIPAL_MISMATCH"
+    message = "the principal of the action is not the caller"
+
+
+class ActionInvalid(InvalidArgument):
+    """The bytes are not a canonical action, or no person could review it."""
+
+    reason = "ACTION_INVALID"
+
+
+class DecisionExecuted(FailedPrecondition):
+    """A decision is executed at most once."""
+
+    reason = "DECISION_EXECUTED"
+    message = "this decision was executed before; ask with a new request_id to do it again"
+
+
+class OutcomeConflict(FailedPrecondition):
+    """Another end, or another action, is on record for the decision."""
+
+    reason = "OUTCOME_CONFLICT"
+    message = "the report contradicts what is on record for the decision; nothing was recorded"
