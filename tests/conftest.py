@@ -3,7 +3,6 @@
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,7 @@ import pytest
 from deploy.local.nats_server import NatsServer
 from deploy.local.postgres_server import PostgresServer
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
-
-
-@dataclass(frozen=True)
-class DatabaseUrls:
-    """How one service reaches its schema, and who migrates it."""
-
-    app: str
-    worker: str
-    admin: str
+from tests.support.database_urls import DatabaseUrls
 
 
 @pytest.fixture(scope="session")
