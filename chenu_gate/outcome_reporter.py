@@ -1,0 +1,147 @@
+"""Tells governance what became of its decisions, from committed rows, off the hot path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import grpc
+
+from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
+from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
+from chenu_gate.executor import Connection, Execution, Executions
+
+_log = logging.getLogger(__name__)
+_BATCH = 200
+_POLL_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 60.0
+# What governance says of a row rather than of its own state: that row waits, the others go on.
+_REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.NOT_FOUND,
+}
+
+
+class OutcomeReporter:
+    """Reports every ended execution until governance has taken it; run one per process or more.
+
+    `work` opens a transaction whose connection sees all of the executor's rows. Nothing is
+    ever given up: a row that governance refuses is tried again, ever less often.
+    """
+
+    def __init__(
+        self,
+        executions: Executions,
+        work: Callable[[], AbstractAsyncContextManager[Connection]],
+        stub: OutcomeServiceStub,
+    ) -> None:
+        self._executions, self._work, self._stub = executions, work, stub
+        self._woken = asyncio.Event()
+        self._aside: dict[str, _Aside] = {}
+
+    def wake(self) -> None:
+        """Look for ended executions now rather than at the next poll."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        failures = 0
+        while True:
+            try:
+                reported = await self.report_once()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rows wait for a better time
+                reported, failures = 0, failures + 1
+                _log.warning("outcomes not reported: %s", _told(error))
+            if reported < _BATCH:
+                await self._sleep(_backed_off(failures) if failures else _POLL_SECONDS)
+
+    async def report_once(self) -> int:
+        """Report what has ended and is not reported; how many governance took."""
+        now = time.monotonic()
+        waiting = [decision for decision, aside in self._aside.items() if now < aside.until]
+        async with self._work() as connection:
+            ended = await self._executions.unreported(connection, _BATCH, waiting)
+        if not ended:
+            return 0
+        taken = await self._taken(ended)
+        if taken:
+            async with self._work() as connection:
+                await self._executions.mark_reported(connection, taken)
+        return len(taken)
+
+    async def _taken(self, ended: Sequence[Execution]) -> Sequence[Execution]:
+        """Those that governance took; one that it refuses does not hold up the others."""
+        try:
+            await self._report(ended)
+        except grpc.RpcError as error:
+            if _code(error) not in _REFUSALS:
+                raise
+            if len(ended) > 1:
+                halves = ended[: len(ended) // 2], ended[len(ended) // 2 :]
+                return [one for half in halves for one in await self._taken(half)]
+            self._put_aside(ended[0], error)
+            return []
+        for execution in ended:
+            self._aside.pop(execution.decision_id, None)
+        return ended
+
+    async def _report(self, ended: Sequence[Execution]) -> None:
+        request = ReportOutcomesRequest(outcomes=[_outcome(execution) for execution in ended])
+        await self._stub.ReportOutcomes(request, timeout=10)
+
+    def _put_aside(self, execution: Execution, error: grpc.RpcError) -> None:
+        aside = self._aside.setdefault(execution.decision_id, _Aside())
+        aside.postpone()
+        _log.error("outcome of decision %s refused: %s", execution.decision_id, _told(error))
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+
+class _Aside:
+    """When a refused row is tried again."""
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.until = 0.0
+
+    def postpone(self) -> None:
+        self.refusals += 1
+        self.until = time.monotonic() + _backed_off(self.refusals)
+
+
+def _outcome(execution: Execution) -> Outcome:
+    outcome = Outcome(
+        decision_id=execution.decision_id,
+        action_digest=execution.action_digest,
+        state=f"EXECUTION_STATE_{execution.state}",
+        reason=execution.reason[:100],
+    )
+    if execution.finished_at is not None:
+        outcome.finish_time.FromDatetime(execution.finished_at)
+    return outcome
+
+
+def _backed_off(failures: int) -> float:
+    longest = min(_LONGEST_WAIT_SECONDS, _POLL_SECONDS * (1 << min(failures, 10)))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, hides nothing
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode | None:
+    code = getattr(error, "code", None)
+    return code() if callable(code) else None
+
+
+def _told(error: BaseException) -> str:
+    code = _code(error) if isinstance(error, grpc.RpcError) else None
+    return code.name if code is not None else type(error).__name__
