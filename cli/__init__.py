@@ -1,0 +1,1 @@
+"""The `chenu` command."""
