@@ -1,0 +1,157 @@
+"""Plans one round of a request: what to say, which tools to use, and whether that is all.
+
+Pure and without memory: every round reads the whole conversation again, so the same conversation
+always gives the same plan.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from deploy.local.simulator import phrases
+from deploy.local.simulator.arguments import TELL, Step, topic_of
+from deploy.local.simulator.conversation import Conversation, Result, threads_in
+from deploy.local.simulator.orders import steps_of
+from deploy.local.simulator.plan import Call, Plan
+from deploy.local.simulator.references import Current, Earlier, Found
+from deploy.local.simulator.wording import in_french
+
+FINISH: Final = "finish"
+MOST_AT_ONCE: Final = 20
+
+
+class _NoneMeant(Exception):
+    """A step needs threads that the results do not hold, or hold too many of."""
+
+
+def plan(conversation: Conversation, tools: Collection[str]) -> Plan:
+    """The next round's plan, with no tool but those offered."""
+    french = in_french(conversation.request)
+    done = [result for results in conversation.rounds for result in results]
+    if failed := [result for result in done if result.failed]:
+        return Plan(phrases.failure(failed[0], french))
+    steps = list(_linked(steps_of(conversation.request), conversation))
+    wanted = {step.tool for step in steps} - {TELL}
+    if not wanted:
+        return Plan(phrases.answer(conversation, french))
+    if missing := sorted(wanted - set(tools)):
+        return Plan(phrases.no_tool(missing, french))
+    return _round(_rounds(steps), conversation, done, FINISH in tools)
+
+
+def _round(
+    rounds: list[list[Step]], conversation: Conversation, done: list[Result], can_finish: bool
+) -> Plan:
+    french, number = in_french(conversation.request), len(conversation.rounds)
+    try:
+        calls = [call for step in rounds[number] for call in _calls(step, conversation)]
+    except _NoneMeant:
+        found = bool(_found(conversation.rounds))
+        return Plan(phrases.nothing_meant(done, found, french))
+    except IndexError:  # asked once more after the last round
+        calls = []
+    if not calls:
+        return Plan(phrases.report(done, [], french))
+    last = number == len(rounds) - 1
+    text = phrases.intention(calls, last, french)
+    if last and can_finish:
+        return Plan(text, (*calls, Call(FINISH, {"answer": phrases.report(done, calls, french)})))
+    return Plan(text, tuple(calls))
+
+
+def _linked(steps: Sequence[Step], conversation: Conversation) -> Iterator[Step]:
+    """The steps with what they leave unsaid: what `it` is, a new thread's sphere, a search."""
+    spoken: Any = ""
+    searched = False
+    for step in steps:
+        thread, arguments = step.thread, step.arguments
+        if isinstance(thread, Earlier):
+            thread = spoken or conversation.current_thread or thread.words
+        elif isinstance(thread, Current):
+            thread = conversation.current_thread or thread.words
+        elif isinstance(thread, Found) and not searched:
+            if query := topic_of(thread.words):
+                yield Step("thread_search", {"query": query})
+                searched = True
+            else:
+                thread = thread.words
+        if step.tool == "thread_create":
+            title = arguments["title"] or phrases.untitled(conversation.request)
+            sphere = arguments["sphere"] or _sphere_beside(conversation)
+            arguments = {**arguments, "title": title, "sphere": sphere}
+            spoken = title
+        elif step.tool == "thread_search":
+            spoken, searched = Found("it", "only"), True
+        else:
+            spoken = thread or spoken
+        yield replace(step, thread=thread, arguments=arguments)
+
+
+def _rounds(steps: Sequence[Step]) -> list[list[Step]]:
+    """The steps divided where one needs what an earlier one of the same round gives back."""
+    rounds: list[list[Step]] = [[]]
+    for step in steps:
+        titles = [e.arguments["title"] for e in rounds[-1] if e.tool == "thread_create"]
+        searched = any(earlier.tool == "thread_search" for earlier in rounds[-1])
+        needs_search = isinstance(step.thread, Found) or step.tool == TELL
+        if (needs_search and searched) or step.thread in titles:
+            rounds.append([])
+        rounds[-1].append(step)
+    if any(step.tool == "thread_search" for step in rounds[-1]):
+        rounds.append([Step(TELL, {})])  # nobody searches without wanting to know
+    return rounds
+
+
+def _calls(step: Step, conversation: Conversation) -> Iterator[Call]:
+    if step.tool == TELL:
+        return
+    if step.thread is None:
+        yield Call(step.tool, step.arguments)
+        return
+    for thread in _threads(step.thread, conversation):
+        yield Call(step.tool, {"thread": thread, **step.arguments})
+
+
+def _threads(thread: Any, conversation: Conversation) -> list[str]:
+    """The words as they were said; ids only where a result gave them."""
+    if not isinstance(thread, Found):
+        return _created(thread, conversation)[:1] or [thread]
+    found = _found(conversation.rounds)
+    if thread.place == "all":
+        chosen = found[:MOST_AT_ONCE]
+    elif thread.place == "only":
+        chosen = found if len(found) == 1 else []
+    elif thread.place < len(found):
+        chosen = [found[thread.place]] if found else []
+    else:
+        chosen = []
+    if not chosen:
+        raise _NoneMeant
+    return chosen
+
+
+def _created(title: str, conversation: Conversation) -> list[str]:
+    return [
+        thread["id"]
+        for results in conversation.rounds
+        for result in results
+        if result.tool == "thread_create" and result.arguments.get("title") == title
+        for thread in threads_in(result.content)
+    ]
+
+
+def _found(rounds: Sequence[Sequence[Result]]) -> list[str]:
+    """Ids of what the newest round that searched has found."""
+    for results in reversed(rounds):
+        searches = [result for result in results if result.tool == "thread_search"]
+        if searches:
+            return [t["id"] for search in searches for t in threads_in(search.content)]
+    return []
+
+
+def _sphere_beside(conversation: Conversation) -> str:
+    """Where a new thread belongs when nobody says: beside the current one."""
+    for thread in conversation.known("threads"):
+        if thread.get("id") == conversation.current_thread and thread.get("sphere"):
+            return str(thread["sphere"])
+    return "personal"
