@@ -126,9 +126,7 @@ def add_servicer(servicer: Any, server: Any, *, service: str = SERVICE) -> None:
     """What generated code does."""
     handlers = {}
     for name, (requests, responses) in KINDS.items():
-        make = getattr(
-            grpc, f"{_side(requests)}_{_side(responses)}_rpc_method_handler"
-        )
+        make = getattr(grpc, f"{_side(requests)}_{_side(responses)}_rpc_method_handler")
         handlers[name] = make(
             getattr(servicer, name),
             request_deserializer=Request.FromString,
