@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from chenu_gate.action import ActionRefused, Principal
+from chenu_gate.action import Principal
 from chenu_gate.permit import (
     PermitForAnotherIdentity,
     PermitForged,
@@ -26,6 +26,7 @@ from chenu_gate.permit import (
     permit_keys,
     verify,
 )
+from chenu_gate.refusal import ActionRefused
 from chenu_gate.tools import Toolbox, ToolRefused
 
 __all__ = ["ActionRefused", "Gatekeeper", "PermitKeysUnavailable", "PermitRefused", "ToolRefused"]

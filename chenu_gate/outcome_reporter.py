@@ -58,8 +58,10 @@ class OutcomeReporter:
             except Exception as error:  # noqa: BLE001 - whatever it is, the rows wait for a better time
                 reported, failures = 0, failures + 1
                 _log.warning("outcomes not reported: %s", _told(error))
-            if reported < _BATCH:
-                await self._sleep(_backed_off(failures) if failures else _POLL_SECONDS)
+            if failures:
+                await asyncio.sleep(_backed_off(failures))
+            elif reported < _BATCH:
+                await self._until_woken()
 
     async def report_once(self) -> int:
         """Report what has ended and is not reported; how many governance took."""
@@ -100,9 +102,9 @@ class OutcomeReporter:
         aside.postpone()
         _log.error("outcome of decision %s refused: %s", execution.decision_id, _told(error))
 
-    async def _sleep(self, seconds: float) -> None:
+    async def _until_woken(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
         except TimeoutError:
             return
         self._woken.clear()

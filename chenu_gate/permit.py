@@ -116,11 +116,6 @@ class PermittedAction:
     action: Action
     permit: Permit
 
-    def check_caller(self, *, tenant: str, identity: str) -> None:
-        """Raise PermitForAnotherIdentity unless it was given for whoever presents it."""
-        if (tenant, identity) != (self.permit.tenant, self.permit.identity):
-            raise PermitForAnotherIdentity
-
 
 def mint(permit: Permit, key: Ed25519PrivateKey, kid: str) -> str:
     """The signed token. Only governance holds such a key."""

@@ -137,16 +137,6 @@ def test_a_permit_for_somebody_else_is_refused(whom: str) -> None:
         checked(token)
 
 
-@pytest.mark.parametrize("whom", ["tenant", "identity"])
-def test_a_permit_in_somebody_elses_hands_is_refused(whom: str) -> None:
-    caller = {"tenant": ACTION.principal.tenant, "identity": ACTION.principal.identity}
-    permitted = checked(TOKEN)
-    permitted.check_caller(**caller)
-
-    with pytest.raises(PermitForAnotherIdentity):
-        permitted.check_caller(**caller | {whom: "somebody-else"})
-
-
 def test_a_freeze_voids_the_permits_minted_before_it() -> None:
     with pytest.raises(PermitFrozen):
         checked(TOKEN, freeze_epoch=4)

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+
+from chenu.governance.v1.decision_pb2 import EXECUTION_STATE_SUCCEEDED, EXECUTION_STATE_UNKNOWN
+from chenu.governance.v1.outcome_service_pb2 import (
+    Outcome,
+    ReportOutcomesRequest,
+    ReportOutcomesResponse,
+)
+from chenu.governance.v1.outcome_service_pb2_grpc import (
+    OutcomeServiceServicer,
+    OutcomeServiceStub,
+    add_OutcomeServiceServicer_to_server,
+)
+from chenu_gate.executor import Executions, ExecutionState
+from chenu_gate.outcome_reporter import OutcomeReporter
+from tests.integration.chenu_gate.conftest import Transactions, permitted
+
+
+class Governance(OutcomeServiceServicer):
+    """Takes outcomes as governance does, and refuses when it is told to."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.calls = 0
+        self.refused: dict[str, grpc.StatusCode] = {}
+        self.unavailable = 0
+        self.called = asyncio.Event()
+        self.took = asyncio.Event()
+        self.hold: asyncio.Event | None = None
+
+    async def ReportOutcomes(
+        self, request: ReportOutcomesRequest, context: Any
+    ) -> ReportOutcomesResponse:
+        self.calls += 1
+        self.called.set()
+        if self.unavailable:
+            self.unavailable -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        for outcome in request.outcomes:
+            if code := self.refused.get(outcome.decision_id):
+                await context.abort(code, "not this one")
+        if self.hold is not None:
+            await self.hold.wait()
+        self.outcomes.extend(request.outcomes)
+        self.took.set()
+        return ReportOutcomesResponse()
+
+    def decisions(self) -> list[str]:
+        return [outcome.decision_id for outcome in self.outcomes]
+
+
+@pytest.fixture
+def governance() -> Governance:
+    return Governance()
+
+
+@pytest.fixture
+async def stub(governance: Governance) -> AsyncIterator[OutcomeServiceStub]:
+    server = grpc.aio.server()
+    add_OutcomeServiceServicer_to_server(governance, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield OutcomeServiceStub(channel)
+    await server.stop(None)
+
+
+@pytest.fixture
+def reporter(
+    executions: Executions, transaction: Transactions, stub: OutcomeServiceStub
+) -> OutcomeReporter:
+    return OutcomeReporter(executions, transaction, stub)
+
+
+async def execute(executions: Executions, transaction: Transactions) -> str:
+    """Executes a decision of its own."""
+    one = permitted()
+    async with transaction() as tx:
+        await executions.fence(tx, one)
+    return one.permit.decision
+
+
+async def test_every_ended_execution_is_reported_once(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    first, second = [await execute(executions, transaction) for _ in range(2)]
+    running, late = permitted(), permitted()
+    async with transaction() as tx:
+        await executions.begin_running(tx, running, timedelta(minutes=1))
+        await executions.begin_running(tx, late, timedelta(0))
+    async with transaction() as tx:
+        await executions.overdue(tx)
+
+    assert await reporter.report_once() == 3
+    assert await reporter.report_once() == 0
+    assert governance.decisions() == [first, second, late.permit.decision]
+    assert [(one.state, one.reason) for one in governance.outcomes] == [
+        (EXECUTION_STATE_SUCCEEDED, "OK"),
+        (EXECUTION_STATE_SUCCEEDED, "OK"),
+        (EXECUTION_STATE_UNKNOWN, "OVERDUE"),
+    ]
+    assert all(one.HasField("finish_time") for one in governance.outcomes)
+    assert governance.outcomes[2].action_digest == late.permit.action
+
+
+async def test_an_unknown_end_that_became_known_is_reported_again(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    late = permitted()
+    async with transaction() as tx:
+        await executions.begin_running(tx, late, timedelta(0))
+    async with transaction() as tx:
+        await executions.overdue(tx)
+    await reporter.report_once()
+    async with transaction() as tx:
+        await executions.finish(
+            tx, late.permit.decision, ExecutionState.SUCCEEDED, reason="RECONCILED"
+        )
+
+    assert await reporter.report_once() == 1
+    assert [one.reason for one in governance.outcomes] == ["OVERDUE", "RECONCILED"]
+
+
+async def test_an_end_that_changes_while_it_is_reported_is_reported_again(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    late = permitted()
+    async with transaction() as tx:
+        await executions.begin_running(tx, late, timedelta(0))
+    async with transaction() as tx:
+        await executions.overdue(tx)
+    governance.hold = asyncio.Event()
+    reporting = asyncio.create_task(reporter.report_once())
+    await governance.called.wait()
+    async with transaction() as tx:
+        await executions.finish(tx, late.permit.decision, ExecutionState.FAILED, reason="REFUSED")
+    governance.hold.set()
+    await reporting
+
+    assert await reporter.report_once() == 1
+    assert [one.reason for one in governance.outcomes] == ["OVERDUE", "REFUSED"]
+
+
+async def test_a_refused_outcome_does_not_hold_up_the_others(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    decisions = [await execute(executions, transaction) for _ in range(7)]
+    governance.refused = {
+        decisions[2]: grpc.StatusCode.FAILED_PRECONDITION,
+        decisions[5]: grpc.StatusCode.INVALID_ARGUMENT,
+    }
+
+    assert await reporter.report_once() == 5
+    assert set(governance.decisions()) == set(decisions) - set(governance.refused)
+    calls = governance.calls
+    assert await reporter.report_once() == 0
+    assert governance.calls == calls  # set aside for a while
+
+    governance.refused = {}
+    for aside in reporter._aside.values():
+        aside.until = 0
+    assert await reporter.report_once() == 2
+    assert set(governance.decisions()) == set(decisions)
+    assert reporter._aside == {}
+
+
+async def test_the_reporter_goes_on_after_governance_was_away(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chenu_gate.outcome_reporter._POLL_SECONDS", 0.01)
+    governance.unavailable = 3
+    decision = await execute(executions, transaction)
+    running = asyncio.create_task(reporter.run())
+    await asyncio.wait_for(governance.took.wait(), 10)
+    running.cancel()
+
+    assert governance.decisions() == [decision]
+    assert governance.calls == 4
+
+
+async def test_a_woken_reporter_does_not_wait_for_its_poll(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chenu_gate.outcome_reporter._POLL_SECONDS", 3600)
+    running = asyncio.create_task(reporter.run())
+    await asyncio.sleep(0.1)
+    decision = await execute(executions, transaction)
+    reporter.wake()
+    await asyncio.wait_for(governance.took.wait(), 10)
+    running.cancel()
+
+    assert governance.decisions() == [decision]
+
+
+async def test_a_crash_between_report_and_mark_repeats_the_report(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decision = await execute(executions, transaction)
+
+    async def crash(*_: Any) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(executions, "mark_reported", crash)
+        with pytest.raises(ConnectionResetError):
+            await reporter.report_once()
+    assert await reporter.report_once() == 1
+    assert governance.decisions() == [decision, decision]
