@@ -31,14 +31,18 @@ import uvloop
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.wrappers_pb2 import StringValue
 
+from chenu.events.v1.source_service_pb2_grpc import add_SourceServiceServicer_to_server
 from kernel import telemetry
 from kernel.channels import Channels
 from kernel.context import background
 from kernel.database import Database, OutboxState
 from kernel.denials import Denials
+from kernel.messaging import Messaging
 from kernel.pagination import PageTokens
+from kernel.relay import Relay
 from kernel.server import PortTaken, Server
 from kernel.settings import ServiceSettings, SettingsError, SharedSettings, load
+from kernel.source_servicer import SourceServicer, log_keys
 from kernel.tokens import KeySet, SigningKey
 
 KEY_SET_METHOD: Final = "/chenu.identity.v1.TokenService/GetKeySet"
@@ -116,8 +120,14 @@ class Service(Generic[S]):
 
     async def _open(self) -> None:
         self.on_stop(self.channels.close)
+        self.messaging = await Messaging.connect(
+            self.shared.nats_url, max_bytes=self.shared.nats_max_bytes, name=self.name
+        )
+        self.on_stop(self.messaging.close)
         denials = await self._open_database() if self.settings.database_url else None
         self._server = Server(self.name, self.keys, denials)
+        if self.settings.worker_database_url:
+            self._relay_events()
         await self._assemble(self)
         if self.settings.metrics_listen:
             stop_metrics = telemetry.serve_metrics(self.settings.metrics_listen)
@@ -143,6 +153,14 @@ class Service(Generic[S]):
         self.background(f"{self.name}.denials", denials.flush_forever)
         self.on_stop(lambda: denials.flush(everything=True))
         return denials
+
+    def _relay_events(self) -> None:
+        relay = Relay(self.name, self.worker, self.messaging, self.shared)
+        self.background(f"{self.name}.relay", relay.run)
+        self.background(f"{self.name}.backlog", relay.watch_backlog)
+        path = self.shared.log_key_file or self.shared.keys_dir / "log.vkey"
+        source = SourceServicer(self.name, self.worker, partial(log_keys, path))
+        self.add_servicer(add_SourceServiceServicer_to_server, source)
 
     def _own_key(self) -> SigningKey | None:
         path = self.settings.key_file or self.shared.keys_dir / f"{self.name}.pem"

@@ -4,7 +4,7 @@
     create_requests()
     op.create_table("threads", ..., schema="threads")
     grant("threads", app="SELECT, INSERT, UPDATE (title, etag)")
-    enable_rls("threads", app=f"tenant = {TENANT} AND identity = {IDENTITY}", worker="true")
+    enable_rls("threads", app=f"identity = {IDENTITY} AND tenant = {TENANT}", worker="true")
     append_only("thread_events")
     grouped_write("write_step")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import grpc
 from buf.validate import validate_pb2
-from chenu.events.v1 import method_policy_pb2
-from chenu.events.v1.method_policy_pb2 import CallerKind
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from chenu.events.v1 import method_policy_pb2
+from chenu.events.v1.method_policy_pb2 import CallerKind
 from kernel.context import current, new_id
 from kernel.tokens import KeySet, SigningKey
 
@@ -97,7 +97,7 @@ class Servicer:
         self.behave: Behaviour = lambda _: None
         self.callers: list[Any] = []
 
-    async def Echo(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def Echo(self, request: Any, context: Any) -> Any:
         self.callers.append(current().caller)
         outcome = self.behave(request)
         if asyncio.iscoroutine(outcome):
@@ -106,17 +106,17 @@ class Servicer:
 
     Public = ForNova = ForVoters = ForAudit = Echo
 
-    async def Count(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Count(self, request: Any, context: Any) -> AsyncIterator[Any]:
         for number in range(request.number):
             self.behave(number)
             yield Response(number=number)
 
-    async def Collect(self, requests: Any, context: Any) -> Any:  # noqa: N802
+    async def Collect(self, requests: Any, context: Any) -> Any:
         numbers = [request.number async for request in requests]
         self.behave(numbers)
         return Response(number=sum(numbers))
 
-    async def Converse(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Converse(self, requests: Any, context: Any) -> AsyncIterator[Any]:
         async for request in requests:
             self.behave(request)
             yield Response(text=request.text)
@@ -138,7 +138,7 @@ def add_servicer(servicer: Any, server: Any, *, service: str = SERVICE) -> None:
     server.add_registered_method_handlers(service, handlers)
 
 
-def _side(streams: bool) -> str:  # noqa: FBT001
+def _side(streams: bool) -> str:
     return "stream" if streams else "unary"
 
 

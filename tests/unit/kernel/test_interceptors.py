@@ -1,13 +1,8 @@
 """The chain around every call, seen from the wire."""
 
-import asyncio
 
-import grpc
-import pytest
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 
 from kernel import interceptors
-from kernel.errors import Forbidden, NotFound, detail, reason_of
 from tests.unit.kernel.conftest import Running
 from tests.unit.kernel.sample import Request, bearer
 

@@ -27,7 +27,7 @@ def upgrade() -> None:
         " tags text[] NOT NULL DEFAULT '{}')"
     )
     grant("notes", app="SELECT, INSERT, UPDATE (title)")
-    enable_rls("notes", app=f"tenant = {TENANT} AND identity = {IDENTITY}")
+    enable_rls("notes", app=f"identity = {IDENTITY} AND tenant = {TENANT}")
     op.execute("CREATE TABLE sample.history (id bigint PRIMARY KEY, word text NOT NULL)")
     grant("history", app="SELECT, INSERT, UPDATE, DELETE, TRUNCATE")
     append_only("history")

@@ -1,0 +1,342 @@
+"""Transactions under an identity, on a real database."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_CREATE
+from kernel.audit_event import record
+from kernel.caller import Caller
+from kernel.context import CallContext, background, enter, new_id
+from kernel.database import Database, OutboxState
+from kernel.errors import AuditBacklog, DeadlineExceeded
+from kernel.statement import Statement
+from tests.integration.kernel.conftest import Urls, someone, until
+from tests.integration.kernel.services.sample.tables import notes
+
+ADD = Statement(
+    insert(notes)
+    .values(
+        id=bindparam("id"),
+        tenant=bindparam("tenant"),
+        identity=bindparam("identity"),
+        title=bindparam("title"),
+        facts=bindparam("facts"),
+        tags=bindparam("tags"),
+    )
+    .returning(notes.c.id, notes.c.facts, notes.c.tags)
+)
+ALL = Statement(select(notes.c.id, notes.c.title))
+SLEEP = Statement("SELECT pg_sleep(:seconds)")
+
+
+async def add(database: Database, caller: Caller, title: str = "a note") -> str:
+    note = new_id()
+    async with database.transaction(caller) as tx:
+        await tx.fetch_one(
+            ADD, id=note, tenant=caller.tenant, identity=caller.identity, title=title,
+            facts={"n": 1}, tags=["a"],
+        )  # fmt: skip
+    return note
+
+
+async def titles(database: Database, caller: Caller) -> list[str]:
+    async with database.transaction(caller) as tx:
+        return [row["title"] for row in await tx.fetch(ALL)]
+
+
+async def test_an_insert_returns_text_ids_json_and_arrays(
+    database: Database, caller: Caller
+) -> None:
+    note = new_id()
+    async with database.transaction(caller) as tx:
+        row = await tx.fetch_one(
+            ADD, id=note, tenant=caller.tenant, identity=caller.identity, title="t",
+            facts={"deep": [1, {"é": None}]}, tags=["x", "y"],
+        )  # fmt: skip
+    assert row is not None
+    assert (row["id"], row["facts"], row["tags"]) == (note, {"deep": [1, {"é": None}]}, ["x", "y"])
+
+
+async def test_statements_take_arrays_conflicts_times_and_constants(
+    database: Database, caller: Caller
+) -> None:
+    wanted = [await add(database, caller, title) for title in ("one", "two", "three")]
+    among = Statement(
+        select(notes.c.title)
+        .where(notes.c.id == any_(bindparam("ids", type_=ARRAY(notes.c.id.type))))
+        .where(notes.c.title != "two")
+        .where(notes.c.facts["n"].astext == "1")
+        .order_by(notes.c.title)
+        .limit(5)
+    )
+    again = Statement(
+        upsert(notes)
+        .values(
+            id=bindparam("id"), tenant=bindparam("tenant"), identity=bindparam("identity"),
+            title=bindparam("title"),
+        )
+        .on_conflict_do_update(index_elements=["id"], set_={"title": bindparam("title")})
+    )  # fmt: skip
+    when = Statement(
+        "SELECT CAST(:moment AS timestamptz) AS moment, cardinality(CAST(:words AS text[])) AS n"
+    )
+    moment = datetime.now(UTC)
+    async with database.transaction(caller) as tx:
+        found = [row["title"] for row in await tx.fetch(among, ids=wanted)]
+        changed = await tx.execute(
+            again, id=wanted[0], tenant=caller.tenant, identity=caller.identity, title="uno"
+        )
+        row = await tx.fetch_one(when, moment=moment, words=["a", "b"])
+    assert found == ["one", "three"]
+    assert changed == 1
+    assert row is not None
+    assert row["moment"] == moment
+    assert row["n"] == 2
+    assert "uno" in await titles(database, caller)
+
+
+async def test_a_parameter_too_few_or_too_many_is_a_mistake_of_the_program(
+    database: Database, caller: Caller
+) -> None:
+    one = Statement(select(notes.c.title).where(notes.c.id == bindparam("id")))
+    async with database.transaction(caller) as tx:
+        with pytest.raises(TypeError, match="id"):
+            await tx.fetch(one)
+        with pytest.raises(TypeError, match="other"):
+            await tx.fetch(one, id=new_id(), other=1)
+        assert await tx.fetch_one(one, id=new_id()) is None
+
+
+async def test_a_column_default_in_python_is_refused() -> None:
+    from sqlalchemy import Column, MetaData, Table
+
+    table = Table("x", MetaData(), Column("a", Text), Column("b", Text, default=lambda: "b"))
+    with pytest.raises(TypeError, match="server_default"):
+        Statement(insert(table).values(a=bindparam("a"))).bind({"a": "1"})
+
+
+async def test_one_identity_does_not_see_the_other(database: Database) -> None:
+    mine, other = someone(), someone()
+    await add(database, mine, "mine")
+    await add(database, other, "other")
+    assert await titles(database, mine) == ["mine"]
+    assert await titles(database, other) == ["other"]
+
+
+async def test_nobody_writes_a_row_for_another_identity(database: Database) -> None:
+    mine, other = someone(), someone()
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with database.transaction(mine) as tx:
+            await tx.execute(
+                ADD, id=new_id(), tenant=mine.tenant, identity=other.identity, title="t",
+                facts={}, tags=[],
+            )  # fmt: skip
+
+
+async def test_a_query_without_an_identity_is_an_error_and_never_an_empty_answer(
+    database: Database, urls: Urls
+) -> None:
+    await add(database, someone())
+    fresh = await asyncpg.connect(urls.app)
+    with pytest.raises(asyncpg.PostgresError, match="chenu"):
+        await fresh.fetch("SELECT * FROM sample.notes")
+    await fresh.close()
+    with pytest.raises(asyncpg.PostgresError):  # the setting is left over as an empty text
+        await titles(database, Caller.system())
+
+
+async def test_nothing_of_an_identity_is_left_on_a_connection(
+    urls: Urls, outbox_state: OutboxState
+) -> None:
+    single = await Database.connect(urls.app, schema="sample", pool_size=1, outbox=outbox_state)
+    await add(single, someone())
+    setting = Statement("SELECT current_setting('chenu.identity', true) AS identity")
+    async with single.work() as tx:
+        row = await tx.fetch_one(setting)
+    await single.close()
+    assert row is not None
+    assert not row["identity"]
+
+
+async def test_an_id_that_is_no_uuid_never_reaches_the_database(database: Database) -> None:
+    forged = Caller(tenant="x'; DROP TABLE notes; --", person="", identity="", actor="human")
+    with pytest.raises(ValueError, match="UUID"):
+        await titles(database, forged)
+
+
+async def test_an_error_rolls_the_change_and_its_event_back(
+    database: Database, caller: Caller, admin: asyncpg.Connection
+) -> None:
+    with background("test", caller=caller):
+        event = record(
+            source="sample", type="note.created", action=AUDIT_ACTION_CREATE, subject="note/1"
+        )
+        with pytest.raises(RuntimeError):
+            async with database.transaction(caller) as tx:
+                await tx.execute(
+                    ADD, id=new_id(), tenant=caller.tenant, identity=caller.identity, title="t",
+                    facts={}, tags=[],
+                )  # fmt: skip
+                tx.emit(event)
+                raise RuntimeError
+    assert await titles(database, caller) == []
+    assert not await admin.fetchval("SELECT count(*) FROM sample.outbox WHERE id = $1", event.id)
+
+
+async def test_events_commit_with_the_change_and_wake_the_relay(
+    database: Database, caller: Caller, admin: asyncpg.Connection
+) -> None:
+    with background("test", caller=caller):
+        events = [
+            record(
+                source="sample", type="note.created", action=AUDIT_ACTION_CREATE,
+                subject=f"note/{n}", stream="note/1", version=n,
+            )
+            for n in (1, 2)
+        ]  # fmt: skip
+    async with database.transaction(caller) as tx:
+        for event in events:
+            tx.emit(event)
+    rows = await admin.fetch(
+        "SELECT id::text, stream, version, event FROM sample.outbox WHERE id = ANY($1) ORDER BY 3",
+        [event.id for event in events],
+    )
+    assert [tuple(row) for row in rows] == [
+        (event.id, "note/1", event.version, event.bytes) for event in events
+    ]
+    assert database.outbox.written.is_set()
+
+
+async def test_with_too_much_unreleased_changes_are_refused(
+    database: Database, caller: Caller
+) -> None:
+    database.outbox.backlogged = True
+    with background("test", caller=caller):
+        event = record(
+            source="sample", type="note.created", action=AUDIT_ACTION_CREATE, subject="note/1"
+        )
+    with pytest.raises(AuditBacklog) as refused:
+        async with database.transaction(caller) as tx:
+            tx.emit(event)
+    assert refused.value.retry_after == timedelta(seconds=5)
+
+
+async def test_a_statement_stops_at_the_callers_deadline(
+    database: Database, caller: Caller
+) -> None:
+    import time
+
+    async def call() -> None:
+        enter(CallContext("/test", caller=caller, deadline=time.monotonic() + 0.3))
+        async with database.transaction(caller) as tx:
+            await tx.fetch(SLEEP, seconds=5.0)
+
+    started = time.monotonic()
+    with pytest.raises(asyncpg.QueryCanceledError):
+        await asyncio.create_task(call())
+    assert time.monotonic() - started < 1.5
+
+
+async def test_after_the_deadline_no_transaction_begins(database: Database, caller: Caller) -> None:
+    async def call() -> None:
+        enter(CallContext("/test", caller=caller, deadline=0.0))
+        await titles(database, caller)
+
+    with pytest.raises(DeadlineExceeded):
+        await asyncio.create_task(call())
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_its_connection_is_usable(
+    urls: Urls, outbox_state: OutboxState, admin: asyncpg.Connection
+) -> None:
+    single = await Database.connect(
+        urls.app, schema="sample", pool_size=1, outbox=outbox_state, application_name="cancelled"
+    )
+    caller = someone()
+    for delay in (0.0, 0.001, 0.005, 0.02, 0.05):
+
+        async def write() -> None:
+            async with single.transaction(caller) as tx:
+                await tx.execute(
+                    ADD, id=new_id(), tenant=caller.tenant, identity=caller.identity,
+                    title="t", facts={}, tags=[],
+                )  # fmt: skip
+                await tx.fetch(SLEEP, seconds=5.0)
+
+        task = asyncio.create_task(write())
+        await asyncio.sleep(delay)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await titles(single, caller) == []
+
+    async def idle() -> bool:
+        return not await admin.fetchval(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE application_name = 'cancelled' AND state <> 'idle'"
+        )
+
+    await until(idle)
+    await single.close()
+
+
+async def test_a_connection_that_was_killed_is_replaced(
+    database: Database, caller: Caller, admin: asyncpg.Connection
+) -> None:
+    await add(database, caller)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sample_app'"
+    )
+    await asyncio.sleep(0.1)
+    assert len(await titles(database, caller)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE sample.history SET word = 'x'",
+        "UPDATE sample.history SET word = 'x' WHERE false",
+        "DELETE FROM sample.history",
+        "TRUNCATE sample.history",
+        "INSERT INTO sample.history VALUES (1, 'b') ON CONFLICT (id) DO UPDATE SET word = 'c'",
+    ],
+)
+async def test_history_refuses_every_change(
+    admin: asyncpg.Connection, urls: Urls, change: str
+) -> None:
+    await admin.execute("INSERT INTO sample.history VALUES (1, 'a') ON CONFLICT DO NOTHING")
+    app = await asyncpg.connect(urls.app)
+    for connection in (app, admin):  # granted to the one, owned by the other: refused to both
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await connection.execute(change)
+    await admin.execute("SET session_replication_role = replica")  # switches other triggers off
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await admin.execute(change)
+    await app.close()
+
+
+async def test_the_outbox_can_be_written_and_not_read_by_those_who_write_it(urls: Urls) -> None:
+    app = await asyncpg.connect(urls.app)
+    for attempt in ("SELECT * FROM sample.outbox", "DELETE FROM sample.outbox"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute(attempt)
+    await app.close()
+    worker = await asyncpg.connect(urls.worker)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await worker.execute("UPDATE sample.bundles SET seqs = '{}'")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await worker.execute("SELECT * FROM sample.notes")
+    await worker.close()
+
+
+async def test_functions_and_counts_compile(database: Database, caller: Caller) -> None:
+    count = Statement(select(func.count().label("n")).select_from(notes))
+    async with database.transaction(caller) as tx:
+        row = await tx.fetch_one(count)
+    assert row is not None
+    assert row["n"] == 0
