@@ -1,0 +1,144 @@
+"""The log in the database: one writer at a time appends; proofs are read from its tiles."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from kernel.database import Transaction
+from kernel.receipts import TreeHead
+from kernel.statement import Statement
+from services.audit.errors import LeafNotCovered
+from services.audit.note import NoteSigner, sign_tree_head
+from services.audit.tables import entries, log, tiles, tree_heads
+from services.audit.tree import (
+    ReadTile,
+    append,
+    consistency_proof,
+    inclusion_proof,
+    tiles_read_by,
+)
+
+_LOCK: Final = Statement(sa.select(log.c.size).with_for_update())
+_GROW: Final = Statement(sa.update(log).values(size=sa.bindparam("new_size")))
+_HEAD: Final = Statement(sa.select(tree_heads).order_by(tree_heads.c.size.desc()).limit(1))
+_HEAD_AT: Final = Statement(
+    sa.select(tree_heads.c.note).where(tree_heads.c.size == sa.bindparam("at"))
+)
+_SAVE_HEAD: Final = Statement(
+    sa.insert(tree_heads).values(
+        size=sa.bindparam("size"), root=sa.bindparam("root"), note=sa.bindparam("note")
+    )
+)
+_wanted = sa.func.unnest(
+    sa.bindparam("levels", type_=ARRAY(sa.SmallInteger)),
+    sa.bindparam("indexes", type_=ARRAY(sa.BigInteger)),
+).table_valued("level", "index")
+_TILES: Final = Statement(
+    sa.select(tiles).join(
+        _wanted, sa.and_(tiles.c.level == _wanted.c.level, tiles.c.index == _wanted.c.index)
+    )
+)
+_saved = insert(tiles).from_select(
+    ["level", "index", "hashes"],
+    sa.select(
+        sa.func.unnest(sa.bindparam("levels", type_=ARRAY(sa.SmallInteger))),
+        sa.func.unnest(sa.bindparam("indexes", type_=ARRAY(sa.BigInteger))),
+        sa.func.unnest(sa.bindparam("hashes", type_=ARRAY(sa.LargeBinary))),
+    ),
+)
+_SAVE_TILES: Final = Statement(
+    _saved.on_conflict_do_update(
+        index_elements=["level", "index"], set_={"hashes": _saved.excluded.hashes}
+    )
+)
+_HASHES: Final = Statement(
+    sa.select(entries.c.leaf_hash)
+    .where(
+        entries.c.index >= sa.bindparam("start", type_=sa.BigInteger),
+        entries.c.index < sa.bindparam("end", type_=sa.BigInteger),
+    )
+    .order_by(entries.c.index)
+)
+
+
+async def lock(tx: Transaction) -> int:
+    """Become the one writer for the rest of the transaction; returns the log's size."""
+    row = await tx.fetch_one(_LOCK)
+    if row is None:
+        raise RuntimeError("the row of audit.log is missing; the migration makes it")
+    size: int = row["size"]
+    return size
+
+
+async def grow(
+    tx: Transaction, size: int, leaf_hashes: Sequence[bytes], signer: NoteSigner
+) -> TreeHead:
+    """Append hashes to a locked log of `size` entries and sign the new head."""
+    read = await _tiles(tx, tiles_read_by(append, size, leaf_hashes))
+    grown = append(read, size, leaf_hashes)
+    await tx.execute(
+        _SAVE_TILES,
+        levels=[level for level, _ in grown.tiles],
+        indexes=[index for _, index in grown.tiles],
+        hashes=list(grown.tiles.values()),
+    )
+    head = TreeHead(signer.name, grown.size, grown.root)
+    note = sign_tree_head(head, [signer])
+    await tx.execute(_SAVE_HEAD, size=head.size, root=head.root, note=note)
+    await tx.execute(_GROW, new_size=grown.size)
+    return head
+
+
+async def latest_head(tx: Transaction) -> tuple[int, bytes, str]:
+    """Size, root and signed note of the newest tree head; LeafNotCovered for an empty log."""
+    row = await tx.fetch_one(_HEAD)
+    if row is None:
+        raise LeafNotCovered("the log is still empty")
+    return row["size"], row["root"], row["note"]
+
+
+async def note_at(tx: Transaction, size: int) -> str:
+    """The signed head of exactly that size, empty where none was signed."""
+    row = await tx.fetch_one(_HEAD_AT, at=size)
+    return row["note"] if row else ""
+
+
+async def prove_inclusion(tx: Transaction, index: int, size: int) -> list[bytes]:
+    """The path of an entry to the root at `size`."""
+    if not 0 <= index < size:
+        raise LeafNotCovered(f"the tree of {size} does not cover entry {index}")
+    read = await _tiles(tx, tiles_read_by(inclusion_proof, index, size))
+    return inclusion_proof(read, index, size)
+
+
+async def prove_consistency(tx: Transaction, first: int, second: int) -> list[bytes]:
+    """The proof that the tree of `second` begins with that of `first`."""
+    if not 0 <= first <= second:
+        raise LeafNotCovered(f"the tree of {second} does not cover one of {first}")
+    read = await _tiles(tx, tiles_read_by(consistency_proof, first, second))
+    return consistency_proof(read, first, second)
+
+
+def check_covered(size: int, newest: int) -> None:
+    """Raise LeafNotCovered for a tree that is not there yet."""
+    if size > newest:
+        raise LeafNotCovered(f"the log has {newest} entries, not {size}")
+
+
+async def leaf_hashes(tx: Transaction, start: int, end: int) -> bytes:
+    """The leaf hashes of a range, joined."""
+    rows = await tx.fetch(_HASHES, start=start, end=end)
+    return b"".join(row["leaf_hash"] for row in rows)
+
+
+async def _tiles(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> ReadTile:
+    """What the tree code will read, fetched beforehand in one round trip."""
+    held: dict[tuple[int, int], bytes] = {}
+    if wanted:
+        rows: Any = await tx.fetch(
+            _TILES, levels=[w[0] for w in wanted], indexes=[w[1] for w in wanted]
+        )
+        held = {(row["level"], row["index"]): row["hashes"] for row in rows}
+    return lambda level, index, _: held.get((level, index), b"")

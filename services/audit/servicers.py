@@ -1,0 +1,86 @@
+"""RPC in, one use case, RPC out."""
+
+from typing import Any, Final
+
+from chenu.audit.v1 import entry_service_pb2 as entry_pb
+from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceServicer
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceServicer
+from kernel.context import current
+from kernel.database import Database
+from kernel.pagination import page_size
+from services.audit import log
+from services.audit.entries import Entries
+
+_HASHES: Final = 1024
+_MAXIMUM_HASHES: Final = 8192
+
+
+class EntryServicer(EntryServiceServicer):
+    """Serves chenu.audit.v1.EntryService."""
+
+    def __init__(self, entries: Entries) -> None:
+        self._entries = entries
+
+    async def GetEntry(
+        self, request: entry_pb.GetEntryRequest, _: Any
+    ) -> entry_pb.GetEntryResponse:
+        entry = await self._entries.get(current().caller, request.index)
+        return entry_pb.GetEntryResponse(entry=entry)
+
+    async def ListEntries(
+        self, request: entry_pb.ListEntriesRequest, _: Any
+    ) -> entry_pb.ListEntriesResponse:
+        entries, token, total = await self._entries.list(current().caller, request)
+        return entry_pb.ListEntriesResponse(
+            entries=entries, next_page_token=token, total_size=total
+        )
+
+
+class LogServicer(LogServiceServicer):
+    """Serves chenu.audit.v1.LogService; the log's hashes are nobody's and everybody's."""
+
+    def __init__(self, worker: Database, verifier_key: str) -> None:
+        self._worker, self._verifier_key = worker, verifier_key
+
+    async def GetTreeHead(
+        self, request: log_pb.GetTreeHeadRequest, _: Any
+    ) -> log_pb.GetTreeHeadResponse:
+        async with self._worker.work() as tx:
+            size, root, note = await log.latest_head(tx)
+        return log_pb.GetTreeHeadResponse(tree_head=note, size=size, root=root)
+
+    async def GetInclusionProof(
+        self, request: log_pb.GetInclusionProofRequest, _: Any
+    ) -> log_pb.GetInclusionProofResponse:
+        async with self._worker.work() as tx:
+            newest, _root, _note = await log.latest_head(tx)
+            size = request.tree_size or newest
+            log.check_covered(size, newest)
+            path = await log.prove_inclusion(tx, request.index, size)
+            leaf = await log.leaf_hashes(tx, request.index, request.index + 1)
+            note = await log.note_at(tx, size)
+        return log_pb.GetInclusionProofResponse(
+            leaf_hash=leaf, path=path, tree_size=size, tree_head=note
+        )
+
+    async def GetConsistencyProof(
+        self, request: log_pb.GetConsistencyProofRequest, _: Any
+    ) -> log_pb.GetConsistencyProofResponse:
+        async with self._worker.work() as tx:
+            newest, _root, _note = await log.latest_head(tx)
+            second = request.second_size or newest
+            log.check_covered(second, newest)
+            path = await log.prove_consistency(tx, request.first_size, second)
+        return log_pb.GetConsistencyProofResponse(path=path, second_size=second)
+
+    async def ListLeafHashes(
+        self, request: log_pb.ListLeafHashesRequest, _: Any
+    ) -> log_pb.ListLeafHashesResponse:
+        size = page_size(request.page_size, default=_HASHES, maximum=_MAXIMUM_HASHES)
+        async with self._worker.work() as tx:
+            hashes = await log.leaf_hashes(tx, request.start_index, request.start_index + size)
+        return log_pb.ListLeafHashesResponse(hashes=hashes)
+
+    async def GetLogKey(self, request: log_pb.GetLogKeyRequest, _: Any) -> log_pb.GetLogKeyResponse:
+        return log_pb.GetLogKeyResponse(verifier_key=self._verifier_key)

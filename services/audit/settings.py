@@ -1,0 +1,22 @@
+"""Settings of the audit service: `CHENU_AUDIT_…`."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from kernel.settings import ServiceSettings
+
+
+class AuditSettings(ServiceSettings):
+    """How the log is kept."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENU_AUDIT_", frozen=True)
+
+    listen: str = "127.0.0.1:50053"
+    origin: str = Field("audit.chenu.local/log", pattern=r"^[^\s+]+$")
+    """The log's name in its tree heads: an address without scheme, never used twice."""
+    log_key: Path | None = None
+    """The private key that signs tree heads; default `<keys_dir>/log.pem`."""
+    receipt_seconds: float = Field(2, gt=0)
+    """How often receipts that a source did not take are offered again."""

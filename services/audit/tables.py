@@ -1,0 +1,94 @@
+"""Tables of schema `audit`: the entries, the log over them, and how far each source has come."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA, UUID
+
+from kernel.outbox import outbox_tables
+
+SCHEMA: Final = "audit"
+metadata = sa.MetaData(schema=SCHEMA)
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="event, manifest, conflict or quarantine"),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", UUID(as_uuid=False), comment="null unless kind is event"),
+    sa.Column("tenant", UUID(as_uuid=False), nullable=False),
+    sa.Column("identity", UUID(as_uuid=False)),
+    sa.Column("leaf", BYTEA, nullable=False),
+    sa.Column("leaf_hash", BYTEA, nullable=False),
+    sa.Column("action", sa.SmallInteger, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("agent", sa.Text, nullable=False),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("sphere", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("denial", sa.Boolean, nullable=False, comment="a call was refused"),
+    sa.Column(
+        "log_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+    sa.UniqueConstraint("source", "event_id"),
+    sa.Index("entries_by_identity", "identity", "index"),
+    sa.Index("entries_by_tenant", "tenant", "index"),
+    sa.Index("entries_by_subject", "subject", "index"),
+    sa.Index("entries_by_stream", "stream", "index"),
+)
+
+log = sa.Table(
+    "log",
+    metadata,
+    sa.Column("only", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
+    sa.CheckConstraint("only", name="log_has_one_row"),
+)
+
+tiles = sa.Table(
+    "tiles",
+    metadata,
+    sa.Column("level", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hashes", BYTEA, nullable=False),
+)
+
+tree_heads = sa.Table(
+    "tree_heads",
+    metadata,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root", BYTEA, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column(
+        "create_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False, comment="every bundle up to it is held"),
+    sa.Column("manifest_index", sa.BigInteger, nullable=False),
+    sa.Column("receipted_number", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("data", BYTEA, nullable=False),
+)
+
+outbox_tables(metadata)

@@ -1,0 +1,1 @@
+"""The gateway: translates HTTP and server-sent events to the contracts of the other services."""

@@ -1,0 +1,174 @@
+"""The HTTP application: a route for each binding, and the few pages beside them."""
+
+import time
+from typing import Any, Final
+
+import grpc
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kernel.caller import UUID
+from kernel.channels import Channels, acting_as
+from kernel.context import CallContext, enter
+from kernel.errors import ServiceError
+from services.gateway import pages, problems, sse
+from services.gateway.contract import Binding, bindings
+from services.gateway.credentials import Credentials, csrf_token, end_session, set_session
+from services.gateway.openapi import document
+from services.gateway.settings import GatewaySettings
+from services.gateway.transcoding import request_message, response_json
+
+_SESSIONS: Final = frozenset({"Login", "Register"})
+_RETIRED: Final = ("/api/auth", "/api/v1")
+_SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+class BodyTooLarge(Exception):
+    """More than the gateway is willing to read."""
+
+
+class Gateway:
+    """Answers HTTP requests by calling RPCs."""
+
+    def __init__(self, channels: Channels, settings: GatewaySettings) -> None:
+        self._channels, self._settings = channels, settings
+        self._credentials = Credentials(channels)
+
+    def application(self) -> ASGIApp:
+        """The ASGI application."""
+        routes = [Route(b.path, self._endpoint(b), methods=[b.verb]) for b in _specific_first()]
+        openapi = document()
+        routes += [
+            Route("/", pages.welcome),
+            Route("/health", pages.health),
+            Route("/openapi.json", lambda _: JSONResponse(openapi)),
+            Route("/docs", pages.docs),
+            Route("/redoc", pages.docs),
+        ]
+        for prefix in _RETIRED:
+            verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+            routes.append(Route(f"{prefix}/{{rest:path}}", _retired, methods=verbs))
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=list(self._settings.cors_origins),
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Total-Count", "Location", "Retry-After", "ETag"],
+        )
+        handlers: dict[Any, Any] = {404: _not_found, 405: _wrong_verb}
+        return Starlette(routes=routes, middleware=[cors], exception_handlers=handlers)
+
+    def _endpoint(self, binding: Binding) -> Any:
+        async def endpoint(request: Request) -> Response:
+            _open_context(binding, request, self._settings.call_seconds)
+            try:
+                response = await self._answer(binding, request)
+            except grpc.aio.AioRpcError as error:
+                response = problems.from_rpc(error)
+            except ServiceError as error:
+                response = problems.from_error(error)
+            except BodyTooLarge:
+                limit = self._settings.max_body_bytes
+                response = problems.plain(413, "Body too large", f"at most {limit} bytes")
+            except ClientDisconnect:
+                return Response(status_code=499)
+            for name, value in _SECURITY_HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return endpoint
+
+    async def _answer(self, binding: Binding, request: Request) -> Response:
+        body = await self._body(request) if binding.whole_body else b""
+        message = request_message(
+            binding, request.path_params, request.query_params.multi_items(), body, request.headers
+        )
+        token = await self._credentials.token_for(binding, request, message)
+        metadata = (("x-forwarded-for", request.client.host),) if request.client else ()
+        channel: Any = self._channels.channel(binding.service)
+        codec = {
+            "request_serializer": binding.request_class.SerializeToString,
+            "response_deserializer": binding.response_class.FromString,
+        }
+        if binding.streams:
+            sse.resume(message, request.headers.get("last-event-id", ""))
+            call = channel.unary_stream(binding.full_name, **codec)
+            with acting_as(token):
+                return await sse.stream_response(call(message, metadata=metadata))
+        call = channel.unary_unary(binding.full_name, **codec)
+        with acting_as(token):
+            answer = await call(message, timeout=self._settings.call_seconds, metadata=metadata)
+        return self._response(binding, response_json(answer))
+
+    def _response(self, binding: Binding, answer: dict[str, Any]) -> Response:
+        secret = answer.pop("session_secret", "")
+        if secret:
+            answer["csrf_token"] = csrf_token(secret)
+        response = JSONResponse(answer)
+        if binding.method.name in _SESSIONS and secret:
+            set_session(response, secret, secure=self._settings.cookie_secure)
+        if binding.method.name == "Logout":
+            end_session(response)
+        if "total_size" in answer and answer["total_size"] != "0":
+            response.headers["X-Total-Count"] = str(answer["total_size"])
+        if len(answer) == 1 and (etag := _etag(answer)):
+            response.headers["ETag"] = f'"{etag}"'
+        return response
+
+    async def _body(self, request: Request) -> bytes:
+        data = bytearray()
+        async for part in request.stream():
+            data += part
+            if len(data) > self._settings.max_body_bytes:
+                raise BodyTooLarge
+        return bytes(data)
+
+
+def _open_context(binding: Binding, request: Request, seconds: float) -> None:
+    asked = request.headers.get("x-request-id", "")
+    enter(
+        CallContext(
+            binding.full_name,
+            request_id=asked if UUID.fullmatch(asked) else "",
+            peer_ip=request.client.host if request.client else "",
+            deadline=None if binding.streams else time.monotonic() + seconds,
+        )
+    )
+
+
+def _specific_first() -> list[Binding]:
+    """Fixed paths before those with parameters: `/checkpoints/count` is no checkpoint."""
+    return sorted(bindings(), key=lambda b: [part.startswith("{") for part in b.path.split("/")])
+
+
+def _etag(answer: dict[str, Any]) -> str:
+    resource = next(iter(answer.values()))
+    return str(resource.get("etag", "")).strip('"') if isinstance(resource, dict) else ""
+
+
+async def _retired(request: Request) -> Response:
+    path = "/api/v2" + request.url.path.removeprefix("/api/v1").removeprefix("/api")
+    return problems.plain(
+        410, "Gone", f"use {path}", {"Link": f'<{path}>; rel="successor-version"'}
+    )
+
+
+async def _not_found(_: Request, __: Exception) -> Response:
+    return problems.plain(404, "Not found", "no such path; /docs lists them")
+
+
+async def _wrong_verb(_: Request, error: Exception) -> Response:
+    headers = getattr(error, "headers", None)
+    return problems.plain(405, "Method not allowed", "see /docs for what this path takes", headers)

@@ -1,0 +1,119 @@
+"""The RPCs that have an HTTP binding, read from the descriptors: there is no second list."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from google.api import annotations_pb2
+from google.api.http_pb2 import HttpRule
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from chenu.audit.v1 import entry_service_pb2, log_service_pb2
+from chenu.courier.v1 import delivery_service_pb2, endpoint_service_pb2
+from chenu.events.v1 import method_policy_pb2
+from chenu.events.v1.method_policy_pb2 import CallerKind, MethodPolicy
+from chenu.governance.v1 import checkpoint_service_pb2, rule_service_pb2
+from chenu.identity.v1 import (
+    agent_service_pb2,
+    auth_service_pb2,
+    identity_service_pb2,
+    token_service_pb2,
+)
+from chenu.llm.v1 import ledger_service_pb2
+from chenu.nova.v1 import run_service_pb2
+from chenu.threads.v1 import message_service_pb2, thread_event_service_pb2, thread_service_pb2
+
+_FILES: Final = (
+    auth_service_pb2,
+    identity_service_pb2,
+    agent_service_pb2,
+    token_service_pb2,
+    run_service_pb2,
+    checkpoint_service_pb2,
+    rule_service_pb2,
+    thread_service_pb2,
+    thread_event_service_pb2,
+    message_service_pb2,
+    endpoint_service_pb2,
+    delivery_service_pb2,
+    ledger_service_pb2,
+    entry_service_pb2,
+    log_service_pb2,
+)
+_VERBS: Final = ("get", "put", "post", "delete", "patch")
+_PARAMETER: Final = re.compile(r"{([a-z_]+)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One verb and path of an RPC."""
+
+    verb: str
+    path: str
+    whole_body: bool
+    method: MethodDescriptor
+
+    @property
+    def service(self) -> str:
+        """The service that serves it: "threads"."""
+        package: str = self.method.containing_service.file.package
+        return package.split(".")[1]
+
+    @property
+    def full_name(self) -> str:
+        """What gRPC calls it."""
+        return f"/{self.method.containing_service.full_name}/{self.method.name}"
+
+    @property
+    def path_parameters(self) -> list[str]:
+        """The fields that the path holds."""
+        return _PARAMETER.findall(self.path)
+
+    @property
+    def request_class(self) -> type[Message]:
+        """The class of its request."""
+        return GetMessageClass(self.method.input_type)
+
+    @property
+    def response_class(self) -> type[Message]:
+        """The class of its response."""
+        return GetMessageClass(self.method.output_type)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it answers with server-sent events."""
+        return bool(self.method.server_streaming)
+
+    @property
+    def policy(self) -> MethodPolicy:
+        """Who may call it."""
+        options: Any = self.method.GetOptions()
+        policy: MethodPolicy = options.Extensions[method_policy_pb2.policy]
+        return policy
+
+    def is_for(self, kind: CallerKind) -> bool:
+        """Whether exactly this kind of caller may call it."""
+        return list(self.policy.callers) == [kind]
+
+
+@cache
+def bindings() -> tuple[Binding, ...]:
+    """Every binding of every RPC that has one."""
+    return tuple(_bindings())
+
+
+def _bindings() -> Iterator[Binding]:
+    for file in _FILES:
+        services: Any = file.DESCRIPTOR.services_by_name
+        service: ServiceDescriptor
+        for service in services.values():
+            for method in service.methods:
+                rule: HttpRule = method.GetOptions().Extensions[annotations_pb2.http]
+                for one in (rule, *rule.additional_bindings):
+                    verb = one.WhichOneof("pattern")
+                    if verb in _VERBS:
+                        yield Binding(verb.upper(), getattr(one, verb), one.body == "*", method)

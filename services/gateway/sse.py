@@ -1,0 +1,64 @@
+"""Watch streams as server-sent events: resumable by id, silent only as comments."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import grpc
+from google.protobuf.message import Message
+from starlette.responses import StreamingResponse
+
+from services.gateway.problems import from_rpc
+from services.gateway.transcoding import response_json
+
+# Where a stream left off, by the field that its messages carry.
+_CURSORS: Final = ("sequence_number", "cursor")
+_RESUME: Final = {"after_sequence": int, "cursor": str}
+
+
+def resume(message: Message, last_event_id: str) -> None:
+    """Start where the client says that it stopped."""
+    for field, convert in _RESUME.items():
+        if last_event_id and field in message.DESCRIPTOR.fields_by_name:
+            setattr(message, field, convert(last_event_id))
+
+
+async def stream_response(messages: AsyncIterator[Message]) -> StreamingResponse:
+    """The stream as a response; an error before its first message is raised as it is."""
+    first = await anext(messages, None)
+    return StreamingResponse(
+        _events(first, messages),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(first: Message | None, rest: AsyncIterator[Message]) -> AsyncIterator[bytes]:
+    try:
+        if first is not None:
+            yield _event(first)
+        async for message in rest:
+            yield _event(message)
+    except grpc.aio.AioRpcError as error:
+        yield b"event: error\ndata: " + bytes(from_rpc(error).body) + b"\n\n"
+
+
+def _event(message: Message) -> bytes:
+    document = response_json(message)
+    cursor = next((document[name] for name in _CURSORS if name in document), "")
+    content = next((document[n] for n in ("event", "checkpoint") if document.get(n)), None)
+    if content is None:
+        return b": still here\n\n"
+    name = _name(content)
+    lines = [f"event: {name}", f"data: {json.dumps(document, ensure_ascii=False)}"]
+    if cursor:
+        lines.insert(0, f"id: {cursor}")
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+def _name(content: dict[str, Any]) -> str:
+    """The event's own type; a checkpoint's is its state, a thread event's the enum's words."""
+    if "state" in content and "checkpoint_id" in content:
+        return f"checkpoint.{content['state'].removeprefix('CHECKPOINT_STATE_').lower()}"
+    kind = str(content.get("type", "event"))
+    return kind.removeprefix("THREAD_EVENT_TYPE_").replace("_", ".", 1).lower()

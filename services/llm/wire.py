@@ -1,0 +1,87 @@
+"""Between our messages and Anthropic's JSON. A rule: pure, and nothing is dropped silently."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chenu.llm.v1.completion_pb2 import Completion, ContentBlock, StopReason, Turn
+from chenu.llm.v1.completion_service_pb2 import CompleteRequest
+
+_STOP: Final = {
+    "end_turn": StopReason.STOP_REASON_END_TURN,
+    "tool_use": StopReason.STOP_REASON_TOOL_USE,
+    "max_tokens": StopReason.STOP_REASON_MAX_TOKENS,
+    "stop_sequence": StopReason.STOP_REASON_STOP_SEQUENCE,
+    "refusal": StopReason.STOP_REASON_REFUSAL,
+}
+DEFAULT_MAX_TOKENS: Final = 4000
+
+
+def to_wire(request: CompleteRequest, model: str) -> dict[str, Any]:
+    """The body of POST /v1/messages; ValueError where a part is not JSON."""
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS,
+        "messages": [_turn(turn) for turn in request.turns],
+    }
+    if request.system:
+        body["system"] = request.system
+    if request.temperature_millis:
+        body["temperature"] = request.temperature_millis / 1000
+    if request.tools:
+        body["tools"] = [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "input_schema": json.loads(tool.input_schema),
+            }
+            for tool in request.tools
+        ]
+    return body
+
+
+def from_wire(message: Mapping[str, Any]) -> Completion:
+    """The provider's message as a completion; unknown kinds of block are left out."""
+    completion = Completion(
+        model=message["model"],
+        stop_reason=_STOP.get(message.get("stop_reason") or "", StopReason.STOP_REASON_UNSPECIFIED),
+    )
+    for block in message["content"]:
+        if block["type"] == "text":
+            completion.content.add().text.text = block["text"]
+        elif block["type"] == "tool_use":
+            use = completion.content.add().tool_use
+            use.id, use.name = block["id"], block["name"]
+            use.input = json.dumps(block["input"], ensure_ascii=False)
+    usage = message.get("usage") or {}
+    # Anthropic counts cached tokens apart from input_tokens; what was read is the sum.
+    completion.usage.input_tokens = sum(
+        int(usage.get(name) or 0)
+        for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    )
+    completion.usage.output_tokens = int(usage.get("output_tokens") or 0)
+    return completion
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    return {"role": turn.role, "content": [_block(block) for block in turn.content]}
+
+
+def _block(block: ContentBlock) -> dict[str, Any]:
+    if block.HasField("tool_use"):
+        use = block.tool_use
+        return {
+            "type": "tool_use",
+            "id": use.id,
+            "name": use.name,
+            "input": json.loads(use.input or "{}"),
+        }
+    if block.HasField("tool_result"):
+        result = block.tool_result
+        return {
+            "type": "tool_result",
+            "tool_use_id": result.tool_use_id,
+            "content": result.content,
+            "is_error": result.is_error,
+        }
+    return {"type": "text", "text": block.text.text}

@@ -1,0 +1,1 @@
+"""Nova: the seven lanes that a request passes through."""

@@ -1,0 +1,73 @@
+"""`python -m services.nova`: the wiring, by hand, in order."""
+
+import asyncio
+
+from chenu.nova.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+from kernel.context import new_id
+from kernel.service import Program, Service, main
+from kernel.watching import Changes
+from services.nova.catalogue import Catalogue
+from services.nova.delegations import Delegations
+from services.nova.engine import Engine
+from services.nova.journal import Journal
+from services.nova.lanes.authorization import Authorizer
+from services.nova.lanes.context import Contexts
+from services.nova.lanes.execution import Executions
+from services.nova.lanes.planning import Planner
+from services.nova.leases import Leases
+from services.nova.patience import Patience
+from services.nova.pipeline import Pipeline
+from services.nova.resolutions import SUBJECT, Resolutions
+from services.nova.runs import Runs
+from services.nova.servicer import RunServicer
+from services.nova.settings import NovaSettings
+
+
+async def assemble(service: Service[NovaSettings]) -> None:
+    """Put the service together."""
+    settings, channels = service.settings, service.channels
+    worker_id, changes = new_id(), Changes()
+    patience = Patience(settings.patience_seconds)
+    catalogue, contexts = Catalogue(channels), Contexts(channels)
+    authorizer = Authorizer(channels)
+    journal = Journal(service.database, changes, worker_id)
+    leases = Leases(service.worker, worker_id, settings.lease_seconds)
+    pipeline = Pipeline(
+        journal=journal,
+        delegations=Delegations(channels, patience),
+        contexts=contexts,
+        planner=Planner(channels, catalogue, contexts, settings),
+        authorizer=authorizer,
+        executions=Executions(catalogue, authorizer, patience),
+        patience=patience,
+        max_rounds=settings.max_rounds,
+    )
+    engine = Engine(pipeline, journal, leases, changes)
+    resolutions = Resolutions(channels, engine, leases)
+    runs = Runs(service.database, journal, engine, changes, service.page_tokens, settings)
+    service.add_servicer(add_RunServiceServicer_to_server, RunServicer(runs))
+
+    async def hold_lease() -> None:
+        while True:
+            await leases.renew()
+            await asyncio.sleep(settings.lease_seconds / 3)
+
+    async def sweep() -> None:
+        while not catalogue.complete:
+            await catalogue.refresh()
+        while True:
+            await engine.adopt()
+            await resolutions.sweep()
+            await asyncio.sleep(settings.sweep_seconds)
+
+    await leases.renew()
+    service.on_stop(leases.end)
+    service.background("nova.lease", hold_lease)
+    service.background("nova.sweep", sweep)
+    await service.messaging.on_wake(SUBJECT, resolutions.wake, queue="nova")
+
+
+PROGRAM = Program("nova", NovaSettings, assemble)
+
+if __name__ == "__main__":
+    main(PROGRAM)

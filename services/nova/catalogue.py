@@ -1,0 +1,48 @@
+"""The tools that the executors offer, as they define them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from chenu.governance.v1.executor_service_pb2 import ListToolsRequest
+from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
+from chenu.llm.v1.completion_pb2 import Tool as ModelTool
+from chenu_gate.tools import Tool
+from kernel.channels import Channels, alone
+
+EXECUTORS: Final = ("threads", "courier")
+
+
+class Catalogue:
+    """All tools by name. On the model's wire a tool's dot is an underscore."""
+
+    def __init__(self, channels: Channels) -> None:
+        self.executors = {name: ExecutorServiceStub(channels.channel(name)) for name in EXECUTORS}
+        self._tools: dict[str, Tool] = {}
+
+    async def refresh(self) -> None:
+        """Ask every executor for its tools; keeps what is known of one that is not there."""
+        for stub in self.executors.values():
+            with alone():
+                answer = await stub.ListTools(ListToolsRequest(), timeout=10.0)
+            for definition in answer.tools:
+                self._tools[definition.name] = Tool.from_definition(definition)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every executor has been heard."""
+        return {tool.executor for tool in self._tools.values()} == set(EXECUTORS)
+
+    def find(self, wire_name: str) -> Tool | None:
+        """The tool that a model calls by this name."""
+        return self._tools.get(wire_name.replace("_", ".", 1))
+
+    def for_model(self) -> Sequence[ModelTool]:
+        """The tools as a model is offered them."""
+        return [
+            ModelTool(
+                name=tool.name.replace(".", "_"),
+                description=tool.description,
+                input_schema=tool.input_schema,
+            )
+            for tool in self._tools.values()
+        ]

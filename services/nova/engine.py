@@ -1,0 +1,87 @@
+"""Runs belong to workers: this one's tasks, its lease, and what it takes over from others."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from chenu.nova.v1.run_pb2 import Run, RunState
+from kernel.caller import Caller
+from kernel.context import background
+from kernel.watching import Changes
+from services.nova import audit_events
+from services.nova.errors import LeaseLost
+from services.nova.journal import Journal
+from services.nova.leases import Leases
+from services.nova.pipeline import Pipeline
+from services.nova.record import ENDED, RunRecord
+
+_POLL_SECONDS: Final = 0.5
+_log = structlog.get_logger(logger="engine")
+
+
+class Engine:
+    """Takes runs through the pipeline, each in a task of its own, whoever waits for it."""
+
+    def __init__(
+        self, pipeline: Pipeline, journal: Journal, leases: Leases, changes: Changes
+    ) -> None:
+        self._pipeline, self._journal = pipeline, journal
+        self._leases, self._changes = leases, changes
+        self._tasks: dict[str, asyncio.Task[Run | None]] = {}
+
+    def start(self, record: RunRecord) -> None:
+        """Go on with a run that this worker owns."""
+        task = asyncio.create_task(self._advance(record), name=f"run {record.run.run_id}")
+        self._tasks[record.run.run_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(record.run.run_id, None))
+
+    async def settled(self, caller: Caller, run_id: str) -> Run:
+        """Wait until the run has ended or waits for a person; it may be another worker's."""
+        task = self._tasks.get(run_id)
+        if task is not None:
+            # The run goes on when the one who waits is gone.
+            run = await asyncio.shield(task)
+            if run is not None:
+                return run
+        while True:
+            run = await self._journal.get(caller, run_id)
+            if run.state in ENDED or run.state == RunState.RUN_STATE_BLOCKED:
+                return run
+            await self._changes.wait(run_id, _POLL_SECONDS)
+
+    async def resume(self, run_id: str) -> bool:
+        """Take up a run that waited for a person; False where it does not wait any more."""
+        caller = await self._leases.claim_blocked(run_id)
+        if caller is None:
+            return False
+        await self._take_up(caller, run_id)
+        return True
+
+    async def adopt(self) -> None:
+        """Take over the runs of workers that have lost their lease, and those that timed out."""
+        for caller, run_id in await self._leases.claim_orphans():
+            if run_id not in self._tasks:
+                await self._take_up(caller, run_id)
+
+    async def _take_up(self, caller: Caller, run_id: str) -> None:
+        record = await self._journal.load(caller, run_id)
+        record.run.state = RunState.RUN_STATE_RUNNING
+        record.audit.append(audit_events.resumed(record))
+        record.event("pipeline.resumed", "goes on")
+        self.start(record)
+
+    async def _advance(self, record: RunRecord) -> Run | None:
+        """The run as it came to rest, None where it is no longer this worker's."""
+        with background("nova.run", caller=record.caller):
+            try:
+                await self._pipeline.advance(record)
+            except LeaseLost:
+                _log.warning("the run is another worker's now", run=record.run.run_id)
+                return None
+            except Exception:  # noqa: BLE001 - whatever it is, the run must not be lost
+                # Nothing is lost: the run stands as it was last written, and is adopted again.
+                _log.exception("the run was left", run=record.run.run_id)
+                await self._leases.abandon(record.run.run_id)
+                return None
+        return record.run

@@ -1,0 +1,57 @@
+"""What can go wrong with a run: one class for each reason that a caller may meet.
+
+The last three are governance's reasons, which reach whoever waits for a run.
+"""
+
+import grpc
+
+from chenu.governance.v1.checkpoint_pb2 import CheckpointBlock
+from chenu_gate.block import REASON, block_status
+from kernel.errors import FailedPrecondition, PermissionDenied, Relayed, ServiceError
+
+
+class RunFailed(FailedPrecondition):
+    """The run ended without doing what was asked."""
+
+    reason = "RUN_FAILED"
+
+
+class RunCancelled(FailedPrecondition):
+    """Somebody ended the run."""
+
+    reason = "RUN_CANCELLED"
+
+
+class RunEnded(FailedPrecondition):
+    """There is nothing left to cancel."""
+
+    reason = "RUN_ENDED"
+
+
+class GovernanceDenied(PermissionDenied):
+    """A rule forbids an action of the plan."""
+
+    reason = "GOVERNANCE_DENIED"
+
+
+class CheckpointRejected(PermissionDenied):
+    """A person said no."""
+
+    reason = "CHECKPOINT_REJECTED"
+
+
+class CheckpointExpired(FailedPrecondition):
+    """Nobody decided in time."""
+
+    reason = "CHECKPOINT_EXPIRED"
+
+
+class LeaseLost(Exception):
+    """Another worker owns the run now; this one must not write another word of it."""
+
+
+def blocked(block: CheckpointBlock) -> ServiceError:
+    """The block, as whoever waits for the run gets it: built in one place for everybody."""
+    status = block_status(block.run_id, block.checkpoints)
+    data = status.SerializeToString(deterministic=True)
+    return Relayed(grpc.StatusCode.FAILED_PRECONDITION, status.message, data, REASON)

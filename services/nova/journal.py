@@ -1,0 +1,197 @@
+"""Where runs are kept: every write carries the worker's lease, so a lost one writes no more.
+
+A run is written when it is accepted, when its plan stands, when it blocks and
+when it ends. What lies between two writes is done again after a crash, and is
+harmless then: asking governance and an executor twice gives the first answer.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import sqlalchemy as sa
+
+from chenu.nova.v1.run_pb2 import Run, RunState
+from chenu.nova.v1.run_service_pb2 import RunEvent
+from kernel.caller import Caller
+from kernel.database import Database
+from kernel.errors import Forbidden, RequestIdReused
+from kernel.grouped_write import GroupedWriter
+from kernel.statement import Statement
+from kernel.watching import Changes
+from services.nova import audit_events
+from services.nova.errors import LeaseLost
+from services.nova.record import RunRecord
+from services.nova.tables import run_contents, run_delegations, run_events, runs
+
+LEASE_LOST: Final = "CH001"
+
+_CONTENT: Final = Statement(
+    sa.select(
+        runs.c.person,
+        runs.c.agent,
+        runs.c.version,
+        runs.c.cancel_reason,
+        run_contents.c.run,
+        run_contents.c.journal,
+        run_delegations.c.token,
+        sa.select(sa.func.coalesce(sa.func.max(run_events.c.sequence_number), 0))
+        .where(run_events.c.run_id == runs.c.run_id)
+        .scalar_subquery()
+        .label("sequence"),
+    )
+    .join(run_contents, run_contents.c.run_id == runs.c.run_id)
+    .join(run_delegations, run_delegations.c.run_id == runs.c.run_id, isouter=True)
+    .where(runs.c.run_id == sa.bindparam("run_id"))
+)
+_RUN: Final = Statement(
+    sa.select(run_contents.c.run).where(run_contents.c.run_id == sa.bindparam("run_id"))
+)
+_BY_REQUEST: Final = Statement(
+    sa.select(runs.c.run_id, runs.c.body_digest).where(
+        runs.c.request_id == sa.bindparam("request_id"),
+        runs.c.identity == sa.bindparam("identity"),
+        runs.c.person == sa.bindparam("person"),
+        runs.c.agent == sa.bindparam("agent"),
+    )
+)
+_EVENTS: Final = Statement(
+    sa.select(
+        run_events.c.sequence_number,
+        run_events.c.type,
+        run_events.c.lane,
+        run_events.c.round,
+        run_events.c.state,
+        run_events.c.summary,
+    )
+    .where(
+        run_events.c.run_id == sa.bindparam("run_id"),
+        run_events.c.sequence_number > sa.bindparam("after", type_=sa.BigInteger),
+    )
+    .order_by(run_events.c.sequence_number)
+    .limit(500)
+)
+_REQUEST_CANCEL: Final = Statement(
+    sa.update(runs)
+    .where(runs.c.run_id == sa.bindparam("run"), runs.c.state <= int(RunState.RUN_STATE_BLOCKED))
+    .values(cancel_reason=sa.bindparam("reason", type_=sa.Text))
+    .returning(runs.c.state)
+)
+_BLOCKED_IN_THREAD: Final = Statement(
+    sa.select(runs.c.run_id).where(
+        runs.c.thread_id == sa.bindparam("thread_id"),
+        runs.c.run_id != sa.bindparam("run_id"),
+        runs.c.state == int(RunState.RUN_STATE_BLOCKED),
+    )
+)
+
+
+class Journal:
+    """The runs of one worker, as they stand in the database."""
+
+    def __init__(self, database: Database, changes: Changes, worker_id: str) -> None:
+        self._database, self._changes, self.worker_id = database, changes, worker_id
+        self._accept = GroupedWriter(database, function="nova.accept_run")
+        self._write = GroupedWriter(database, function="nova.write_run")
+
+    async def accept(self, record: RunRecord, request_id: str, body_digest: str) -> str:
+        """Insert the run, claimed by this worker; returns its id.
+
+        The id of an earlier run comes back where the same request was accepted
+        before; RequestIdReused where it was another one.
+        """
+        record.audit.append(audit_events.accepted(record))
+        deadline = record.run.deadline.ToJsonString()
+        payload = record.payload(self.worker_id) | {
+            "request_id": request_id,
+            "body_digest": body_digest,
+            "thread_id": record.run.thread_id,
+            "agent": record.caller.agent,
+            "deadline": deadline,
+        }
+        try:
+            await self._accept.write(record.caller, payload, record.audit)
+        except asyncpg.UniqueViolationError:
+            return await self._accepted_before(record.caller, request_id, body_digest)
+        self._written(record)
+        return record.run.run_id
+
+    async def write(self, record: RunRecord) -> None:
+        """Write what has happened since the last write; raises LeaseLost."""
+        record.run.update_time.GetCurrentTime()
+        try:
+            answer = await self._write.write(
+                record.caller, record.payload(self.worker_id), record.audit
+            )
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == LEASE_LOST:
+                raise LeaseLost from None
+            raise
+        record.cancel_reason = answer["cancel_reason"]
+        self._written(record)
+
+    async def load(self, caller: Caller, run_id: str) -> RunRecord:
+        """The run with all that resuming needs."""
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(_CONTENT, run_id=run_id)
+        if row is None:
+            raise Forbidden(subject=f"run/{run_id}")
+        return RunRecord(
+            Run.FromString(row["run"]),
+            caller,
+            journal=row["journal"],
+            delegation=row["token"] or "",
+            version=row["version"],
+            sequence=row["sequence"],
+            cancel_reason=row["cancel_reason"],
+        )
+
+    async def get(self, caller: Caller, run_id: str) -> Run:
+        """The run as it was last written."""
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(_RUN, run_id=run_id)
+        if row is None:
+            raise Forbidden(subject=f"run/{run_id}")
+        return Run.FromString(row["run"])
+
+    async def events(self, caller: Caller, run_id: str, after: int) -> Sequence[RunEvent]:
+        """Up to 500 events after a sequence number; Forbidden where there is no such run."""
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(_EVENTS, run_id=run_id, after=after)
+            if not rows and await tx.fetch_one(_RUN, run_id=run_id) is None:
+                raise Forbidden(subject=f"run/{run_id}")
+        return [RunEvent(**dict(row)) for row in rows]
+
+    async def request_cancel(self, caller: Caller, run_id: str, reason: str) -> RunState | None:
+        """Ask the run's worker to end it; returns its state, None where it has ended."""
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(_REQUEST_CANCEL, run=run_id, reason=reason)
+        return None if row is None else row["state"]
+
+    async def blocked_in_thread(self, record: RunRecord) -> Sequence[str]:
+        """Other runs of the same thread that wait for a person."""
+        async with self._database.transaction(record.caller) as tx:
+            rows = await tx.fetch(
+                _BLOCKED_IN_THREAD,
+                thread_id=record.run.thread_id,
+                run_id=record.run.run_id,
+            )
+        return [row["run_id"] for row in rows]
+
+    async def _accepted_before(self, caller: Caller, request_id: str, body_digest: str) -> str:
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(
+                _BY_REQUEST,
+                request_id=request_id,
+                identity=caller.identity,
+                person=caller.person,
+                agent=caller.agent,
+            )
+        if row is None or row["body_digest"] != body_digest:
+            raise RequestIdReused(request_id=request_id)
+        run_id: str = row["run_id"]
+        return run_id
+
+    def _written(self, record: RunRecord) -> None:
+        record.events, record.audit = [], []
+        self._changes.notify(record.run.run_id)

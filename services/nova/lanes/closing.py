@@ -1,0 +1,42 @@
+"""Lane G: check the answer against what was recorded, and close the run."""
+
+from chenu.governance.v1.decision_pb2 import ActionKind, ExecutionState
+from chenu.nova.v1.run_pb2 import Lane, RunMode, RunState
+from services.nova.claims import unsupported, without_budgets
+from services.nova.record import RunRecord
+
+_PROPOSALS = {RunMode.RUN_MODE_SIMULATION, RunMode.RUN_MODE_DRAFT}
+
+
+def close(record: RunRecord) -> None:
+    """Give the run its answer, with a notice for each claim that no outcome supports."""
+    run = record.run
+    record.begin(Lane.LANE_AUDIT)
+    answer = without_budgets(record.journal["answer"])
+    succeeded = {
+        ActionKind.Name(action.kind).removeprefix("ACTION_KIND_").lower()
+        for action in run.actions
+        if action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED
+    }
+    del run.notices[:]
+    run.notices.extend(
+        f"The answer claims a {kind}; no such action was executed in this run."
+        for kind in unsupported(answer, succeeded)
+    )
+    if run.mode in _PROPOSALS and run.actions:
+        run.notices.append("Nothing was done: these actions are proposals only.")
+    if run.simulated:
+        run.notices.append("Answered by the local model simulator, not by a model.")
+    run.answer = answer
+    run.state = RunState.RUN_STATE_SUCCEEDED
+    record.finish(Lane.LANE_AUDIT, f"closed with {len(run.notices)} notices")
+
+
+def end(record: RunRecord) -> None:
+    """Stamp a run that has come to any end."""
+    run = record.run
+    run.complete_time.GetCurrentTime()
+    if run.state == RunState.RUN_STATE_SUCCEEDED:
+        record.event("pipeline.complete", "done", Lane.LANE_AUDIT)
+    else:
+        record.event("pipeline.error", run.error_reason, run.error_lane)

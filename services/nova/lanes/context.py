@@ -1,0 +1,101 @@
+"""Lane B: freeze what the run works on, so that it cannot change while a person decides."""
+
+import hashlib
+from typing import Any, Final
+
+import rfc8785
+
+from chenu.courier.v1.endpoint_service_pb2 import ListEndpointsRequest
+from chenu.courier.v1.endpoint_service_pb2_grpc import EndpointServiceStub
+from chenu.nova.v1.run_pb2 import Lane
+from chenu.threads.v1.thread_pb2 import Sphere, Thread, ThreadStatus
+from chenu.threads.v1.thread_service_pb2 import GetContextRequest
+from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
+from kernel.channels import Channels
+from services.nova.record import RunRecord
+from services.nova.targets import Candidate
+
+# The kinds of entity that lane A finds and that may name a thread.
+_REFERENCES: Final = frozenset({"title", "thread", "id"})
+_SENDING: Final = frozenset({"send", "publish", "export"})
+_TIMEOUT: Final = 10.0
+
+
+class Contexts:
+    """Reads the context of runs from the services that own it."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._threads = ThreadServiceStub(channels.channel("threads"))
+        self._endpoints = EndpointServiceStub(channels.channel("courier"))
+
+    async def freeze(self, record: RunRecord) -> None:
+        """Read once; a request that names nothing reads nothing."""
+        record.begin(Lane.LANE_CONTEXT)
+        run, intent = record.run, record.run.intent
+        context: dict[str, Any] = {
+            "current_thread": run.thread_id,
+            "threads": [],
+            "endpoints": [],
+            "messages": [],
+        }
+        record.journal["context"] = context
+        references = [e.value for e in intent.entities if e.type in _REFERENCES]
+        if run.thread_id or references:
+            await self.add_threads(record, references)
+        if _SENDING & {intent.kind, *intent.secondary_kinds}:
+            await self.add_endpoints(record)
+        digest = hashlib.sha256(rfc8785.dumps(context)).hexdigest()
+        record.finish(Lane.LANE_CONTEXT, f"context frozen, sha256:{digest[:16]}")
+
+    async def add_threads(self, record: RunRecord, references: list[str]) -> None:
+        """Add the threads that the references may mean."""
+        context = record.journal["context"]
+        answer = await self._threads.GetContext(
+            GetContextRequest(
+                thread_id=record.run.thread_id,
+                references=[r[:500] for r in references[:20] if r],
+            ),
+            timeout=_TIMEOUT,
+        )
+        known = {thread["id"] for thread in context["threads"]}
+        found = (
+            [answer.thread, *answer.candidates]
+            if answer.HasField("thread")
+            else list(answer.candidates)
+        )
+        context["threads"] += [
+            _thread(t) for t in {t.thread_id: t for t in found}.values() if t.thread_id not in known
+        ]
+        context["messages"] = [{"role": m.role, "content": m.content} for m in answer.messages]
+
+    async def add_endpoints(self, record: RunRecord) -> None:
+        """Add the identity's endpoints."""
+        answer = await self._endpoints.ListEndpoints(
+            ListEndpointsRequest(page_size=200), timeout=_TIMEOUT
+        )
+        record.journal["context"]["endpoints"] = [
+            {"id": e.endpoint_id, "name": e.name, "url": e.url, "version": e.etag}
+            for e in answer.endpoints
+        ]
+
+
+def candidates(context: dict[str, Any]) -> list[Candidate]:
+    """Everything in a frozen context that a reference may mean."""
+    return [Candidate("thread", t["id"], t["title"], t["version"]) for t in context["threads"]] + [
+        Candidate("endpoint", e["id"], e["name"], e["version"]) for e in context["endpoints"]
+    ]
+
+
+def sphere_name(sphere: Sphere) -> str:
+    """A sphere's word; empty where none is given."""
+    return "" if not sphere else Sphere.Name(sphere).removeprefix("SPHERE_").lower()
+
+
+def _thread(thread: Thread) -> dict[str, str]:
+    return {
+        "id": thread.thread_id,
+        "title": thread.title,
+        "sphere": sphere_name(thread.sphere),
+        "status": ThreadStatus.Name(thread.status).removeprefix("THREAD_STATUS_").lower(),
+        "version": thread.etag,
+    }

@@ -1,0 +1,93 @@
+"""Lane F: hand each permitted action to its executor, in plan order."""
+
+import asyncio
+from typing import Final
+
+import grpc
+
+from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest
+from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunState
+from chenu_gate.action import Action
+from kernel.errors import reason_of
+from services.nova.catalogue import Catalogue
+from services.nova.lanes.authorization import Authorizer
+from services.nova.patience import PASSING, Patience
+from services.nova.record import RunRecord
+
+_TIMEOUT: Final = 30.0
+_DONE: Final = frozenset(
+    {ExecutionState.EXECUTION_STATE_SUCCEEDED, ExecutionState.EXECUTION_STATE_FAILED}
+)
+
+
+class Executions:
+    """Has actions done, each at most once: the executor's fence sees to that."""
+
+    def __init__(self, catalogue: Catalogue, authorizer: Authorizer, patience: Patience) -> None:
+        self._executors = catalogue.executors
+        self._authorizer, self._patience = authorizer, patience
+
+    async def execute(self, record: RunRecord, verdicts: dict[str, Verdict]) -> None:
+        """Do the round's actions; the first that fails ends the run."""
+        record.begin(Lane.LANE_EXECUTION)
+        actions = record.round_actions()
+        for action in actions:
+            await self._one(record, action, verdicts[action.request_id])
+            if action.execution_state != ExecutionState.EXECUTION_STATE_SUCCEEDED:
+                self._failed(record, action)
+                return
+        record.finish(Lane.LANE_EXECUTION, f"{len(actions)} actions done")
+
+    async def _one(self, record: RunRecord, action: RunAction, verdict: Verdict) -> None:
+        data = record.action_bytes(action)
+        executor = self._executors[Action.parse(data).executor]
+        for wait in self._patience.waits():
+            if not verdict.permit:
+                # Executed before a crash, and governance keeps no permit for it any more.
+                if action.execution_state in _DONE:
+                    return
+                action.execution_state = ExecutionState.EXECUTION_STATE_UNKNOWN
+                return
+            try:
+                answer = await executor.ExecuteAction(
+                    ExecuteActionRequest(action=data, permit=verdict.permit), timeout=_TIMEOUT
+                )
+            except grpc.aio.AioRpcError as error:
+                reason = reason_of(error)
+                if error.code() not in PASSING and reason != "PERMIT_EXPIRED":
+                    unknown = reason == "OUTCOME_UNKNOWN"
+                    action.execution_state = (
+                        ExecutionState.EXECUTION_STATE_UNKNOWN
+                        if unknown
+                        else ExecutionState.EXECUTION_STATE_FAILED
+                    )
+                    action.result = reason or error.code().name
+                    return
+                # Whether it was done is not known, and asking again is safe: the decision
+                # is consumed with the effect, so a second try gets the first answer.
+                await asyncio.sleep(wait)
+                verdicts = await self._patience.call(
+                    lambda: self._authorizer.authorize(record, [action])
+                )
+                verdict = verdicts[action.request_id]
+                continue
+            action.execution_state, action.result = answer.state, answer.result
+            return
+        action.execution_state = ExecutionState.EXECUTION_STATE_UNKNOWN
+        action.result = "the executor did not answer"
+
+    def _failed(self, record: RunRecord, action: RunAction) -> None:
+        run = record.run
+        record.finish(
+            Lane.LANE_EXECUTION, f"failed at action {action.index}", LaneState.LANE_STATE_FAILED
+        )
+        run.state, run.error_lane = RunState.RUN_STATE_FAILED, Lane.LANE_EXECUTION
+        run.outcome_unknown = action.execution_state == ExecutionState.EXECUTION_STATE_UNKNOWN
+        run.error_reason = "OUTCOME_UNKNOWN" if run.outcome_unknown else action.result
+        run.error_message = (
+            f"It is not known whether {action.tool} was done; it is not tried again."
+            if run.outcome_unknown
+            else f"{action.tool} was not done: {action.result}. Later actions were not started."
+        )

@@ -1,0 +1,211 @@
+"""Lane C: ask the model for a plan, and make typed actions of what it proposes."""
+
+import json
+from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
+
+from google.protobuf.json_format import MessageToDict, ParseDict
+
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.llm.v1.completion_pb2 import Completion, Role, Turn
+from chenu.llm.v1.completion_pb2 import Tool as ModelTool
+from chenu.llm.v1.completion_service_pb2 import CompleteRequest
+from chenu.llm.v1.completion_service_pb2_grpc import CompletionServiceStub
+from chenu.nova.v1.run_pb2 import Lane, RunAction, RunMode
+from chenu_gate.action import Action, Principal, Target
+from chenu_gate.tools import ArgumentsInvalid, Tool
+from kernel.channels import Channels
+from services.nova.catalogue import Catalogue
+from services.nova.lanes.context import Contexts, candidates, sphere_name
+from services.nova.plan import Plan, Proposal, read_plan
+from services.nova.prompts import FINISH, FINISH_INPUT, SYSTEM, request_turn
+from services.nova.record import RunRecord
+from services.nova.settings import NovaSettings
+from services.nova.targets import Unresolved, question, resolve
+
+_TIMEOUT: Final = 120.0
+_FINISH: Final = ModelTool(
+    name=FINISH,
+    description="Says that the tools used in this message are the whole plan.",
+    input_schema=json.dumps(FINISH_INPUT),
+)
+
+
+class Planner:
+    """Turns a request and its context into a plan of typed actions."""
+
+    def __init__(
+        self, channels: Channels, catalogue: Catalogue, contexts: Contexts, settings: NovaSettings
+    ) -> None:
+        self._model = CompletionServiceStub(channels.channel("llm"))
+        self._catalogue, self._contexts, self._settings = catalogue, contexts, settings
+
+    async def plan(self, record: RunRecord) -> None:
+        """Ask once, and journal the answer with the actions it comes to."""
+        record.begin(Lane.LANE_PLAN)
+        completion = await self._complete(record)
+        record.run.model, record.run.simulated = completion.model, completion.simulated
+        record.journal["turns"].append(
+            _turn("assistant", [MessageToDict(block) for block in completion.content])
+        )
+        plan = read_plan(completion.content)
+        summary = await self._adopt(record, plan)
+        record.finish(Lane.LANE_PLAN, summary)
+
+    async def _adopt(self, record: RunRecord, plan: Plan) -> str:
+        journal = record.journal
+        journal["answer"], journal["final"], journal["refused"] = plan.answer, plan.final, {}
+        wanted: list[tuple[Proposal, Tool]] = []
+        for proposal in plan.proposals:
+            tool = self._catalogue.find(proposal.tool)
+            problem = _problem(tool, proposal)
+            if tool is None or problem:
+                journal["refused"][proposal.use_id] = problem
+            else:
+                wanted.append((proposal, tool))
+        if journal["refused"]:
+            # The model hears what was wrong and may plan again; nothing of this plan is done.
+            journal["final"] = False
+            journal["refused"] |= {p.use_id: "not done: the plan was refused" for p, _ in wanted}
+            return f"plan refused, {len(plan.proposals)} proposals"
+        unresolved = await self._make_actions(record, wanted)
+        if unresolved:
+            del record.run.actions[len(record.run.actions) - len(record.round_actions()) :]
+            journal["answer"], journal["final"] = question(unresolved), True
+            return "asks which target is meant"
+        return f"{len(wanted)} actions planned" if wanted else "answer only"
+
+    async def _make_actions(
+        self, record: RunRecord, wanted: list[tuple[Proposal, Tool]]
+    ) -> list[Unresolved]:
+        await self._widen_context(record, wanted)
+        known = candidates(record.journal["context"])
+        unresolved: list[Unresolved] = []
+        for index, (proposal, tool) in enumerate(wanted):
+            arguments, targets = dict(proposal.arguments or {}), []
+            for target in tool.target_arguments:
+                found = resolve(str(arguments[target.argument]), target.type, known)
+                if isinstance(found, Unresolved):
+                    unresolved.append(found)
+                    continue
+                arguments[target.argument] = found.id
+                version = "" if target.any_version else found.version
+                targets.append(Target(target.type, found.id, version, found.name))
+            if not unresolved:
+                self._add(record, index, proposal, tool, arguments, targets)
+        return unresolved
+
+    async def _widen_context(self, record: RunRecord, wanted: list[tuple[Proposal, Tool]]) -> None:
+        """Look up what the model names and lane B did not foresee."""
+        context = record.journal["context"]
+        known = candidates(context)
+        missing: dict[str, list[str]] = {}
+        for proposal, tool in wanted:
+            for target in tool.target_arguments:
+                reference = str((proposal.arguments or {})[target.argument])
+                found = resolve(reference, target.type, known)
+                if isinstance(found, Unresolved) and not found.candidates:
+                    missing.setdefault(target.type, []).append(reference)
+        if "thread" in missing:
+            await self._contexts.add_threads(record, missing["thread"])
+        if "endpoint" in missing and not context["endpoints"]:
+            await self._contexts.add_endpoints(record)
+
+    def _add(
+        self,
+        record: RunRecord,
+        index: int,
+        proposal: Proposal,
+        tool: Tool,
+        arguments: dict[str, Any],
+        targets: list[Target],
+    ) -> None:
+        run, caller = record.run, record.caller
+        source, destination = _spheres(record, arguments, targets)
+        action = Action(
+            kind=tool.kind,
+            tool=tool.pinned,
+            executor=tool.executor,
+            principal=Principal(caller.tenant, caller.person, caller.identity, caller.agent),
+            source_sphere=source,
+            target_sphere=destination,
+            targets=tuple(targets),
+            arguments=arguments,
+            thread=run.thread_id,
+            run=run.run_id,
+        )
+        request_id = str(uuid5(NAMESPACE_URL, f"chenu:run:{run.run_id}/{run.round}/{index}"))
+        record.journal.setdefault("uses", {})[request_id] = proposal.use_id
+        record.keep_action(
+            RunAction(
+                round=run.round,
+                index=index,
+                tool=tool.name,
+                kind=f"ACTION_KIND_{tool.kind.name}",
+                arguments=json.dumps(arguments, ensure_ascii=False, sort_keys=True),
+                action_digest=action.digest,
+                request_id=request_id,
+                execution_state=ExecutionState.EXECUTION_STATE_NOT_STARTED,
+            ),
+            action.canonical(),
+        )
+
+    async def _complete(self, record: RunRecord) -> Completion:
+        turns = record.journal["turns"]
+        if not turns:
+            words = request_turn(record.run.text, record.journal["context"])
+            turns.append(_turn("user", [{"text": {"text": words}}]))
+        tools = record.run.mode != RunMode.RUN_MODE_ANALYSIS
+        answer = await self._model.Complete(
+            CompleteRequest(
+                role=Role.ROLE_NOVA,
+                model=self._settings.model,
+                system=SYSTEM,
+                turns=[ParseDict(turn, Turn()) for turn in turns],
+                tools=[*self._catalogue.for_model(), _FINISH] if tools else [],
+                max_tokens=self._settings.max_tokens,
+                run_id=record.run.run_id,
+            ),
+            timeout=_TIMEOUT,
+        )
+        return answer.completion
+
+
+def tell_results(record: RunRecord) -> None:
+    """Add the round's results to the exchange, for the next round's plan."""
+    journal = record.journal
+    results = [
+        _result(journal["uses"][action.request_id], action.result, failed=False)
+        for action in record.round_actions()
+    ] + [_result(use_id, why, failed=True) for use_id, why in journal["refused"].items()]
+    journal["turns"].append(_turn("user", results))
+
+
+def _problem(tool: Tool | None, proposal: Proposal) -> str:
+    if tool is None:
+        return f"there is no tool {proposal.tool}"
+    if proposal.arguments is None:
+        return "the input is not a JSON object"
+    try:
+        tool.check_arguments(proposal.arguments)
+    except ArgumentsInvalid as refusal:
+        return str(refusal)
+    return ""
+
+
+def _spheres(
+    record: RunRecord, arguments: dict[str, Any], targets: list[Target]
+) -> tuple[str, str]:
+    """Whence and whither: a request that names no sphere works in its target's own."""
+    spheres = {t["id"]: t["sphere"] for t in record.journal["context"]["threads"]}
+    own = next((spheres[t.id] for t in targets if t.id in spheres), "")
+    source = sphere_name(record.run.sphere) or own or "personal"
+    return source, str(arguments.get("sphere") or own or source)
+
+
+def _turn(role: str, content: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def _result(use_id: str, content: str, *, failed: bool) -> dict[str, Any]:
+    return {"toolResult": {"toolUseId": use_id, "content": content, "isError": failed}}

@@ -1,0 +1,143 @@
+"""The way of a run through the lanes, from the last one it finished to its end or a block."""
+
+import time
+from functools import partial
+
+import grpc
+import structlog
+
+from chenu.nova.v1.run_pb2 import Lane, LaneState, RunMode, RunState
+from kernel.channels import acting_as
+from kernel.errors import ServiceError, reason_of
+from services.nova import audit_events
+from services.nova.delegations import Delegations
+from services.nova.journal import Journal
+from services.nova.lanes.authorization import Authorizer, decide
+from services.nova.lanes.closing import close, end
+from services.nova.lanes.context import Contexts
+from services.nova.lanes.execution import Executions
+from services.nova.lanes.planning import Planner, tell_results
+from services.nova.patience import DATABASE_AWAY, Patience
+from services.nova.record import RunRecord
+
+_log = structlog.get_logger(logger="pipeline")
+
+
+class Pipeline:
+    """Takes a run as far as it goes."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        delegations: Delegations,
+        contexts: Contexts,
+        planner: Planner,
+        authorizer: Authorizer,
+        executions: Executions,
+        patience: Patience,
+        max_rounds: int,
+    ) -> None:
+        self._journal, self._delegations = journal, delegations
+        self._contexts, self._planner = contexts, planner
+        self._authorizer, self._executions = authorizer, executions
+        self._patience, self._max_rounds = patience, max_rounds
+
+    async def advance(self, record: RunRecord) -> None:
+        """Go on until the run ends or blocks. Raises LeaseLost where it is no longer ours."""
+        try:
+            while not record.at_rest:
+                await self._delegations.refresh(record)
+                with acting_as(record.delegation):
+                    await self._round(record)
+        except (ServiceError, grpc.aio.AioRpcError) as error:
+            _fail(record, error)
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - a run must come to an end
+            _log.exception("a lane broke", run=record.run.run_id, lane=record.run.current_lane)
+            _fail(record, error)
+        if record.ended:
+            await self._withdraw(record)
+            end(record)
+            record.audit.append(audit_events.ended(record))
+        else:
+            record.audit.append(audit_events.blocked(record))
+            record.event("pipeline.blocked", f"waits for {len(record.run.block.checkpoints)}")
+        await self._write(record)
+
+    async def _round(self, record: RunRecord) -> None:
+        if not record.finished(Lane.LANE_PLAN):
+            await self._plan(record)
+        if self._stopped(record):
+            return
+        run, actions = record.run, record.round_actions()
+        if actions and run.mode == RunMode.RUN_MODE_EXECUTION:
+            record.begin(Lane.LANE_GOVERNANCE)
+            verdicts = await self._patience.call(
+                lambda: self._authorizer.authorize(record, actions)
+            )
+            decide(record, verdicts)
+            if record.at_rest:
+                return
+            await self._executions.execute(record, verdicts)
+            if record.ended:
+                return
+        if record.journal["final"] or run.mode != RunMode.RUN_MODE_EXECUTION:
+            close(record)
+        elif run.round >= self._max_rounds:
+            run.state, run.error_reason = RunState.RUN_STATE_FAILED, "TOO_MANY_ROUNDS"
+            run.error_lane = Lane.LANE_PLAN
+            run.error_message = f"The plan was not complete after {run.round} rounds."
+        else:
+            tell_results(record)
+            run.round += 1
+
+    async def _plan(self, record: RunRecord) -> None:
+        if "context" not in record.journal:
+            if record.run.thread_id:
+                await self._supersede(record)
+            await self._patience.call(lambda: self._contexts.freeze(record))
+        await self._patience.call(lambda: self._planner.plan(record))
+        # The plan must stand before governance hears of it: its request ids belong to it.
+        await self._write(record)
+
+    async def _supersede(self, record: RunRecord) -> None:
+        for run_id in await self._journal.blocked_in_thread(record):
+            await self._patience.call(partial(self._authorizer.supersede, run_id))
+
+    def _stopped(self, record: RunRecord) -> bool:
+        """Whether somebody cancelled the run, or its time is over."""
+        run = record.run
+        if record.cancel_reason is not None:
+            run.state, run.error_reason = RunState.RUN_STATE_CANCELLED, "RUN_CANCELLED"
+            run.error_message = record.cancel_reason or "cancelled"
+        elif run.deadline.ToNanoseconds() < time.time_ns():
+            run.state, run.error_reason = RunState.RUN_STATE_EXPIRED, "RUN_EXPIRED"
+            run.error_message = "The run's deadline has passed."
+        return record.at_rest
+
+    async def _withdraw(self, record: RunRecord) -> None:
+        """What a run that has ended still waited for must not be approved any more."""
+        try:
+            with acting_as(record.delegation):
+                await self._authorizer.withdraw(record, record.run.error_reason)
+        except grpc.aio.AioRpcError as error:
+            # Its request ids will never be asked for again, so nothing can come of it.
+            _log.warning("checkpoints not withdrawn", code=error.code().name)
+        record.run.ClearField("block")
+
+    async def _write(self, record: RunRecord) -> None:
+        await self._patience.call(lambda: self._journal.write(record))
+
+
+def _fail(record: RunRecord, error: Exception) -> None:
+    run = record.run
+    reason, message = "INTERNAL", "an internal error"
+    if isinstance(error, grpc.aio.AioRpcError):
+        reason, message = reason_of(error) or error.code().name, error.details() or ""
+    elif isinstance(error, ServiceError):
+        reason, message = error.reason, str(error)
+    run.state, run.error_lane = RunState.RUN_STATE_FAILED, run.current_lane
+    run.error_reason, run.error_message = reason, message
+    record.finish(run.current_lane, reason, LaneState.LANE_STATE_FAILED)

@@ -1,0 +1,52 @@
+"""Reads a model's answer as a plan. A rule: what is not understood is not planned."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chenu.llm.v1.completion_pb2 import ContentBlock
+from services.nova.prompts import FINISH
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A tool that the model proposes to use; `arguments` is None where they are no object."""
+
+    use_id: str
+    tool: str
+    arguments: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the model answered: words, proposals, and whether that is all."""
+
+    answer: str
+    proposals: tuple[Proposal, ...]
+    final: bool
+
+
+def read_plan(content: Iterable[ContentBlock]) -> Plan:
+    """The plan in a model's answer. Words without proposals are final."""
+    words, proposals, closing, finished = [], [], "", False
+    for block in content:
+        if block.HasField("text"):
+            words.append(block.text.text)
+        elif block.HasField("tool_use"):
+            arguments = _object(block.tool_use.input)
+            if block.tool_use.name == FINISH:
+                finished = True
+                closing = str((arguments or {}).get("answer", ""))
+            else:
+                proposals.append(Proposal(block.tool_use.id, block.tool_use.name, arguments))
+    answer = closing or "\n".join(w for w in words if w).strip()
+    return Plan(answer, tuple(proposals), finished or not proposals)
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

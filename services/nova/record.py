@@ -1,0 +1,152 @@
+"""A run in its worker's hands: the message, what resuming needs beside it, what is not yet written.
+
+The `Run` message is the state; there is no second model of it. The journal holds
+what the message does not show: the frozen context, the exchange with the model,
+the canonical bytes of each action.
+"""
+
+import base64
+import time
+from typing import Any, Final
+
+from chenu.nova.v1.run_pb2 import Lane, LaneState, Run, RunAction, RunState
+from chenu.nova.v1.run_service_pb2 import RunEvent
+from kernel.audit_event import AuditRecord
+from kernel.caller import Caller
+
+ENDED: Final = frozenset(
+    {
+        RunState.RUN_STATE_SUCCEEDED,
+        RunState.RUN_STATE_FAILED,
+        RunState.RUN_STATE_DENIED,
+        RunState.RUN_STATE_REJECTED,
+        RunState.RUN_STATE_EXPIRED,
+        RunState.RUN_STATE_CANCELLED,
+    }
+)
+
+
+class RunRecord:
+    """One run, as the worker that owns it knows it."""
+
+    def __init__(
+        self,
+        run: Run,
+        caller: Caller,
+        *,
+        journal: dict[str, Any] | None = None,
+        delegation: str = "",
+        version: int = 0,
+        sequence: int = 0,
+        cancel_reason: str | None = None,
+    ) -> None:
+        self.run = run
+        self.caller = caller
+        self.journal: dict[str, Any] = journal or {"turns": [], "actions": {}}
+        self.delegation = delegation
+        self.version = version
+        self.sequence = sequence
+        self.cancel_reason = cancel_reason
+        self.events: list[RunEvent] = []
+        self.audit: list[AuditRecord] = []
+        self._started: dict[int, float] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.run.state in ENDED
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has ended, or waits for a person."""
+        return self.ended or self.run.state == RunState.RUN_STATE_BLOCKED
+
+    def begin(self, lane: Lane) -> None:
+        """The lane starts; its clock runs."""
+        self.run.current_lane = lane
+        self._started[lane] = time.perf_counter()
+        result = self._lane(lane)
+        result.state = LaneState.LANE_STATE_RUNNING
+        result.start_time.GetCurrentTime()
+
+    def finish(
+        self, lane: Lane, summary: str, state: LaneState = LaneState.LANE_STATE_COMPLETED
+    ) -> None:
+        """The lane has come to `summary`, one line without anybody's words in it."""
+        result = self._lane(lane)
+        result.state, result.summary = state, summary
+        if lane in self._started:
+            elapsed = time.perf_counter() - self._started.pop(lane)
+            result.duration_micros = int(elapsed * 1e6)
+        self.event("lane.complete", summary, lane)
+
+    def finished(self, lane: Lane) -> bool:
+        """Whether the lane has completed in this round."""
+        return any(
+            r.lane == lane
+            and r.round == self.run.round
+            and r.state == LaneState.LANE_STATE_COMPLETED
+            for r in self.run.lanes
+        )
+
+    def event(self, kind: str, summary: str, lane: Lane = Lane.LANE_UNSPECIFIED) -> None:
+        """Something that a watcher is told, with the next write."""
+        self.sequence += 1
+        self.events.append(
+            RunEvent(
+                sequence_number=self.sequence,
+                type=kind,
+                lane=lane,
+                round=self.run.round,
+                state=self.run.state,
+                summary=summary,
+            )
+        )
+
+    def next_version(self) -> int:
+        """The version of the run's next audit record."""
+        self.version += 1
+        return self.version
+
+    def round_actions(self) -> list[RunAction]:
+        """The actions of the round in hand, in plan order."""
+        return [action for action in self.run.actions if action.round == self.run.round]
+
+    def action_bytes(self, action: RunAction) -> bytes:
+        """The canonical bytes that were planned for this action."""
+        return base64.b64decode(self.journal["actions"][action.request_id])
+
+    def keep_action(self, action: RunAction, data: bytes) -> None:
+        """Add a planned action to the round, with its bytes."""
+        self.run.actions.append(action)
+        self.journal["actions"][action.request_id] = base64.b64encode(data).decode()
+
+    def payload(self, worker_id: str) -> dict[str, Any]:
+        """What the next write tells the database."""
+        return {
+            "run_id": self.run.run_id,
+            "worker_id": worker_id,
+            "keep": not self.at_rest,
+            "state": self.run.state,
+            "version": self.version,
+            "run": base64.b64encode(self.run.SerializeToString()).decode(),
+            "journal": self.journal,
+            "delegation": "" if self.ended else self.delegation,
+            "events": [
+                {
+                    "sequence_number": e.sequence_number,
+                    "type": e.type,
+                    "lane": e.lane,
+                    "round": e.round,
+                    "state": e.state,
+                    "summary": e.summary,
+                }
+                for e in self.events
+            ],
+        }
+
+    def _lane(self, lane: Lane) -> Any:
+        for result in self.run.lanes:
+            if result.lane == lane and result.round == self.run.round:
+                return result
+        return self.run.lanes.add(lane=lane, round=self.run.round)

@@ -1,0 +1,50 @@
+"""How a run learns that its checkpoint was decided: a wake-up, or the sweep that misses none."""
+
+from typing import Final
+
+import structlog
+
+from chenu.governance.v1.resolution_service_pb2 import (
+    AcknowledgeResolutionsRequest,
+    ListResolutionsRequest,
+)
+from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
+from chenu.nova.v1.run_pb2 import RunState
+from kernel.channels import Channels, alone
+from services.nova.engine import Engine
+from services.nova.leases import Leases
+
+SUBJECT: Final = "nova.resolutions"
+_OWNED: Final = (RunState.RUN_STATE_PENDING, RunState.RUN_STATE_RUNNING)
+_log = structlog.get_logger(logger="resolutions")
+
+
+class Resolutions:
+    """Resumes runs whose checkpoints were decided."""
+
+    def __init__(self, channels: Channels, engine: Engine, leases: Leases) -> None:
+        self._governance = ResolutionServiceStub(channels.channel("governance"))
+        self._engine, self._leases = engine, leases
+
+    async def wake(self, data: bytes) -> None:
+        """A wake-up for one run; harmless when it comes early, late or twice."""
+        await self._engine.resume(data.decode())
+
+    async def sweep(self) -> None:
+        """Resume what lost wake-ups missed; acknowledge what its run has taken note of."""
+        with alone():
+            answer = await self._governance.ListResolutions(
+                ListResolutionsRequest(page_size=200), timeout=10.0
+            )
+        noted = [r.resolution_id for r in answer.resolutions if await self._noted(r.run_id)]
+        if noted:
+            with alone():
+                await self._governance.AcknowledgeResolutions(
+                    AcknowledgeResolutionsRequest(resolution_ids=noted), timeout=10.0
+                )
+
+    async def _noted(self, run_id: str) -> bool:
+        if not run_id or await self._engine.resume(run_id):
+            return True
+        # A run that is still on its way to blocking would miss a resolution acknowledged now.
+        return await self._leases.state(run_id) not in _OWNED
