@@ -8,7 +8,7 @@ PROTOS := $(shell find protos -name __pycache__ -prune -o -print)
 CODE := kernel chenu_gate services cli deploy
 READY := .venv/.ready gen/.ready
 
-.PHONY: help demo up down test check bench gen format lock clean
+.PHONY: help demo up down test check bench gen format lock upgrade clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,11 @@ format: .venv/.ready ## Put the code in its one shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: .venv/.ready ## Choose newer versions of everything that is installed
+lock: .venv/.ready ## Add to the lock files what is new in pyproject.toml
 	sh deploy/lock.sh
+
+upgrade: .venv/.ready ## Choose newer versions of everything that is installed
+	sh deploy/lock.sh --upgrade
 
 clean: ## Remove what make built (a stack's state in .chenu/ stays)
 	rm -rf .venv gen build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
