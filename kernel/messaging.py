@@ -76,7 +76,7 @@ class Messaging:
             except (NoStreamResponseError, NotFoundError):
                 await self._make_stream()
             except (nats.errors.Error, APIError, TimeoutError, OSError) as error:
-                raise NotPublished(repr(error)) from error
+                raise NotPublished(str(error) or repr(error)) from error
         raise NotPublished("there is no stream")
 
     async def bundles(self, consumer: str, *, batch: int = 16) -> AsyncIterator[Sequence[Msg]]:
@@ -152,7 +152,7 @@ class Messaging:
             )
             _log.info("stream made", stream=STREAM)
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise NotPublished(repr(error)) from error
+            raise NotPublished(str(error) or repr(error)) from error
 
     async def _make_stream_quietly(self) -> None:
         try:

@@ -1,7 +1,5 @@
 """The chain around every call, seen from the wire."""
 
-
-
 from kernel import interceptors
 from tests.unit.kernel.conftest import Running
 from tests.unit.kernel.sample import Request, bearer
