@@ -1,0 +1,1 @@
+"""Threads: conversations and pieces of work, their history, and the tools that act on them."""

@@ -1,0 +1,97 @@
+"""The audit events of the threads service: ids, words and digests, never a title or a text."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from chenu.events.v1.audit_event_pb2 import PHASE_DONE, PHASE_OUTCOME, AuditAction
+from chenu_gate.permit import PermittedAction
+from kernel.audit_event import AuditRecord, record
+from services.threads.tables import Thread
+
+SOURCE: Final = "threads"
+CREATE: Final = AuditAction.AUDIT_ACTION_CREATE
+UPDATE: Final = AuditAction.AUDIT_ACTION_UPDATE
+DELETE: Final = AuditAction.AUDIT_ACTION_DELETE
+TRANSFER: Final = AuditAction.AUDIT_ACTION_CROSS_SPHERE_TRANSFER
+EXECUTE: Final = AuditAction.AUDIT_ACTION_EXECUTE
+
+
+def thread_changed(
+    happened: str,
+    action: AuditAction,
+    thread: Thread,
+    permitted: PermittedAction | None = None,
+    **details: str,
+) -> AuditRecord:
+    """A thread was created, updated, archived, …: a version of the thread's own stream."""
+    subject = f"thread/{thread['thread_id']}"
+    return record(
+        source=SOURCE,
+        type=f"thread.{happened}",
+        action=action,
+        subject=subject,
+        sphere=thread["sphere"],
+        phase=PHASE_OUTCOME if permitted else PHASE_DONE,
+        stream=subject,
+        version=thread["revision"],
+        details={**details, **_execution(permitted)},
+    )
+
+
+def message_created(
+    thread_id: str,
+    sphere: str,
+    message: Mapping[str, str],
+    permitted: PermittedAction | None = None,
+) -> AuditRecord:
+    """A message was added to a thread."""
+    return record(
+        source=SOURCE,
+        type="message.created",
+        action=CREATE,
+        subject=f"message/{message['id']}",
+        sphere=sphere,
+        phase=PHASE_OUTCOME if permitted else PHASE_DONE,
+        details={"thread": thread_id, "role": message["role"], **_execution(permitted)},
+    )
+
+
+def thread_event_appended(thread: Thread, event_id: str, digest: str) -> AuditRecord:
+    """A person recorded an event in a thread's history."""
+    return record(
+        source=SOURCE,
+        type="thread_event.appended",
+        action=CREATE,
+        subject=f"thread_event/{event_id}",
+        sphere=thread["sphere"],
+        details={
+            "thread": thread["thread_id"],
+            "sequence": str(thread["event_count"]),
+            "payload_digest": digest,
+        },
+    )
+
+
+def search_executed(permitted: PermittedAction, found: int) -> AuditRecord:
+    """A search was done for a run; what was looked for stands in the action alone."""
+    return record(
+        source=SOURCE,
+        type="search.executed",
+        action=EXECUTE,
+        subject=f"decision/{permitted.permit.decision}",
+        sphere=permitted.action.target_sphere,
+        phase=PHASE_OUTCOME,
+        details={"found": str(found), **_execution(permitted)},
+    )
+
+
+def _execution(permitted: PermittedAction | None) -> dict[str, str]:
+    if permitted is None:
+        return {}
+    action = permitted.action
+    return {
+        "tool": action.tool.name,
+        "decision": permitted.permit.decision,
+        "action_digest": action.digest,
+        "run": action.run,
+    }
