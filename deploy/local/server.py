@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,7 @@ class Server(ABC):
     name: str
     stop_signals: tuple[signal.Signals, ...]
     start_seconds: int
+    environment: Mapping[str, str] = ENVIRONMENT
 
     def __init__(self, folder: Path, log: Path, *, port: int = 0) -> None:
         self.folder = folder.absolute()
@@ -75,8 +76,8 @@ class Server(ABC):
         for attempts_left in (4, 3, 2, 1, 0):
             self.port = self.port or free_port()
             try:
-                with explained(self.folder):
-                    self._start(detached)
+                self.begin(detached=detached)
+                self.wait_until_ready()
             except PortTaken:
                 # Between finding a free port and using it, someone was faster.
                 if not (self._any_port and attempts_left):
@@ -85,9 +86,34 @@ class Server(ABC):
             else:
                 return
 
+    def begin(self, *, detached: bool = False) -> None:
+        """Starts it on its port without waiting; `wait_until_ready` is the other half."""
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.locked() as lock:
+                refuse_taken_port(self.name, self.port)
+                self._spawn(self.prepare(), lock, detached)
+
+    def wait_until_ready(self) -> None:
+        """Returns when it does its work; raises what its last words mean when it ended instead."""
+        end = time.monotonic() + self.start_seconds
+        while not self.ready():
+            if self._ended() or time.monotonic() > end:
+                self.kill()
+                raise self.failure(self._said())
+            time.sleep(0.01)
+
     def stop(self) -> None:
         """Shuts down in order, by harder means if that takes too long."""
         self._end(*self.stop_signals, signal.SIGKILL)
+
+    def signal_stop(self) -> None:
+        """Asks it to stop and does not wait; `stop` is the other half."""
+        pid = self.pid()
+        if pid is not None and self.running():
+            with suppress(ProcessLookupError):
+                os.kill(pid, self.stop_signals[0])
 
     def kill(self) -> None:
         """Ends it as a crash would, and returns when all of it is gone."""
@@ -144,19 +170,6 @@ class Server(ABC):
             return FolderUnusable(self.folder, said.removeprefix("launch: "))
         return StartFailed(self.name, self.log, said)
 
-    def _start(self, detached: bool) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.locked() as lock:
-            refuse_taken_port(self.name, self.port)
-            self._spawn(self.prepare(), lock, detached)
-        end = time.monotonic() + self.start_seconds
-        while not self.ready():
-            if self._ended() or time.monotonic() > end:
-                self.kill()
-                raise self.failure(self._said())
-            time.sleep(0.01)
-
     def _spawn(self, command: Command, lock: int, detached: bool) -> None:
         """Starts the process in a session of its own, so that Ctrl-C is ours to pass on."""
         self._reap()
@@ -172,7 +185,7 @@ class Server(ABC):
                 stderr=log,
                 pass_fds=(lock,),
                 start_new_session=True,
-                env=ENVIRONMENT,
+                env=dict(self.environment),
             )
         if detached:
             self._reap()

@@ -1,0 +1,78 @@
+"""The processes of the fleet: each service, and the simulator that stands in for the model."""
+
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from deploy.local.server import HOST, Command, Server
+
+
+class ServiceProcess(Server):
+    """One service, as `python -m services.<name>` with an environment of its own."""
+
+    stop_signals = (signal.SIGTERM,)
+    start_seconds = 60
+
+    def __init__(self, name: str, state: Path, port: int, environment: Mapping[str, str]) -> None:
+        super().__init__(state / "run" / name, state / "logs" / f"{name}.log", port=port)
+        self.name = name
+        self.environment = environment
+
+    def prepare(self) -> Command:
+        """Nothing to make: its database is provisioned, its keys are there."""
+        return Command([sys.executable, "-m", f"services.{self.name}"])
+
+    def ready(self) -> bool:
+        """Whether its health service says SERVING."""
+        with grpc.insecure_channel(f"{HOST}:{self.port}") as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=0.5
+                )
+            except grpc.RpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+class GatewayProcess(ServiceProcess):
+    """The gateway, which speaks HTTP."""
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        return _answers(f"http://{HOST}:{self.port}/health")
+
+
+class SimulatorProcess(Server):
+    """The model simulator."""
+
+    name = "simulator"
+    stop_signals = (signal.SIGTERM,)
+    start_seconds = 60
+
+    def __init__(self, state: Path, port: int) -> None:
+        super().__init__(state / "run" / "simulator", state / "logs" / "simulator.log", port=port)
+
+    def prepare(self) -> Command:
+        """Nothing to make."""
+        arguments = [sys.executable, "-m", "deploy.local.simulator", "--port", str(self.port)]
+        return Command(arguments)
+
+    def ready(self) -> bool:
+        """Whether it answers, if only that a key is missing."""
+        return _answers(f"http://{HOST}:{self.port}/v1/models")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=0.5):  # noqa: S310  the address is our own
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,144 @@
+"""What a local stack needs before its services start: secrets, keys, schemas, and their environment."""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from deploy.local.backends import Backends
+from deploy.local.secret_file import write_secret
+from deploy.local.server import HOST, free_port
+from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
+from kernel.migration import upgrade
+from services.audit.keys import open_log_key
+from services.audit.settings import AuditSettings
+from services.identity.service_keys import make_service_key
+
+FLEET: Final = (*SERVICES, "gateway")
+DEFAULT_PORTS: Final = {
+    "identity": 50050,
+    "threads": 50051,
+    "governance": 50052,
+    "audit": 50053,
+    "nova": 50054,
+    "llm": 50055,
+    "courier": 50057,
+    "gateway": 8080,
+}
+# Behind a first port: the services in their usual order, the gateway, what lies beneath them.
+_OFFSETS: Final = {name: port - 50050 for name, port in DEFAULT_PORTS.items()} | {
+    "gateway": 8,
+    "simulator": 9,
+    "postgres": 10,
+    "nats": 11,
+}
+ANTHROPIC: Final = "https://api.anthropic.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where everything listens."""
+
+    services: Mapping[str, int]
+    simulator: int
+    postgres: int
+    nats: int
+
+    @classmethod
+    def choose(cls, first: int | None) -> "Ports":
+        """The usual ports, with free ones beneath; or twelve in a row from `first`."""
+        if first is None:
+            return cls(DEFAULT_PORTS, free_port(), free_port(), free_port())
+        ports = {name: first + offset for name, offset in _OFFSETS.items()}
+        services = {name: ports[name] for name in FLEET}
+        return cls(services, ports["simulator"], ports["postgres"], ports["nats"])
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Free ones throughout, for tests."""
+        services = {name: free_port() for name in FLEET}
+        return cls(services, free_port(), free_port(), free_port())
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a stack differs from the plain one."""
+
+    live: bool = False
+    """Claude answers, with the key in ANTHROPIC_API_KEY, not the simulator."""
+    allow_private: Sequence[str] = ()
+    """Inner addresses that courier may call all the same."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further `CHENU_…` variables."""
+
+
+def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -> dict[str, str]:
+    """Make what is missing and bring every schema up to date; returns the fleet's environment."""
+    keys = state / "keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for service in FLEET:
+        make_service_key(keys, service)
+    log_key = open_log_key(keys / "log.pem", keys / "log.vkey", AuditSettings().origin)
+    pin = state / "log.vkey"
+    if not pin.exists():  # what a verifier trusts is written down once, when the log begins
+        pin.write_text(f"{log_key.verifier_key}\n")
+    passwords = _passwords(state / "passwords.json")
+    asyncio.run(_schemas(backends.postgres.admin_url, passwords))
+    return _environment(keys, backends, ports, choices, passwords)
+
+
+def _passwords(path: Path) -> dict[str, str]:
+    if not path.exists():
+        made = {login: secrets.token_urlsafe(24) for login in LOGINS}
+        write_secret(path, json.dumps(made, indent=2))
+    passwords: dict[str, str] = json.loads(path.read_text())
+    return passwords
+
+
+async def _schemas(admin_url: str, passwords: Mapping[str, str]) -> None:
+    await provision_database(admin_url, passwords)
+    for service in SERVICES:
+        await upgrade(service, database_url(admin_url))
+
+
+def _environment(
+    keys: Path, backends: Backends, ports: Ports, choices: Choices, passwords: Mapping[str, str]
+) -> dict[str, str]:
+    # Made from nothing: what the shell holds must not choose a model, a host or a key.
+    environment = {
+        "PATH": os.defpath,
+        "LC_ALL": "C.UTF-8",
+        "CHENU_ENVIRONMENT": "development",
+        "CHENU_KEYS_DIR": str(keys),
+        "CHENU_NATS_URL": backends.nats.url,
+        "CHENU_COURIER_ALLOWED_PRIVATE": json.dumps(list(choices.allow_private)),
+        "CHENU_GOVERNANCE_REVIEW_URL": f"http://{HOST}:{ports.services['gateway']}",
+        **_model(ports, choices),
+    }
+    for service, port in ports.services.items():
+        name = f"CHENU_{service.upper()}"
+        environment[f"{name}_ADDRESS"] = environment[f"{name}_LISTEN"] = f"{HOST}:{port}"
+    for service in SERVICES:
+        for login, variable in (("app", "DATABASE_URL"), ("worker", "WORKER_DATABASE_URL")):
+            role = f"{service}_{login}"
+            url = backends.postgres.url(role, passwords[role])
+            environment[f"CHENU_{service.upper()}_{variable}"] = url
+    return environment | dict(choices.settings)
+
+
+def _model(ports: Ports, choices: Choices) -> dict[str, str]:
+    if choices.live:
+        return {
+            "CHENU_LLM_ANTHROPIC_URL": ANTHROPIC,
+            "CHENU_LLM_ANTHROPIC_API_KEY": os.environ["ANTHROPIC_API_KEY"],
+        }
+    host = f"{HOST}:{ports.simulator}"
+    return {
+        "CHENU_LLM_ANTHROPIC_URL": f"http://{host}",
+        "CHENU_LLM_SIMULATOR_HOST": host,
+        "CHENU_LLM_ANTHROPIC_API_KEY": "simulator",
+    }

@@ -1,0 +1,115 @@
+"""The whole fleet on this machine: started together, watched over, stopped together."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
+from deploy.local.backends import Backends
+from deploy.local.errors import BackendError
+from deploy.local.processes import GatewayProcess, ServiceProcess, SimulatorProcess
+from deploy.local.provision import Choices, Ports, provision
+from deploy.local.secret_file import write_secret
+from deploy.local.server import HOST, Server
+from services.identity.demo import ensure_user
+
+DEMO_EMAIL: Final = "demo@chenu.example"
+Say = Callable[[str], None]
+
+
+class Stack:
+    """One stack in one state folder."""
+
+    def __init__(self, state: Path, ports: Ports, choices: Choices, say: Say) -> None:
+        self._state, self._ports, self._choices, self._say = state, ports, choices, say
+        self._backends = Backends(state, postgres_port=ports.postgres, nats_port=ports.nats)
+        self._processes: list[Server] = []
+
+    @property
+    def endpoints(self) -> Path:
+        """The file that says where everything is; there while the stack is ready."""
+        return self._state / "endpoints.json"
+
+    def start(self) -> None:
+        """Start everything, or nothing; BackendError says what to do about a failure."""
+        self.endpoints.unlink(missing_ok=True)
+        self._say("PostgreSQL and NATS")
+        self._backends.start()
+        try:
+            self._say("keys, roles, schemas")
+            environment = provision(self._state, self._backends, self._ports, self._choices)
+            self._processes = self._make_processes(environment)
+            self._say("services")
+            for process in self._processes:
+                process.begin()
+            for process in self._processes:
+                process.wait_until_ready()
+            self._say("the demo user")
+            self._write_endpoints()
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        """Start again what ends by itself, until it is time to stop."""
+        while not stopping():
+            for server in (self._backends.postgres, self._backends.nats, *self._processes):
+                if not server.running() and not stopping():
+                    self._say(f"{server.name} has ended; starting it again")
+                    self._start_again(server)
+            time.sleep(0.3)
+
+    def stop(self) -> None:
+        """Stop everything, the services before what they stand on."""
+        self.endpoints.unlink(missing_ok=True)
+        for process in self._processes:
+            process.signal_stop()
+        for process in self._processes:
+            process.stop()
+        self._backends.stop()
+
+    def _start_again(self, server: Server) -> None:
+        try:
+            server.begin()
+        except BackendError as problem:
+            self._say(str(problem))
+
+    def _make_processes(self, environment: dict[str, str]) -> list[Server]:
+        processes: list[Server] = []
+        if not self._choices.live:
+            processes.append(SimulatorProcess(self._state, self._ports.simulator))
+        for service, port in self._ports.services.items():
+            kind = GatewayProcess if service == "gateway" else ServiceProcess
+            processes.append(kind(service, self._state, port, environment))
+        return processes
+
+    def _write_endpoints(self) -> None:
+        services = self._ports.services
+        addresses = {name: f"{HOST}:{port}" for name, port in services.items()}
+        user = self._demo_user(addresses["identity"])
+        document = addresses | {
+            "gateway": f"http://{HOST}:{services['gateway']}",
+            "demo_user": user,
+            "model": "claude" if self._choices.live else "simulator",
+        }
+        write_secret(self.endpoints, json.dumps(document, indent=2) + "\n")
+
+    def _demo_user(self, identity: str) -> dict[str, str]:
+        path = self._state / "demo_user.json"
+        if not path.exists():
+            made = {"email": DEMO_EMAIL, "password": f"{secrets.token_urlsafe(12)}-a1"}
+            write_secret(path, json.dumps(made))
+        user: dict[str, str] = json.loads(path.read_text())
+        asyncio.run(_ensure_user(identity, user))
+        return user
+
+
+async def _ensure_user(identity: str, user: dict[str, str]) -> None:
+    async with grpc.aio.insecure_channel(identity) as channel:
+        await ensure_user(AuthServiceStub(channel), user["email"], user["password"], "Demo")
