@@ -58,7 +58,7 @@ _NOT_BUNDLED: Final = " AND seq NOT IN (SELECT unnest(seqs) FROM bundles)"
 _BUNDLE: Final = "INSERT INTO bundles (number, manifest, seqs) VALUES ($1, $2, $3)"
 _ADVANCE: Final = "UPDATE relay_state SET number = $1, snapshot = $2, rebased = false"
 EVENTS: Final = """
-    SELECT event FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (seq, place)
+    SELECT event FROM unnest(CAST($1 AS bigint[])) WITH ORDINALITY AS wanted (seq, place)
     JOIN outbox USING (seq) ORDER BY place"""
 _MARK: Final = """
     UPDATE bundles SET publish_time = clock_timestamp(), attempt = attempt + 1

@@ -3,7 +3,8 @@
     GET = Statement(select(threads).where(threads.c.id == bindparam("id")))
     row = await tx.fetch_one(GET, id=thread_id)
 
-Lists go as arrays: `column == any_(bindparam("ids", type_=ARRAY(Uuid)))`.
+Lists go as arrays: `column == any_(bindparam("ids", type_=ARRAY(Uuid)))`. In text a type is
+given by CAST(:ids AS uuid[]), since `:ids::uuid[]` would be read as no parameter.
 """
 
 from typing import Any, Final
