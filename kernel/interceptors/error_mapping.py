@@ -12,6 +12,7 @@ from kernel.context import CallContext, current
 from kernel.errors import (
     DETAILS_KEY,
     DeadlineExceeded,
+    InvalidArgument,
     PermissionDenied,
     Relayed,
     ServiceError,
@@ -63,6 +64,8 @@ def service_error(raised: Exception) -> ServiceError:
         return relayed(raised)
     if isinstance(raised, TimeoutError | asyncpg.QueryCanceledError):
         return DeadlineExceeded()
+    if isinstance(raised, _NO_TEXT):
+        return InvalidArgument("a text holds a NUL character")
     if isinstance(raised, _NOT_NOW):
         _log.warning("database not available", error=type(raised).__name__)
         return Unavailable("the database is not available", retry_after=timedelta(seconds=1))
@@ -70,6 +73,8 @@ def service_error(raised: Exception) -> ServiceError:
     return ServiceError("an internal error", request_id=current().request_id)
 
 
+# PostgreSQL keeps neither in text nor in jsonb what every proto string may hold.
+_NO_TEXT: Final = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 _NOT_NOW: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
