@@ -1,0 +1,1 @@
+"""Who people, agents and services are, and the tokens that prove it."""

@@ -1,0 +1,108 @@
+"""`python -m services.identity` serves; `rotate-keys` after it makes the next token key."""
+
+import asyncio
+import sys
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from chenu.identity.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
+from chenu.identity.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from chenu.identity.v1.eligibility_service_pb2_grpc import (
+    add_EligibilityServiceServicer_to_server,
+)
+from chenu.identity.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
+from chenu.identity.v1.token_service_pb2_grpc import add_TokenServiceServicer_to_server
+from kernel.database import Database
+from kernel.service import Program, Service, main
+from kernel.settings import SettingsError, SharedSettings, load
+from services.identity.agents import Agents
+from services.identity.attempts import Attempts
+from services.identity.delegations import Delegations
+from services.identity.eligibility import EligibilityChecks
+from services.identity.identities import Identities
+from services.identity.key_rotation import rotate_keys
+from services.identity.logins import Logins
+from services.identity.passwords import Passwords
+from services.identity.refresh_tokens import RefreshTokens
+from services.identity.service_keys import ServiceKeys, register_service_keys
+from services.identity.servicers.agent import AgentServicer
+from services.identity.servicers.auth import AuthServicer
+from services.identity.servicers.eligibility import EligibilityServicer
+from services.identity.servicers.identity import IdentityServicer
+from services.identity.servicers.token import TokenServicer
+from services.identity.sessions import Sessions
+from services.identity.settings import IdentitySettings
+from services.identity.sweeper import sweep_forever
+from services.identity.token_keys import TokenKeys
+from services.identity.tokens import Tokens
+from services.identity.users import Users
+from services.identity.vote_tokens import VoteTokens
+
+_ROTATE: Final = "rotate-keys"
+
+
+async def assemble(service: Service[IdentitySettings]) -> None:
+    """Put the service together: keys, use cases, servicers, background work."""
+    settings, database = service.settings, service.database
+    if settings.clock_offset and service.shared.environment == "production":
+        raise SettingsError("CHENU_IDENTITY_CLOCK_OFFSET_SECONDS is for tests only")
+    if service.key is None:
+        raise SettingsError("the key of the identity service is missing; see CHENU_KEYS_DIR")
+    keys = token_keys(service.shared, settings)
+    keys.ensure()
+    service.keys.source = keys.key_set
+    await register_service_keys(service.worker, service.shared.keys_dir)
+    sweep = partial(sweep_forever, service.worker, settings.sweep_seconds)
+    service.background("identity.sweeper", sweep)
+
+    tokens, sessions = Tokens(keys, settings), Sessions(settings)
+    passwords = Passwords(settings)
+    attempts = Attempts(settings, service.key.secret("attempts"))
+    identities = Identities(database, sessions, tokens, service.page_tokens)
+    agents = Agents(database, sessions, tokens, attempts, service.page_tokens, settings)
+    delegations = Delegations(database, keys, tokens, settings)
+    auth = AuthServicer(
+        Users(database, sessions, tokens, passwords, attempts),
+        Logins(database, sessions, tokens, passwords, attempts),
+        RefreshTokens(database, sessions, tokens, settings),
+        identities,
+    )
+    vote_tokens = VoteTokens(database, sessions, tokens)
+    token = TokenServicer(keys, vote_tokens, delegations, ServiceKeys(database, tokens), agents)
+
+    add = service.add_servicer
+    add(add_AuthServiceServicer_to_server, auth)
+    add(add_IdentityServiceServicer_to_server, IdentityServicer(identities))
+    add(add_AgentServiceServicer_to_server, AgentServicer(agents))
+    add(add_TokenServiceServicer_to_server, token)
+    add(add_EligibilityServiceServicer_to_server, EligibilityServicer(EligibilityChecks(database)))
+
+
+PROGRAM: Final = Program("identity", IdentitySettings, assemble)
+
+
+def token_keys(shared: SharedSettings, settings: IdentitySettings) -> TokenKeys:
+    """The folder of the token keys, as the settings say."""
+    overlap = timedelta(hours=settings.key_overlap_hours)
+    return TokenKeys(shared.keys_dir / "tokens", overlap, settings.clock_offset)
+
+
+async def rotate() -> str:
+    """What `rotate-keys` does and prints."""
+    shared, settings = load(SharedSettings, IdentitySettings)
+    worker = await Database.connect(settings.worker_database_url, schema="identity", pool_size=1)
+    try:
+        old, new = await rotate_keys(worker, token_keys(shared, settings))
+    finally:
+        await worker.close()
+    return f"tokens are signed with {new} from now on; {old} verifies until the overlap is over"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == [_ROTATE]:
+        sys.stdout.write(asyncio.run(rotate()) + "\n")
+    elif sys.argv[1:]:
+        sys.exit(f"usage: python -m services.identity [{_ROTATE}]")
+    else:
+        main(PROGRAM)

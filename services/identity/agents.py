@@ -1,0 +1,134 @@
+"""Agents' accounts: hired and fired by people, for one identity each."""
+
+from typing import Final
+
+from chenu.identity.v1.agent_pb2 import Agent
+from chenu.identity.v1.agent_service_pb2 import (
+    HireAgentRequest,
+    HireAgentResponse,
+    ListAgentsRequest,
+    ListAgentsResponse,
+)
+from kernel import idempotency
+from kernel.caller import Caller
+from kernel.context import current, new_id
+from kernel.database import Database, Record, Transaction
+from kernel.errors import Forbidden
+from kernel.pagination import PageTokens, page_size
+from kernel.statement import Statement
+from services.identity import audit_events
+from services.identity.attempts import Attempts
+from services.identity.errors import WrongCredentials
+from services.identity.secret_tokens import digest, new_secret
+from services.identity.sessions import Sessions
+from services.identity.settings import IdentitySettings
+from services.identity.tokens import Issued, Tokens
+
+_METHOD: Final = "HireAgent"
+_INSERT: Final = Statement(
+    "INSERT INTO agents (agent_id, tenant_id, user_id, identity_id, display_name, secret_hash)"
+    " VALUES (:agent, :tenant, :person, :identity, :display_name, :secret_hash)"
+)
+_FIND: Final = Statement(
+    "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time FROM agents"
+    " WHERE agent_id = :agent"
+)
+_FIRE: Final = Statement(
+    "UPDATE agents SET fire_time = clock_timestamp() + :clock_offset"
+    " WHERE agent_id = :agent AND fire_time IS NULL"
+)
+_LIST: Final = Statement(
+    "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time,"
+    " lower(display_name) AS name FROM agents WHERE identity_id = :identity"
+    " AND (lower(display_name), agent_id) > (:name, :agent)"
+    " ORDER BY lower(display_name), agent_id LIMIT :rows"
+)
+_FIND_BY_SECRET: Final = Statement("SELECT * FROM find_agent(:agent, :secret_hash)")
+_BEFORE_ALL: Final = {"name": "", "agent": "00000000-0000-0000-0000-000000000000"}
+
+
+class Agents:
+    """The calling identity's agents."""
+
+    def __init__(
+        self, database: Database, sessions: Sessions, tokens: Tokens, attempts: Attempts,
+        pages: PageTokens, settings: IdentitySettings,
+    ) -> None:  # fmt: skip
+        self._database, self._sessions, self._tokens = database, sessions, tokens
+        self._attempts, self._pages, self._offset = attempts, pages, settings.clock_offset
+
+    async def hire(self, caller: Caller, request: HireAgentRequest) -> HireAgentResponse:
+        """An agent and its secret; asked again with the same request id, without the secret."""
+        async with self._database.transaction(caller) as tx:
+            await self._sessions.require(tx, caller)
+            secret = ""
+            agent = await idempotency.claim(tx, caller, request.request_id, _METHOD, request)
+            if agent is None:
+                agent, secret = new_id(), new_secret("agent")
+                await tx.execute(
+                    _INSERT, agent=agent, tenant=caller.tenant, person=caller.person,
+                    identity=caller.identity, display_name=request.display_name,
+                    secret_hash=digest(secret),
+                )  # fmt: skip
+                await idempotency.remember(tx, caller, request.request_id, agent)
+                tx.emit(audit_events.agent_hired(caller, agent))
+            return HireAgentResponse(agent=await _find(tx, agent), secret=secret)
+
+    async def fire(self, caller: Caller, agent_id: str) -> Agent:
+        """No new tokens and no renewals from now on; firing it again changes nothing."""
+        async with self._database.transaction(caller) as tx:
+            await self._sessions.require(tx, caller)
+            if await tx.execute(_FIRE, agent=agent_id, clock_offset=self._offset):
+                tx.emit(audit_events.agent_fired(caller, agent_id))
+            return await _find(tx, agent_id)
+
+    async def list(self, caller: Caller, request: ListAgentsRequest) -> ListAgentsResponse:
+        """By name, the fired ones too."""
+        size = page_size(request.page_size)
+        after = self._pages.decode(request.page_token, request) or _BEFORE_ALL
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(_LIST, identity=caller.identity, rows=size + 1, **after)
+        answer = ListAgentsResponse(agents=[_message(row) for row in rows[:size]])
+        if len(rows) > size:
+            last = rows[size - 1]
+            cursor = {"name": last["name"], "agent": last["agent_id"]}
+            answer.next_page_token = self._pages.encode(cursor, request)
+        return answer
+
+    async def issue_token(self, agent_id: str, secret: str) -> Issued:
+        """An access token with actor "agent"; it has no session and no roles."""
+        purse = self._attempts.for_agent()
+        async with self._database.transaction(current().caller) as tx:
+            refused = await self._attempts.take(tx, purse)
+            found = await tx.fetch_one(_FIND_BY_SECRET, agent=agent_id, secret_hash=digest(secret))
+        if refused:
+            raise refused
+        if found is None:
+            raise WrongCredentials(subject=f"agent/{agent_id}")
+        agent = Caller(
+            tenant=found["tenant_id"], person=found["user_id"], identity=found["identity_id"],
+            actor="agent", agent=agent_id, service=current().caller.service,
+        )  # fmt: skip
+        issued = self._tokens.access(agent)
+        async with self._database.transaction(agent) as tx:
+            await self._attempts.give_back(tx, purse)
+            tx.emit(audit_events.agent_token_issued(agent, issued.token_id))
+        return issued
+
+
+async def _find(tx: Transaction, agent_id: str) -> Agent:
+    row = await tx.fetch_one(_FIND, agent=agent_id)
+    if row is None:
+        raise Forbidden(subject=f"agent/{agent_id}")
+    return _message(row)
+
+
+def _message(row: Record) -> Agent:
+    return Agent(
+        agent_id=row["agent_id"],
+        display_name=row["display_name"],
+        identity_id=row["identity_id"],
+        owner_id=row["user_id"],
+        create_time=row["create_time"],
+        fire_time=row["fire_time"],
+    )

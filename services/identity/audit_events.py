@@ -1,0 +1,143 @@
+"""Each event of this service, by name. Ids and causes only: never a name, an e-mail or an address.
+
+`caller` is whose record it is and who did it: the person whom a public RPC
+turned out to be about, not the nobody who called it.
+"""
+
+from typing import Final
+
+from chenu.events.v1.audit_event_pb2 import (
+    AUDIT_ACTION_AGENT_FIRED,
+    AUDIT_ACTION_AGENT_HIRED,
+    AUDIT_ACTION_CREATE,
+    AUDIT_ACTION_LOGIN,
+    AUDIT_ACTION_LOGOUT,
+    AUDIT_ACTION_UPDATE,
+    AuditAction,
+)
+from kernel.audit_event import AuditRecord, record
+from kernel.caller import Caller
+
+_SOURCE: Final = "identity"
+
+
+def _event(
+    type_: str, action: AuditAction, subject: str, caller: Caller, **details: str
+) -> AuditRecord:
+    return record(
+        source=_SOURCE, type=type_, action=action, subject=subject, caller=caller, details=details
+    )
+
+
+def tenant_created(caller: Caller) -> AuditRecord:
+    """With its founder, who is the caller."""
+    return _event("tenant.created", AUDIT_ACTION_CREATE, f"tenant/{caller.tenant}", caller)
+
+
+def user_registered(caller: Caller) -> AuditRecord:
+    """A person's account."""
+    roles = ",".join(caller.roles)
+    return _event(
+        "user.registered", AUDIT_ACTION_CREATE, f"user/{caller.person}", caller, roles=roles
+    )
+
+
+def identity_created(caller: Caller, identity: str, kind: str) -> AuditRecord:
+    """Another capacity to act in; the record belongs to the identity under which it was made."""
+    return _event(
+        "identity.created", AUDIT_ACTION_CREATE, f"identity/{identity}", caller, kind=kind
+    )
+
+
+def session_started(caller: Caller) -> AuditRecord:
+    """A person came in."""
+    return _event("session.started", AUDIT_ACTION_LOGIN, f"session/{caller.session}", caller)
+
+
+def session_refreshed(caller: Caller) -> AuditRecord:
+    """A refresh token was exchanged."""
+    return _event("session.refreshed", AUDIT_ACTION_UPDATE, f"session/{caller.session}", caller)
+
+
+def session_switched(caller: Caller, to: str) -> AuditRecord:
+    """The session goes on under another identity of the person."""
+    subject = f"session/{caller.session}"
+    return _event("session.switched", AUDIT_ACTION_UPDATE, subject, caller, to_identity=to)
+
+
+def session_ended(caller: Caller, session: str, cause: str) -> AuditRecord:
+    """Logged out, or ended for a reason."""
+    return _event("session.ended", AUDIT_ACTION_LOGOUT, f"session/{session}", caller, cause=cause)
+
+
+def login_refused(caller: Caller, user: str, outcome: str, reason: str, origin: str) -> AuditRecord:
+    """Somebody failed to come in; `origin` is a digest that tells addresses apart."""
+    return record(
+        source=_SOURCE, type="login.refused", action=AUDIT_ACTION_LOGIN,
+        subject=f"user/{user or 'unknown'}", caller=caller, outcome=outcome, reason=reason,
+        details={"origin": origin},
+    )  # fmt: skip
+
+
+def attempts_exhausted(caller: Caller, purpose: str, origin: str) -> AuditRecord:
+    """The first refusal of a window; the others would only fill the log."""
+    return record(
+        source=_SOURCE, type="attempts.exhausted", action=AUDIT_ACTION_LOGIN,
+        subject=f"attempts/{purpose}", caller=caller, outcome="RESOURCE_EXHAUSTED",
+        reason="TOO_MANY_ATTEMPTS", details={"origin": origin},
+    )  # fmt: skip
+
+
+def password_changed(caller: Caller) -> AuditRecord:
+    """By the person."""
+    return _event("password.changed", AUDIT_ACTION_UPDATE, f"user/{caller.person}", caller)
+
+
+def agent_hired(caller: Caller, agent: str) -> AuditRecord:
+    """By a person, for the calling identity."""
+    return _event("agent.hired", AUDIT_ACTION_AGENT_HIRED, f"agent/{agent}", caller)
+
+
+def agent_fired(caller: Caller, agent: str) -> AuditRecord:
+    """By a person."""
+    return _event("agent.fired", AUDIT_ACTION_AGENT_FIRED, f"agent/{agent}", caller)
+
+
+def agent_token_issued(caller: Caller, token_id: str) -> AuditRecord:
+    """An agent came in."""
+    subject = f"agent/{caller.agent}"
+    return _event("agent_token.issued", AUDIT_ACTION_LOGIN, subject, caller, token=token_id)
+
+
+def vote_token_issued(
+    caller: Caller, checkpoint: str, view_digest: str, token_id: str
+) -> AuditRecord:
+    """The right to cast one vote."""
+    return _event(
+        "vote_token.issued", AUDIT_ACTION_CREATE, f"checkpoint/{checkpoint}", caller,
+        view_digest=view_digest, token=token_id,
+    )  # fmt: skip
+
+
+def delegation_issued(caller: Caller, delegation: str, token_id: str) -> AuditRecord:
+    """Nova may act for the caller."""
+    subject = f"delegation/{delegation}"
+    return _event("delegation.issued", AUDIT_ACTION_CREATE, subject, caller, token=token_id)
+
+
+def delegation_renewed(caller: Caller, delegation: str, token_id: str) -> AuditRecord:
+    """Nova goes on acting for the caller."""
+    subject = f"delegation/{delegation}"
+    return _event("delegation.renewed", AUDIT_ACTION_UPDATE, subject, caller, token=token_id)
+
+
+def service_key_registered(service: str, kid: str) -> AuditRecord:
+    """From a file, at start."""
+    subject = f"service/{service}"
+    return _event("service_key.registered", AUDIT_ACTION_CREATE, subject, Caller.system(), kid=kid)
+
+
+def token_key_rotated(old: str, new: str) -> AuditRecord:
+    """By the operator's command."""
+    caller = Caller.system()
+    return _event("token_key.rotated", AUDIT_ACTION_UPDATE, f"token_key/{new}", caller, retired=old)

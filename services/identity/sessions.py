@@ -1,0 +1,126 @@
+"""Sessions: what a log-in starts, and everything else that a person may do stands on.
+
+A session ends when the person logs out, when its refresh token was stolen, when
+the password was changed elsewhere, or when nobody refreshes it. A session that
+ended stays so: a trigger sees to it.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from kernel.caller import Caller
+from kernel.context import new_id
+from kernel.database import Transaction
+from kernel.statement import Statement
+from services.identity import audit_events
+from services.identity.errors import SessionInvalid
+from services.identity.secret_tokens import digest, new_secret
+from services.identity.settings import IdentitySettings
+
+Cause = Literal["logged_out", "refresh_token_reused", "password_changed"]
+
+_INSERT: Final = Statement(
+    "INSERT INTO sessions (session_id, tenant_id, user_id, identity_id, secret_hash, amr,"
+    " create_time, expire_time)"
+    " SELECT :session, :tenant, :person, :identity, :secret_hash, :amr, now, now + :refresh"
+    " FROM (SELECT clock_timestamp() + :clock_offset AS now) AS clock"
+)
+_PROLONG: Final = Statement(
+    "UPDATE sessions SET expire_time ="
+    " least(clock_timestamp() + :clock_offset + :refresh, create_time + :lifetime)"
+    " WHERE session_id = :session RETURNING expire_time"
+)
+_INSERT_REFRESH_TOKEN: Final = Statement(
+    "INSERT INTO refresh_tokens (token_hash, session_id, tenant_id, user_id, expire_time)"
+    " VALUES (:token_hash, :session, :tenant, :person, :expire_time)"
+)
+_FIND_ALIVE: Final = Statement(
+    "SELECT u.roles FROM sessions AS s JOIN users AS u USING (user_id)"
+    " WHERE s.session_id = :session AND s.end_time IS NULL AND u.deactivate_time IS NULL"
+    " AND s.expire_time > clock_timestamp() + :clock_offset"
+    " FOR SHARE OF s"
+)
+_SWITCH: Final = Statement("UPDATE sessions SET identity_id = :to WHERE session_id = :session")
+_END: Final = Statement(
+    "UPDATE sessions SET end_time = clock_timestamp() + :clock_offset, end_cause = :cause"
+    " WHERE end_time IS NULL AND user_id = :person"
+    " AND (session_id = :session) IS DISTINCT FROM :not_this"
+    " RETURNING session_id"
+)
+
+
+class RefreshToken(NamedTuple):
+    """Shown to the client once."""
+
+    token: str
+    expire_time: datetime
+
+
+class Sessions:
+    """The rows of a person's sessions, in the transaction of whatever happens to them."""
+
+    def __init__(self, settings: IdentitySettings) -> None:
+        self._offset = settings.clock_offset
+        self._refresh = timedelta(days=settings.refresh_days)
+        self._lifetime = timedelta(days=settings.session_days)
+
+    async def start(
+        self, tx: Transaction, caller: Caller, amr: list[str]
+    ) -> tuple[Caller, str, RefreshToken]:
+        """The caller within a new session, its secret, and its first refresh token."""
+        caller, secret = replace(caller, session=new_id()), new_secret("session")
+        await tx.execute(
+            _INSERT, session=caller.session, tenant=caller.tenant, person=caller.person,
+            identity=caller.identity, secret_hash=digest(secret), amr=amr,
+            refresh=self._refresh, clock_offset=self._offset,
+        )  # fmt: skip
+        tx.emit(audit_events.session_started(caller))
+        return caller, secret, await self.prolong(tx, caller)
+
+    async def prolong(self, tx: Transaction, caller: Caller) -> RefreshToken:
+        """The next refresh token; the session now lives as long as it."""
+        row = await tx.fetch_one(
+            _PROLONG, session=caller.session, refresh=self._refresh, lifetime=self._lifetime,
+            clock_offset=self._offset,
+        )  # fmt: skip
+        if row is None:
+            raise SessionInvalid
+        refresh = RefreshToken(new_secret("refresh"), row["expire_time"])
+        await tx.execute(
+            _INSERT_REFRESH_TOKEN, token_hash=digest(refresh.token), session=caller.session,
+            tenant=caller.tenant, person=caller.person, expire_time=refresh.expire_time,
+        )  # fmt: skip
+        return refresh
+
+    async def require(self, tx: Transaction, caller: Caller) -> Caller:
+        """The caller with the roles of today; SessionInvalid once the session is over.
+
+        An access token outlives its session by minutes, so what makes further
+        credentials asks here first.
+        """
+        row = await tx.fetch_one(_FIND_ALIVE, session=caller.session, clock_offset=self._offset)
+        if row is None:
+            raise SessionInvalid
+        return replace(caller, roles=tuple(row["roles"]))
+
+    async def switch(self, tx: Transaction, caller: Caller, to: str) -> None:
+        """The session goes on under another identity."""
+        await tx.execute(_SWITCH, session=caller.session, to=to)
+        tx.emit(audit_events.session_switched(caller, to))
+
+    async def end(self, tx: Transaction, caller: Caller, cause: Cause) -> None:
+        """End the caller's session."""
+        await self._end(tx, caller, cause, not_this=False)
+
+    async def end_others(self, tx: Transaction, caller: Caller, cause: Cause) -> None:
+        """End the person's other sessions."""
+        await self._end(tx, caller, cause, not_this=True)
+
+    async def _end(self, tx: Transaction, caller: Caller, cause: Cause, *, not_this: bool) -> None:
+        ended = await tx.fetch(
+            _END, person=caller.person, session=caller.session, not_this=not_this, cause=cause,
+            clock_offset=self._offset,
+        )  # fmt: skip
+        for row in ended:
+            tx.emit(audit_events.session_ended(caller, row["session_id"], cause))

@@ -1,0 +1,63 @@
+"""The claims of each kind of token; what they mean stands in the kernel's authentication."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from kernel.caller import SYSTEM_TENANT, Caller
+from kernel.context import new_id
+from services.identity.settings import IdentitySettings
+from services.identity.token_keys import TokenKeys
+
+
+class Issued(NamedTuple):
+    """A signed token, its jti and when it ends."""
+
+    token: str
+    token_id: str
+    expire_time: datetime
+
+
+class Tokens:
+    """Signs tokens for callers; whoever calls it has decided that they may have one."""
+
+    def __init__(self, keys: TokenKeys, settings: IdentitySettings) -> None:
+        self._keys, self._settings = keys, settings
+
+    def access(self, caller: Caller) -> Issued:
+        """For everyday calls of a person or an agent."""
+        claims = _who(caller) | {"aud": "chenu"}
+        return self._sign("access+jwt", claims, self._settings.access_seconds)
+
+    def delegation(self, caller: Caller, delegation_id: str, remaining: timedelta) -> Issued:
+        """For Nova, acting for the caller; it does not outlive the deadline."""
+        seconds = min(self._settings.delegation_seconds, int(remaining.total_seconds()))
+        act = {"aud": "nova", "act": {"service": "nova"}, "delegation": delegation_id}
+        return self._sign("delegation+jwt", _who(caller) | act, seconds)
+
+    def vote(self, caller: Caller, checkpoint: str, view_digest: str, amr: list[str]) -> Issued:
+        """For one vote of a person on one view of one checkpoint."""
+        claims = _who(caller) | {
+            "aud": "governance", "checkpoint": checkpoint, "view_digest": view_digest, "amr": amr,
+        }  # fmt: skip
+        return self._sign("vote+jwt", claims, self._settings.vote_seconds)
+
+    def service(self, name: str) -> Issued:
+        """For a service, as itself."""
+        claims = {"sub": name, "actor": "service", "tenant": SYSTEM_TENANT, "aud": "chenu"}
+        return self._sign("service+jwt", claims, self._settings.service_token_seconds)
+
+    def _sign(self, typ: str, claims: dict[str, Any], seconds: int) -> Issued:
+        now, token_id = int(time.time()), new_id()
+        claims |= {"iat": now, "exp": now + seconds, "jti": token_id}
+        token = self._keys.signing.sign(claims, typ=typ, ttl=seconds)
+        return Issued(token, token_id, datetime.fromtimestamp(now + seconds, UTC))
+
+
+def _who(caller: Caller) -> dict[str, Any]:
+    """An agent has no session and no roles: it has only what its person's identity owns."""
+    who: dict[str, Any] = {
+        "sub": caller.person, "tenant": caller.tenant, "identity": caller.identity,
+        "actor": caller.actor, "roles": list(caller.roles),
+    }  # fmt: skip
+    return who | ({"agent": caller.agent} if caller.agent else {"sid": caller.session})
