@@ -1,0 +1,165 @@
+"""Recognise the words and phrases of a sentence."""
+
+from typing import Final, NamedTuple
+
+from services.nova.intent.lexicon import (
+    GAP,
+    SPHERES,
+    Entry,
+    Pattern,
+    is_reading,
+    patterns,
+    words,
+)
+from services.nova.intent.spelling import disguised
+from services.nova.intent.tokens import Token
+
+_GAP_WORDS: Final = 5
+BOUNDARIES: Final = frozenset({"comma", "and", "or", "but"})
+_NOTHING: Final = Entry()
+_MARK: Final = Entry(role="comma")
+_OTHER: Final = {"en": "fr", "fr": "en"}
+
+
+class Event(NamedTuple):
+    """Something that a sentence says, at the words from `start` up to `end`."""
+
+    start: int
+    end: int
+    what: str  # "danger", "read", "work", "act", "verb", "mood", "unknown" or the role of a word
+    kind: str = ""  # of the action, or the mood
+    forms: str = ""
+    noun_acts: bool = False
+    reading: bool = False
+
+
+def language_of(tokens: list[Token], default: str = "und") -> str:
+    """The language that more of the words belong to."""
+    english, french = words("en"), words("fr")
+    score = 0
+    for token in tokens:
+        if token.kind == "word":
+            score += (token.word in english) - (token.word in french)
+            score -= token.raw != token.word and token.word in french
+    if score == 0:
+        return default
+    return "en" if score > 0 else "fr"
+
+
+def _entry(token: Token, language: str) -> Entry:
+    if token.kind == "mark":
+        return _MARK
+    if token.kind != "word":
+        return Entry(role=token.kind)
+    found = words(language).get(token.word) or words(_OTHER[language]).get(token.word)
+    found = found or disguised(token.word) or _NOTHING
+    both = "p" in found.forms and "b" in found.forms and found.lemma != "creer"
+    if both and token.raw != token.word:
+        accented = token.raw.rstrip("s").endswith(("é", "ée"))
+        dropped = "bn" if accented else "p"
+        return found._replace(forms="".join(f for f in found.forms if f not in dropped))
+    return found
+
+
+def _fits(part: frozenset[str] | str, token: Token, entry: Entry) -> bool:
+    if isinstance(part, frozenset):
+        return token.word in part and token.kind == "word"
+    if part == "<amount>":
+        return token.kind == "amount"
+    if part == "<end>":
+        return token.kind == "mark"
+    if part == "<sphere>":
+        return token.word in SPHERES or token.word == "sphere"
+    if part == "<quoted>":
+        return token.quoted
+    if part == "<plural>":
+        return entry.role not in {"definite", "object"} and token.word.endswith("s")
+    if part == "<definite>":
+        return entry.role in {"definite", "object"} or token.quoted or token.capital
+    if token.kind == "email" or token.raw.startswith("@"):
+        return True
+    return token.kind == "word" and entry.role == "" and (token.capital or part == "<name>")
+
+
+def _match(pattern: Pattern, tokens: list[Token], entries: list[Entry], start: int) -> int:
+    """Where the phrase ends, or 0; of a phrase with a gap only the first word is taken."""
+    at, gap, gapped = start + 1, False, False
+    for part in pattern.rest:
+        if part == GAP:
+            gap = gapped = True
+            continue
+        stop = min(at + (_GAP_WORDS if gap else 0) + 1, len(tokens))
+        while at < stop and not _fits(part, tokens[at], entries[at]):
+            if gap and _ends_gap(entries[at]):
+                return 0
+            at += 1
+        if part == "<end>" and at == len(tokens):
+            return at
+        if at >= stop:
+            return 0
+        at, gap = at + 1, False
+    return start + 1 if gapped else at
+
+
+def _ends_gap(entry: Entry) -> bool:
+    return entry.role in {"comma", "wh"} or (entry.reading and is_reading(entry.kind))
+
+
+def _phrase(
+    tokens: list[Token], entries: list[Entry], start: int, language: str, *, head: bool
+) -> Event | None:
+    token = tokens[start]
+    first = "<amount>" if token.kind == "amount" else token.word
+    for pattern in patterns().get(first, ()):
+        if not pattern.rest and pattern.language != language:
+            continue
+        if pattern.meaning.startswith("inverted") and not head:
+            continue
+        end = _match(pattern, tokens, entries, start)
+        if end:
+            return _phrase_event(pattern, start, end, entries[start], entries[end - 1])
+    return None
+
+
+def _phrase_event(
+    pattern: Pattern, start: int, end: int, entry: Entry, last: Entry
+) -> Event:
+    what, _, kind = pattern.meaning.partition(":")
+    if what == "idiom":
+        nominal = entry.role in {"amount", "prep", "negative", "indefinite"}
+        forms = "n" if nominal else entry.forms.replace("n", "") or "b"
+        return Event(start, end, "danger", kind.removesuffix("_rights"), forms, nominal)
+    if what in {"read", "work"}:
+        forms = entry.forms.replace("n", "") or "b"
+        return Event(start, end, what, kind, forms, reading=last.reading)
+    if what in {"soft", "tampering", "note", "condition", "name"}:
+        return Event(start, end, {"condition": "sub", "name": "about"}.get(what, what), kind)
+    return Event(start, end, "mood", what.replace("inverted", "ask"))
+
+
+def _word(entry: Entry, at: int) -> Event:
+    if entry.gated:
+        return Event(at, at + 1, "danger", entry.kind, entry.forms, entry.noun_acts, entry.reading)
+    if entry.role == "verb":
+        what = entry.kind
+        if is_reading(entry.kind):
+            what = "read"
+        elif entry.kind in {"create", "update", "configure"}:
+            what = "work"
+        return Event(at, at + 1, what or "verb", entry.kind, entry.forms, reading=entry.reading)
+    what = entry.role or "unknown"
+    return Event(at, at + 1, what, entry.kind, entry.forms, reading=entry.reading)
+
+
+def events(tokens: list[Token], language: str) -> list[Event]:
+    """What the words of one sentence say, in order."""
+    entries = [_entry(token, language) for token in tokens]
+    found: list[Event] = []
+    at, head = 0, True
+    while at < len(tokens):
+        event = None if tokens[at].quoted else _phrase(tokens, entries, at, language, head=head)
+        event = event or _word(entries[at], at)
+        found.append(event)
+        at = event.end
+        head = event.what in BOUNDARIES or (head and event.what == "soft")
+    return found

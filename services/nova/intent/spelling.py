@@ -1,0 +1,212 @@
+"""See through misspelt and disguised words: delte, suprimer, d3lete, deleeete, deleteall."""
+
+from functools import cache, lru_cache
+from itertools import groupby
+from typing import Final
+
+from services.nova.intent.lexicon import LANGUAGES, Entry, words
+
+_LEET: Final = str.maketrans("013457@$", "oieastas")
+_LEET_L: Final = str.maketrans("013457@$", "oleastas")
+LONGEST: Final = 24
+# Only these are looked for in misspelt words: a typing error away from each lies another word.
+_CORE: Final = frozenset(
+    [
+        "delete",
+        "remove",
+        "erase",
+        "destroy",
+        "purge",
+        "wipe",
+        "discard",
+        "send",
+        "forward",
+        "publish",
+        "transfer",
+        "migrate",
+        "pay",
+        "wire",
+        "refund",
+        "export",
+        "download",
+        "execute",
+        "deploy",
+        "share",
+        "grant",
+        "revoke",
+        "invite",
+        "promote",
+        "email",
+        "eliminate",
+        "supprimer",
+        "effacer",
+        "detruire",
+        "eliminer",
+        "retirer",
+        "vider",
+        "jeter",
+        "envoyer",
+        "expedier",
+        "transmettre",
+        "publier",
+        "diffuser",
+        "transferer",
+        "deplacer",
+        "payer",
+        "verser",
+        "rembourser",
+        "acheter",
+        "exporter",
+        "telecharger",
+        "executer",
+        "deployer",
+        "partager",
+        "revoquer",
+        "inviter",
+        "autoriser",
+        "virement",
+        "paiement",
+        "suppression",
+        "transfert",
+        "payment",
+        "deletion",
+        "summarize",
+        "summarise",
+        "explain",
+        "analyze",
+        "search",
+        "create",
+        "rename",
+        "archive",
+        "resumer",
+        "expliquer",
+        "analyser",
+        "rechercher",
+        "chercher",
+        "creer",
+        "renommer",
+        "archiver",
+        "montrer",
+    ]
+)
+_GLUED_TO: Final = frozenset(
+    [
+        "all",
+        "it",
+        "them",
+        "this",
+        "that",
+        "the",
+        "everything",
+        "thread",
+        "threads",
+        "money",
+        "now",
+        "tout",
+        "tous",
+        "toutes",
+        "les",
+        "le",
+        "la",
+        "ca",
+        "moi",
+        "fil",
+        "fils",
+        "message",
+        "messages",
+        "file",
+        "files",
+        "data",
+        "account",
+    ]
+)
+
+
+def _squeezed(word: str) -> str:
+    return "".join(letter for letter, _ in groupby(word))
+
+
+@cache
+def _core() -> dict[str, Entry]:
+    forms = {}
+    for language in LANGUAGES:
+        for word, entry in words(language).items():
+            if entry.lemma in _CORE and len(word) > 3:
+                forms[word] = entry
+    return forms
+
+
+@cache
+def _squeezed_words() -> dict[str, Entry]:
+    table: dict[str, Entry] = {}
+    for language in LANGUAGES:
+        for word, entry in words(language).items():
+            if entry.gated and len(word) > 3:
+                first = table.setdefault(_squeezed(word), entry)
+                table[_squeezed(word)] = first._replace(forms=first.forms + entry.forms)
+    return table
+
+
+@cache
+def _shortened() -> dict[str, list[str]]:
+    """Each core form with one letter missing, to find the forms that are one change away."""
+    table: dict[str, list[str]] = {}
+    for word in _core():
+        for short in _shorter(word):
+            table.setdefault(short, []).append(word)
+    return table
+
+
+def _shorter(word: str) -> list[str]:
+    return [word, *(word[:i] + word[i + 1 :] for i in range(len(word)))]
+
+
+def _one_error_apart(one: str, other: str) -> bool:
+    """Whether one letter was left out, added, changed, or swapped with its neighbour."""
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    a, b = one[start:], other[start:]
+    if len(a) == len(b) and len(a) > 1 and a[0] == b[1] and a[1] == b[0] and a[2:] == b[2:]:
+        return True
+    return len(one) > 4 and start > 0 and (a[1:] == b[1:] or a[1:] == b or a == b[1:])
+
+
+def _misspelt(word: str) -> Entry | None:
+    core, best = _core(), None
+    for short in _shorter(word):
+        for form in _shortened().get(short, ()):
+            if _one_error_apart(word, form) and (best is None or core[form].gated):
+                best = core[form]
+    return best
+
+
+def _glued(word: str) -> Entry | None:
+    core = _core()
+    for cut in range(4, len(word) - 1):
+        if word[:cut] in core and word[cut:] in _GLUED_TO and core[word[:cut]].gated:
+            return core[word[:cut]]
+    return None
+
+
+def within(letters: str) -> str:
+    """The longest word to watch for in letters that were spelled one by one, or none."""
+    core = _core()
+    return max((form for form in core if core[form].gated and form in letters), key=len, default="")
+
+
+@lru_cache(maxsize=8192)
+def disguised(word: str) -> Entry | None:
+    """What an unknown word stands for, when it can be told."""
+    if len(word) > LONGEST:
+        return _core().get(within(word))
+    if not word.isalpha() and any(letter.isalpha() for letter in word):
+        for table in (_LEET, _LEET_L):
+            plain = word.translate(table)
+            for language in LANGUAGES:
+                if plain in words(language) and plain != word:
+                    return words(language)[plain]
+            word = plain if plain.isalpha() else word
+    if len(word) < 4 or not word.isalpha():
+        return None
+    return _squeezed_words().get(_squeezed(word)) or _glued(word) or _misspelt(word)
