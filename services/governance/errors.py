@@ -1,5 +1,9 @@
 """Every way in which governance says no; the reasons stand in `error_reason.proto`."""
 
+from collections.abc import Sequence
+
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
+from chenu_gate.block import block_status
 from kernel.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied
 
 
@@ -7,7 +11,15 @@ class CheckpointRequired(FailedPrecondition):
     """A person must decide first; carries the CheckpointBlock."""
 
     reason = "CHECKPOINT_REQUIRED"
-    message = "a person must decide first; ask again with the same request_id once they have"
+
+    def __init__(self, run_id: str, checkpoints: Sequence[BlockedCheckpoint]) -> None:
+        self._status = block_status(run_id, checkpoints)
+        super().__init__(self._status.message)
+
+    def status_bytes(self) -> bytes:
+        """The block as `chenu_gate` builds it, for every service alike."""
+        status: bytes = self._status.SerializeToString(deterministic=True)
+        return status
 
 
 class GovernanceDenied(PermissionDenied):

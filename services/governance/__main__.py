@@ -1,0 +1,94 @@
+"""`python -m services.governance`: the parts, put together by hand, in order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chenu.governance.v1.authorization_service_pb2_grpc import (
+    add_AuthorizationServiceServicer_to_server,
+)
+from chenu.governance.v1.checkpoint_service_pb2_grpc import (
+    add_CheckpointServiceServicer_to_server,
+)
+from chenu.governance.v1.outcome_service_pb2_grpc import add_OutcomeServiceServicer_to_server
+from chenu.governance.v1.resolution_service_pb2_grpc import (
+    add_ResolutionServiceServicer_to_server,
+)
+from chenu.governance.v1.rule_service_pb2_grpc import add_RuleServiceServicer_to_server
+from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
+from kernel.service import Program, Service, main
+from kernel.watching import Changes
+from services.governance.authorization import Authorization
+from services.governance.built_in_rules import BUILT_IN
+from services.governance.checkpoints import Checkpoints
+from services.governance.clock import Clock
+from services.governance.decisions import Decisions
+from services.governance.eligibility import Eligibility
+from services.governance.endings import Endings, Sweeper
+from services.governance.outcomes import Outcomes
+from services.governance.permits import PermitKeys
+from services.governance.resolutions import Resolutions
+from services.governance.rules import RuleSet
+from services.governance.servicers.authorization import AuthorizationServicer
+from services.governance.servicers.checkpoint import CheckpointServicer
+from services.governance.servicers.outcome import OutcomeServicer
+from services.governance.servicers.resolution import ResolutionServicer
+from services.governance.servicers.rule import RuleServicer
+from services.governance.settings import GovernanceSettings
+from services.governance.transitions import Transitions
+from services.governance.verdicts import Verdicts
+from services.governance.votes import Votes
+from services.governance.watch import Watch
+
+
+async def assemble(service: Service[GovernanceSettings], clock: Clock | None = None) -> None:
+    """Everything of governance on what the kernel gives; a test may hold the clock."""
+    settings, database = service.settings, service.database
+    clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
+    rules, changes = RuleSet(BUILT_IN), Changes()
+    permits = PermitKeys.open(settings.permit_keys_dir or service.shared.keys_dir / "permits")
+    eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
+    transitions = Transitions(database, service.messaging, changes, clock)
+    authorization = Authorization(
+        database=database,
+        decisions=Decisions(rules, eligibility, clock),
+        verdicts=Verdicts(rules, permits, settings.review_uri),
+        eligibility=eligibility,
+        transitions=transitions,
+        changes=changes,
+        clock=clock,
+        pending=settings.pending,
+    )
+    checkpoints = Checkpoints(database, service.page_tokens, clock)
+    watch = Watch(
+        checkpoints,
+        service.page_tokens,
+        changes,
+        service.stopping,
+        seconds=settings.watch_seconds,
+        heartbeat=settings.heartbeat_seconds,
+    )
+    votes = Votes(database, eligibility, transitions, settings.validity)
+    service.add_servicer(
+        add_AuthorizationServiceServicer_to_server, AuthorizationServicer(authorization, permits)
+    )
+    service.add_servicer(
+        add_CheckpointServiceServicer_to_server,
+        CheckpointServicer(checkpoints, watch, votes, Endings(database, transitions)),
+    )
+    service.add_servicer(
+        add_ResolutionServiceServicer_to_server, ResolutionServicer(Resolutions(service.worker))
+    )
+    service.add_servicer(
+        add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
+    )
+    service.add_servicer(add_RuleServiceServicer_to_server, RuleServicer(rules))
+    sweeper = Sweeper(service.worker, transitions, clock, settings.sweep_seconds)
+    service.background("governance.sweeper", sweeper.run)
+    service.background("governance.permit_keys", permits.reload_forever)
+
+
+PROGRAM = Program("governance", GovernanceSettings, assemble)
+
+if __name__ == "__main__":
+    main(PROGRAM)

@@ -1,0 +1,103 @@
+"""What governance leaves in the audit log: ids, states, digests; never a word of content."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chenu.events.v1.audit_event_pb2 import (
+    AUDIT_ACTION_CHECKPOINT_APPROVED,
+    AUDIT_ACTION_CHECKPOINT_CREATED,
+    AUDIT_ACTION_CHECKPOINT_REJECTED,
+    AUDIT_ACTION_DECIDE,
+    AUDIT_ACTION_EXECUTE,
+    AUDIT_ACTION_UPDATE,
+    PHASE_OUTCOME,
+)
+from kernel.audit_event import AuditRecord, record
+
+_SOURCE: Final = "governance"
+_ENDS: Final = {
+    "approved": AUDIT_ACTION_CHECKPOINT_APPROVED,
+    "rejected": AUDIT_ACTION_CHECKPOINT_REJECTED,
+}
+
+
+def decision_made(decision_id: str, *, effect: str, sphere: str, **facts: str) -> AuditRecord:
+    """Governance answered; facts are request_id, action_digest, kind, rule, rule_revision."""
+    return record(
+        source=_SOURCE,
+        type="decision.made",
+        action=AUDIT_ACTION_DECIDE,
+        subject=f"decision/{decision_id}",
+        sphere=sphere,
+        reason=effect.upper(),
+        details=_told(facts),
+    )
+
+
+def checkpoint_created(checkpoint_id: str, *, sphere: str, **facts: str) -> AuditRecord:
+    """A person is asked; facts are decision, type, rule, etag, action_digest, run."""
+    return record(
+        source=_SOURCE,
+        type="checkpoint.created",
+        action=AUDIT_ACTION_CHECKPOINT_CREATED,
+        subject=f"checkpoint/{checkpoint_id}",
+        sphere=sphere,
+        stream=f"checkpoint/{checkpoint_id}",
+        version=1,
+        details=_told(facts),
+    )
+
+
+def checkpoint_changed(row: Any, state: str, **facts: str) -> AuditRecord:
+    """It moved to a state, or stayed pending after a vote; facts may name vote and option.
+
+    `row` is the checkpoint before the change; the event belongs to its identity, whoever acts.
+    """
+    voted = state == "pending"
+    return record(
+        source=_SOURCE,
+        type="checkpoint.voted" if voted else f"checkpoint.{state}",
+        action=_ENDS.get(state, AUDIT_ACTION_UPDATE),
+        subject=f"checkpoint/{row['checkpoint_id']}",
+        tenant=row["tenant"],
+        identity=row["identity"],
+        sphere=row["sphere"],
+        stream=f"checkpoint/{row['checkpoint_id']}",
+        version=row["version"] + 1,
+        details=_told(
+            {
+                "decision": row["decision_id"],
+                "action_digest": row["action_digest"],
+                "etag": row["etag"],
+                "run": row["run"],
+                **facts,
+            }
+        ),
+    )
+
+
+def decision_executed(row: Any, state: str, **facts: str) -> AuditRecord:
+    """An executor reported what became of a decision; `row` is the decision."""
+    return record(
+        source=_SOURCE,
+        type="decision.executed",
+        action=AUDIT_ACTION_EXECUTE,
+        phase=PHASE_OUTCOME,
+        subject=f"decision/{row['decision_id']}",
+        tenant=row["tenant"],
+        identity=row["identity"],
+        sphere=row["sphere"],
+        details=_told(
+            {
+                "state": state.upper(),
+                "action_digest": row["action_digest"],
+                "executor": row["executor"],
+                **facts,
+            }
+        ),
+    )
+
+
+def _told(facts: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in facts.items() if value}

@@ -1,0 +1,142 @@
+"""The one door: actions in, permits, blocks or refusals out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from chenu.governance.v1.authorization_service_pb2 import ActionRequest, Verdict
+from chenu.identity.v1.eligibility_service_pb2 import Voter
+from kernel.caller import Caller
+from kernel.database import Database
+from kernel.errors import AuditBacklog, Forbidden, RequestIdReused
+from kernel.grouped_write import GroupedWriter
+from kernel.statement import Statement
+from kernel.watching import Changes
+from services.governance.clock import Clock
+from services.governance.decisions import Decisions, parse
+from services.governance.eligibility import Eligibility
+from services.governance.lifecycle import Answer
+from services.governance.transitions import UNUSED, Transitions
+from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
+
+_REUSED: Final = "CHREQ"
+_FIND: Final = Statement(
+    "SELECT authorized(jsonb_build_object('request_id', CAST(:request_id AS text))) AS decision,"
+    " clock_timestamp() AS now"
+)
+
+
+class Authorization:
+    """Decides actions, once each, and tells what became of the decisions."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        decisions: Decisions,
+        verdicts: Verdicts,
+        eligibility: Eligibility,
+        transitions: Transitions,
+        changes: Changes,
+        clock: Clock,
+        pending: timedelta,
+    ) -> None:
+        self._database, self._decisions, self._verdicts = database, decisions, verdicts
+        self._eligibility, self._transitions = eligibility, transitions
+        self._changes, self._clock, self._pending = changes, clock, pending
+        self._writer = GroupedWriter(database, "governance.authorize")
+
+    async def authorize(self, caller: Caller, requests: Sequence[ActionRequest]) -> list[Verdict]:
+        """A verdict for each action; all that is new is decided in one commit, or nothing is."""
+        if self._database.outbox.backlogged:
+            raise AuditBacklog
+        actions = [parse(request, index, caller) for index, request in enumerate(requests)]
+        items = [
+            await self._decisions.decide(caller, action, request)
+            for action, request in zip(actions, requests, strict=True)
+        ]
+        stored = await self._write(caller, items)
+        now = self._clock.at(datetime.fromisoformat(stored["now"]))
+        rows = [
+            as_stored(item, row) if row["new"] else row
+            for item, row in zip(items, stored["items"], strict=True)
+        ]
+        lapsed = await self._lapsed(caller, rows, now)
+        verdicts = []
+        for row, action in zip(rows, actions, strict=True):
+            reason = lapsed.get(row["decision_id"], "")
+            answered = Answer.EXPIRED if reason else answer_of(row, now)
+            verdict = self._verdicts.tell(row, answered, reason)
+            if answered is Answer.PERMITTED:
+                self._verdicts.permit(verdict, action, stored["freeze_epoch"])
+            verdicts.append(verdict)
+        return verdicts
+
+    async def find(self, caller: Caller, request_id: str) -> Verdict:
+        """What a request id was answered, and what that means now; never with a permit."""
+        async with self._database.transaction(caller) as tx:
+            found = await tx.fetch_one(_FIND, request_id=request_id)
+        if found is None or found["decision"] is None:
+            raise Forbidden(subject=f"request/{request_id}")
+        row = found["decision"]
+        return self._verdicts.tell(row, answer_of(row, self._clock.at(found["now"])))
+
+    async def _write(self, caller: Caller, items: list[dict[str, Any]]) -> dict[str, Any]:
+        expires_in = (self._pending + self._clock.offset).total_seconds()
+        plan = {"items": items, "expires_in": f"{expires_in} seconds"}
+        try:
+            # The events are part of the plan: those of a known request id must not be told twice.
+            stored = await self._writer.write(caller, plan)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _REUSED:
+                raise RequestIdReused from None
+            raise
+        if any(row["new"] for row in stored["items"]):
+            self._database.outbox.written.set()
+            self._changes.notify(caller.identity)
+        return stored
+
+    async def _lapsed(self, caller: Caller, rows: Sequence[Row], now: datetime) -> dict[str, str]:
+        """The decisions whose approval is good no more, each with its reason.
+
+        Entitled means entitled now. What has lapsed stays lapsed: the checkpoint says so
+        before its asker is told.
+        """
+        approved = [
+            row for row in rows if row["checkpoint"] and row["checkpoint"]["state"] == "approved"
+        ]
+        permitted = [row for row in approved if answer_of(row, now) is Answer.PERMITTED]
+        refused = await self._refused(caller, permitted)
+        lapsed = {
+            row["decision_id"]: UNUSED for row in approved if answer_of(row, now) is Answer.EXPIRED
+        }
+        for row in permitted:
+            persons = {voter["person"] for voter in row["checkpoint"]["approvers"]}
+            if len(persons - refused.keys()) < row["checkpoint"]["required_approvals"]:
+                why = ", ".join(sorted({refused[person] for person in persons & refused.keys()}))
+                lapsed[row["decision_id"]] = f"the approval does not count any more: {why}"
+        for row in approved:
+            if row["decision_id"] in lapsed:
+                await self._transitions.lapse(
+                    caller, row["checkpoint"]["checkpoint_id"], lapsed[row["decision_id"]]
+                )
+        return lapsed
+
+    async def _refused(self, caller: Caller, permitted: Sequence[Row]) -> dict[str, str]:
+        """The approvers whose vote does not count now, and why."""
+        voters = sorted(
+            {
+                (voter["person"], voter["identity"])
+                for row in permitted
+                for voter in row["checkpoint"]["approvers"]
+            }
+        )
+        if not voters:
+            return {}
+        asked = [Voter(person_id=person, identity_id=identity) for person, identity in voters]
+        refusals = await self._eligibility.refusals(caller.tenant, caller.identity, asked)
+        return {voter.person_id: why for voter, why in zip(asked, refusals, strict=True) if why}

@@ -1,0 +1,146 @@
+"""Checkpoints as people see them: one, a page, a count, what has changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chenu.governance.v1.checkpoint_pb2 import (
+    Checkpoint,
+    CheckpointState,
+    CheckpointType,
+)
+from chenu.governance.v1.checkpoint_service_pb2 import ListCheckpointsRequest
+from kernel.caller import Caller
+from kernel.database import Database
+from kernel.errors import Forbidden
+from kernel.pagination import PageTokens, page_size
+from kernel.statement import Statement
+from services.governance import messages
+from services.governance.clock import Clock
+from services.governance.lifecycle import State
+
+# Silence has ended it from the moment that its time was over, whenever the sweeper comes by.
+_STANDING: Final = """
+    CROSS JOIN LATERAL (SELECT c.state = 'pending'
+        AND c.expire_time <= clock_timestamp() + CAST(:offset AS interval) AS overdue) AS o
+    CROSS JOIN LATERAL (SELECT CASE WHEN o.overdue THEN 'expired' ELSE c.state END AS state,
+        CASE WHEN o.overdue THEN c.expire_time ELSE c.resolve_time END AS resolve_time) AS s"""
+_COLUMNS: Final = """
+    SELECT c.checkpoint_id, c.type, s.state, c.revision, c.priority, c.etag, c.required_approvals,
+        c.run, c.thread, c.identity, c.expire_time, c.valid_until, c.create_time, s.resolve_time,
+        d.kind, d.tool, d.action_digest, d.rule, d.rule_revision, d.request_id, d.sphere,
+        e.state AS execution, v.question, v.resolution_reason,
+        (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)
+                ORDER BY votes.create_time)
+            FROM votes LEFT JOIN comments USING (vote_id)
+            WHERE votes.checkpoint_id = c.checkpoint_id) AS votes"""
+_FROM: Final = f"""
+    FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
+        LEFT JOIN views AS v USING (checkpoint_id)
+        LEFT JOIN executions AS e USING (decision_id) {_STANDING}"""
+# Actions and views may be large: a list names them by their digests.
+_BRIEF: Final = f"{_COLUMNS}, NULL AS action, NULL AS view {_FROM}"
+_FILTER: Final = """
+    (:state = '' OR s.state = :state) AND (:type = '' OR c.type = :type)
+    AND (:run = '' OR c.run = :run) AND (:thread = '' OR c.thread = :thread)"""
+_GET: Final = Statement(
+    f"{_COLUMNS}, a.action, v.view {_FROM} LEFT JOIN actions AS a USING (decision_id)"
+    " WHERE c.checkpoint_id = :checkpoint_id"
+)
+_LIST: Final = Statement(
+    f"{_BRIEF} WHERE {_FILTER} AND (c.create_time, c.checkpoint_id) < (:time, :id)"
+    " ORDER BY c.create_time DESC, c.checkpoint_id DESC LIMIT :size"
+)
+_TOTAL: Final = Statement(f"SELECT count(*) AS total {_FROM} WHERE {_FILTER}")
+_COUNT: Final = Statement(
+    f"SELECT s.state, count(*) AS count FROM checkpoints AS c {_STANDING} GROUP BY s.state"  # noqa: S608
+)
+_PENDING: Final = Statement(
+    f"{_BRIEF} WHERE s.state = 'pending' ORDER BY c.create_time, c.checkpoint_id"
+)
+_CHANGED: Final = Statement(
+    f"{_BRIEF} WHERE c.changed >= pg_snapshot_xmin(CAST(:since AS pg_snapshot))"
+    " AND NOT pg_visible_in_snapshot(c.changed, CAST(:since AS pg_snapshot))"
+    " ORDER BY c.create_time, c.checkpoint_id"
+)
+# A snapshot of the future is from another life of the database, before it was restored.
+_SNAPSHOT: Final = Statement(
+    "SELECT pg_current_snapshot()::text AS now, pg_snapshot_xmax(pg_current_snapshot())"
+    " >= pg_snapshot_xmax(CAST(:since AS pg_snapshot)) AS known"
+)
+_NEVER: Final = "1:1:"
+_LATEST: Final = {
+    "time": datetime(9999, 1, 1, tzinfo=UTC),
+    "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
+}
+
+
+class Checkpoints:
+    """Reads checkpoints under their owner's eyes."""
+
+    def __init__(self, database: Database, pages: PageTokens, clock: Clock) -> None:
+        self._database, self._pages, self._clock = database, pages, clock
+
+    async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
+        """One checkpoint, whole."""
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(_GET, checkpoint_id=checkpoint_id, offset=self._clock.offset)
+        if row is None:
+            raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
+        return messages.checkpoint(row)
+
+    async def page(
+        self, caller: Caller, request: ListCheckpointsRequest
+    ) -> tuple[list[Checkpoint], str, int | None]:
+        """A page, the token of the next one, and how many there are where that was asked."""
+        size = page_size(request.page_size)
+        after = self._pages.decode(request.page_token, request)
+        cursor = _LATEST
+        if after is not None:
+            cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
+        wanted = {**_filter(request), "offset": self._clock.offset}
+        total = None
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(_LIST, **wanted, **cursor, size=size + 1)
+            if request.include_total:
+                counted: Any = await tx.fetch_one(_TOTAL, **wanted)
+                total = counted["total"]
+        token = ""
+        if len(rows) > size:
+            last = rows[size - 1]
+            position = {"t": last["create_time"].isoformat(), "id": last["checkpoint_id"]}
+            token = self._pages.encode(position, request)
+        return [messages.checkpoint(row) for row in rows[:size]], token, total
+
+    async def count(self, caller: Caller) -> dict[State, int]:
+        """How many checkpoints are in each state."""
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(_COUNT, offset=self._clock.offset)
+        return {State(row["state"]): row["count"] for row in rows}
+
+    async def changed(self, caller: Caller, since: str) -> tuple[list[Checkpoint], str]:
+        """What has changed since a snapshot, and the snapshot to go on from.
+
+        Without a snapshot: what is pending now. A change that commits meanwhile may be told
+        twice, and is never left out.
+        """
+        async with self._database.transaction(caller) as tx:
+            snapshot: Any = await tx.fetch_one(_SNAPSHOT, since=since or _NEVER)
+            if since and snapshot["known"]:
+                rows = await tx.fetch(_CHANGED, since=since, offset=self._clock.offset)
+            else:
+                rows = await tx.fetch(_PENDING, offset=self._clock.offset)
+        return [messages.checkpoint(row) for row in rows], snapshot["now"]
+
+
+def _filter(request: ListCheckpointsRequest) -> dict[str, str]:
+    state = "" if request.all_states else State.PENDING.value
+    if request.state and not request.all_states:
+        state = _word(CheckpointState.Name(request.state), "CHECKPOINT_STATE_")
+    type_ = _word(CheckpointType.Name(request.type), "CHECKPOINT_TYPE_") if request.type else ""
+    return {"state": state, "type": type_, "run": request.run_id, "thread": request.thread_id}
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()

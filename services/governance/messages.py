@@ -1,0 +1,127 @@
+"""Rows as the messages of the contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chenu.governance.v1 import authorization_service_pb2, checkpoint_pb2, decision_pb2
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, Checkpoint, Option, Vote
+from chenu.governance.v1.decision_pb2 import Decision
+from kernel.database import Record
+from services.governance.gate import OPTIONS, preview
+
+Row: TypeAlias = Mapping[str, Any] | Record
+
+
+def _words(enum: Any, prefix: str) -> dict[str, Any]:
+    wrapper: EnumTypeWrapper = enum
+    return {name.removeprefix(prefix).lower(): number for name, number in wrapper.items()}
+
+
+STATES: Final = _words(checkpoint_pb2.CheckpointState, "CHECKPOINT_STATE_")
+TYPES: Final = _words(checkpoint_pb2.CheckpointType, "CHECKPOINT_TYPE_")
+PRIORITIES: Final = _words(checkpoint_pb2.Priority, "PRIORITY_")
+KINDS: Final = _words(decision_pb2.ActionKind, "ACTION_KIND_")
+EFFECTS: Final = _words(decision_pb2.Effect, "EFFECT_")
+EXECUTIONS: Final = _words(decision_pb2.ExecutionState, "EXECUTION_STATE_")
+VERDICTS: Final = _words(authorization_service_pb2.VerdictState, "VERDICT_STATE_")
+
+
+def stamp(moment: datetime | str | None) -> Timestamp | None:
+    """A moment as it travels; text is ISO 8601, as jsonb holds it."""
+    if moment is None:
+        return None
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
+
+
+def options() -> list[Option]:
+    """The answers that a person may give."""
+    return [Option(id=option.value, label=label) for option, label in OPTIONS.items()]
+
+
+def decision(row: Row, checkpoint_id: str) -> Decision:
+    """A decision; `row` is one of `decisions` with its `execution`."""
+    return Decision(
+        decision_id=row["decision_id"],
+        request_id=row["request_id"],
+        action_digest=row["action_digest"],
+        effect=EFFECTS[row["effect"]],
+        rule=row["rule"],
+        rule_revision=row["rule_revision"],
+        warnings=row["warnings"],
+        checkpoint_id=checkpoint_id,
+        execution_state=EXECUTIONS[row["execution"] or "not_started"],
+        create_time=stamp(row["create_time"]),
+    )
+
+
+def blocked(row: Row, gate: Row, review_uri: str) -> BlockedCheckpoint:
+    """What a blocked asker is told; `gate` is the pending checkpoint of the decision `row`."""
+    return BlockedCheckpoint(
+        checkpoint_id=gate["checkpoint_id"],
+        action=f"{row['tool']} ({row['kind']})",
+        action_digest=row["action_digest"],
+        question=gate["question"],
+        options=options(),
+        expire_time=stamp(gate["expire_time"]),
+        view_digest=gate["etag"],
+        review_uri=review_uri.replace("{checkpoint_id}", gate["checkpoint_id"]),
+        preview=preview(json.loads(gate["view"])) if gate["view"] else "",
+        request_id=row["request_id"],
+    )
+
+
+def checkpoint(row: Row) -> Checkpoint:
+    """A checkpoint from a row of `checkpoints.READ`; lists leave action and view out."""
+    return Checkpoint(
+        checkpoint_id=row["checkpoint_id"],
+        type=TYPES[row["type"]],
+        state=STATES[row["state"]],
+        revision=row["revision"],
+        priority=PRIORITIES[row["priority"]],
+        action_kind=KINDS[row["kind"]],
+        tool=row["tool"],
+        question=row["question"] or "",
+        options=options(),
+        action=(row["action"] or "").encode(),
+        action_digest=row["action_digest"],
+        view=row["view"] or "",
+        etag=row["etag"],
+        rule=row["rule"],
+        rule_revision=row["rule_revision"],
+        required_approvals=row["required_approvals"],
+        votes=[_vote(vote) for vote in row["votes"] or ()],
+        run_id=row["run"],
+        thread_id=row["thread"],
+        request_id=row["request_id"],
+        identity_id=row["identity"],
+        expire_time=stamp(row["expire_time"]),
+        valid_until=stamp(row["valid_until"]),
+        create_time=stamp(row["create_time"]),
+        resolve_time=stamp(row["resolve_time"]),
+        resolution_reason=row["resolution_reason"] or "",
+        execution_state=EXECUTIONS[row["execution"] or "not_started"],
+        sphere=row["sphere"],
+    )
+
+
+def _vote(row: Row) -> Vote:
+    return Vote(
+        person_id=row["person"],
+        identity_id=row["voter_identity"],
+        option_id=row["option"],
+        comment=row["comment"] or "",
+        view_digest=row["view_digest"],
+        authentication=row["authentication"],
+        create_time=stamp(row["create_time"]),
+    )

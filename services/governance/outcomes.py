@@ -1,0 +1,121 @@
+"""What executors say became of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from typing import Final
+
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.outcome_service_pb2 import Outcome
+from kernel.caller import Caller
+from kernel.database import Database, Record, Transaction
+from kernel.errors import Forbidden
+from kernel.statement import Statement
+from kernel.watching import Changes
+from services.governance import audit_events
+from services.governance.errors import OutcomeConflict
+from services.governance.lifecycle import Execution, after_report
+from services.governance.rules import Effect
+
+# Reports of one executor are taken in one after another: each builds on the one before.
+_TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtext('outcomes'), hashtext(:executor))")
+_DECISIONS: Final = Statement(
+    "SELECT d.decision_id, d.tenant, d.identity, d.action_digest, d.executor, d.sphere, d.run,"
+    " d.effect, d.refusal, c.checkpoint_id, c.valid_until"
+    " FROM decisions AS d LEFT JOIN checkpoints AS c USING (decision_id)"
+    " WHERE d.decision_id = ANY(CAST(:decision_ids AS uuid[]))"
+)
+_KNOWN: Final = Statement(
+    "SELECT decision_id, state FROM executions"
+    " WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
+)
+_RECORD: Final = Statement(
+    "INSERT INTO executions (decision_id, tenant, identity, state, reason, finish_time)"
+    " VALUES (:decision_id, :tenant, :identity, :state, :reason, :finish_time)"
+    " ON CONFLICT (decision_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
+    " finish_time = excluded.finish_time, report_time = clock_timestamp()"
+)
+_CONSUME: Final = Statement(
+    "UPDATE checkpoints SET executed = true WHERE checkpoint_id = :checkpoint_id"
+)
+
+
+class Outcomes:
+    """Takes in reports; all of a request or none of it."""
+
+    def __init__(self, worker: Database, changes: Changes) -> None:
+        self._worker, self._changes = worker, changes
+
+    async def report(self, caller: Caller, outcomes: Sequence[Outcome]) -> None:
+        """Record what is new; OutcomeConflict names the first decision that it contradicts."""
+        decision_ids = [outcome.decision_id.lower() for outcome in outcomes]
+        async with self._worker.work() as tx:
+            await tx.execute(_TURN, executor=caller.service)
+            rows = await tx.fetch(_DECISIONS, decision_ids=decision_ids)
+            decisions = {row["decision_id"]: row for row in rows}
+            known = {
+                row["decision_id"]: Execution(row["state"])
+                for row in await tx.fetch(_KNOWN, decision_ids=decision_ids)
+            }
+            for decision_id, outcome in sorted(
+                zip(decision_ids, outcomes, strict=True), key=lambda one: _order(decisions, one[0])
+            ):
+                row = _own(decisions, decision_id, caller)
+                await _record(tx, row, outcome, known)
+        for identity in {row["identity"] for row in rows}:
+            self._changes.notify(identity)
+
+
+def _order(decisions: Mapping[str, Record], decision_id: str) -> str:
+    """By checkpoint, as everybody who locks several of them does."""
+    row = decisions.get(decision_id)
+    return (row["checkpoint_id"] or "") if row is not None else ""
+
+
+def _own(decisions: Mapping[str, Record], decision_id: str, caller: Caller) -> Record:
+    """The decision, if it is this executor's; it may not learn of any other."""
+    row = decisions.get(decision_id)
+    if row is None or row["executor"] != caller.service:
+        raise Forbidden(subject=f"decision/{decision_id}")
+    return row
+
+
+async def _record(
+    tx: Transaction, row: Record, outcome: Outcome, known: dict[str, Execution]
+) -> None:
+    decision_id = row["decision_id"]
+    if outcome.action_digest != row["action_digest"]:
+        raise OutcomeConflict(decision_id=decision_id, cause="ANOTHER_ACTION")
+    if not _was_permitted(row):
+        raise OutcomeConflict(decision_id=decision_id, cause="NEVER_PERMITTED")
+    before = known.get(decision_id, Execution.NOT_STARTED)
+    name = ExecutionState.Name(outcome.state).removeprefix("EXECUTION_STATE_")
+    try:
+        after = after_report(before, Execution(name.lower()))
+    except OutcomeConflict as conflict:
+        conflict.metadata["decision_id"] = decision_id
+        raise
+    if after is before:
+        return
+    known[decision_id] = after
+    finish = outcome.finish_time.ToDatetime(UTC) if outcome.HasField("finish_time") else None
+    await tx.execute(
+        _RECORD,
+        decision_id=decision_id,
+        tenant=row["tenant"],
+        identity=row["identity"],
+        state=after.value,
+        reason=outcome.reason,
+        finish_time=finish,
+    )
+    if row["checkpoint_id"] is not None:
+        await tx.execute(_CONSUME, checkpoint_id=row["checkpoint_id"])
+    tx.emit(audit_events.decision_executed(row, after.value, run=row["run"], cause=outcome.reason))
+
+
+def _was_permitted(row: Record) -> bool:
+    """Whether a permit can ever have been given: allowed, or approved at some time."""
+    if row["refusal"] or row["effect"] == Effect.DENY:
+        return False
+    return bool(row["effect"] != Effect.CHECKPOINT or row["valid_until"] is not None)

@@ -1,0 +1,74 @@
+"""The keys that sign permits, and the signing: in memory, from files that rotate.
+
+A folder of PEM files: `current.pem` signs, all others are only published. To rotate, rename
+`current.pem` (a permit lives for seconds, so minutes later the old one can go) and put the
+next key in its place; the folder is read again every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from chenu_gate.action import Action
+from chenu_gate.permit import Permit, mint
+from kernel.context import new_id
+from kernel.tokens import SigningKey
+
+CURRENT: Final = "current.pem"
+RELOAD_SECONDS: Final = 5.0
+
+
+class PermitKeys:
+    """What signs permits now, and what is published to verify them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._signing, self.jwks = _read(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> PermitKeys:
+        """The keys of a folder; the first key is made where there is none."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (folder / CURRENT).exists():
+            _make_first(folder)
+        return cls(folder)
+
+    def permit(self, action: Action, decision_id: str, freeze_epoch: int) -> tuple[str, datetime]:
+        """A fresh permit to execute the decision, and the end of its seconds."""
+        # The real time, not the clock of checkpoints: executors go by theirs.
+        permit = Permit.for_action(
+            action,
+            permit_id=new_id(),
+            decision=decision_id,
+            freeze_epoch=freeze_epoch,
+            now=datetime.now(UTC),
+        )
+        return mint(permit, self._signing.private, self._signing.kid), permit.expires_at
+
+    async def reload_forever(self) -> None:
+        """Follow the folder; a folder that cannot be read leaves things as they were."""
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            self._signing, self.jwks = await asyncio.to_thread(_read, self._folder)
+
+
+def _read(folder: Path) -> tuple[SigningKey, str]:
+    keys = {path.name: SigningKey.load(path) for path in sorted(folder.glob("*.pem"))}
+    return keys[CURRENT], json.dumps({"keys": [key.jwk for key in keys.values()]})
+
+
+def _make_first(folder: Path) -> None:
+    """Of several processes that start at once, one makes the key that all then use."""
+    made = folder / f".{new_id()}"
+    SigningKey.generate(made)
+    try:
+        os.link(made, folder / CURRENT)
+    except FileExistsError:
+        return
+    finally:
+        made.unlink()

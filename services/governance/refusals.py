@@ -1,0 +1,46 @@
+"""Verdicts as errors, for whoever asks for a single action."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chenu.governance.v1.authorization_service_pb2 import Verdict, VerdictState
+from chenu_gate.action import Action
+from kernel.errors import ServiceError
+from services.governance.errors import (
+    CheckpointCancelled,
+    CheckpointExpired,
+    CheckpointRejected,
+    CheckpointRequired,
+    CheckpointSuperseded,
+    DecisionExecuted,
+    GovernanceDenied,
+    NoEligibleApprover,
+)
+from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
+
+_ENDED: Final[dict[int, type[ServiceError]]] = {
+    VerdictState.VERDICT_STATE_REJECTED: CheckpointRejected,
+    VerdictState.VERDICT_STATE_EXPIRED: CheckpointExpired,
+    VerdictState.VERDICT_STATE_CANCELLED: CheckpointCancelled,
+    VerdictState.VERDICT_STATE_SUPERSEDED: CheckpointSuperseded,
+}
+
+
+def raise_unless_permitted(verdict: Verdict, action: bytes) -> None:
+    """Raise what the verdict says, if it says anything but PERMITTED."""
+    decision = verdict.decision
+    match verdict.state:
+        case VerdictState.VERDICT_STATE_PERMITTED:
+            return
+        case VerdictState.VERDICT_STATE_BLOCKED:
+            raise CheckpointRequired(Action.parse(action).run, [verdict.checkpoint])
+        case VerdictState.VERDICT_STATE_EXECUTED:
+            raise DecisionExecuted(decision_id=decision.decision_id)
+        case VerdictState.VERDICT_STATE_DENIED:
+            refused = (
+                NoEligibleApprover if verdict.reason == NO_ELIGIBLE_APPROVER else GovernanceDenied
+            )
+            raise refused(rule=decision.rule, revision=decision.rule_revision)
+        case ended:
+            raise _ENDED[ended](checkpoint_id=decision.checkpoint_id)

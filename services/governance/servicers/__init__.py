@@ -1,0 +1,1 @@
+"""Requests in, one use case, responses out."""

@@ -1,0 +1,51 @@
+"""What governance is told: `CHENU_GOVERNANCE_…`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from kernel.settings import ServiceSettings
+
+
+class GovernanceSettings(ServiceSettings):
+    """The clocks of checkpoints, where the permit keys lie, where people review."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENU_GOVERNANCE_", frozen=True)
+
+    listen: str = "127.0.0.1:50052"
+    permit_keys_dir: Path | None = None
+    """`current.pem` signs permits, every other `*.pem` is only published; default
+    `<keys_dir>/permits`."""
+    pending_minutes: int = Field(60, ge=5, le=1440)
+    """How long a checkpoint waits for a person; then it is EXPIRED."""
+    validity_minutes: int = Field(1440, ge=5)
+    """How long an approval may wait for its execution; then it is EXPIRED."""
+    review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
+    """Where a person reviews a checkpoint; told to whoever is blocked."""
+    sweep_seconds: float = Field(1.0, gt=0)
+    """How often what is overdue is looked for."""
+    watch_seconds: float = Field(300.0, gt=0)
+    """A stream is ended after this time; clients resume with its last cursor."""
+    heartbeat_seconds: float = Field(15.0, gt=0)
+    """A stream is never silent for longer."""
+    clock_offset_seconds: float = 0.0
+    """Moves the clocks of checkpoints (for tests); permits go by the real time."""
+
+    @field_validator("review_uri")
+    @classmethod
+    def _names_the_checkpoint(cls, uri: str) -> str:
+        if "{checkpoint_id}" not in uri:
+            raise ValueError("must contain {checkpoint_id}")
+        return uri
+
+    @property
+    def pending(self) -> timedelta:
+        """How long a checkpoint waits."""
+        return timedelta(minutes=self.pending_minutes)
+
+    @property
+    def validity(self) -> timedelta:
+        """How long an approval is good."""
+        return timedelta(minutes=self.validity_minutes)

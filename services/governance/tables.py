@@ -1,0 +1,198 @@
+"""The tables of schema `governance`.
+
+History (`decisions`, `votes`) is append-only and holds digests; what may have to be erased
+(actions, views, comments) lies in tables of its own.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from kernel.outbox import Xid8, outbox_tables
+
+SCHEMA = "governance"
+metadata = MetaData(schema=SCHEMA)
+
+_ID = Uuid(as_uuid=False)
+_TIME = DateTime(timezone=True)
+_NOW = text("clock_timestamp()")
+_WRITER = text("pg_current_xact_id()")
+
+
+def _owner() -> list[Column[str]]:
+    """Whose row it is; row-level security goes by it."""
+    return [Column("tenant", _ID, nullable=False), Column("identity", _ID, nullable=False)]
+
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", _ID, primary_key=True),
+    *_owner(),
+    Column("person", _ID, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("request_id", _ID, nullable=False),
+    Column("action_digest", Text, nullable=False),
+    Column("requires_checkpoint", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("executor", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("sphere", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("rule_revision", Text, nullable=False),
+    Column("warnings", ARRAY(Text), nullable=False),
+    Column("refusal", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    UniqueConstraint("tenant", "identity", "person", "request_id", name="decisions_request"),
+    CheckConstraint("effect IN ('allow', 'warn', 'checkpoint', 'deny')", name="decisions_effect"),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("decision_id", _ID, ForeignKey(decisions.c.decision_id), primary_key=True),
+    *_owner(),
+    # Canonical JSON is UTF-8 without NUL, so text keeps it byte for byte.
+    Column("action", Text, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("checkpoint_id", _ID, primary_key=True),
+    Column("decision_id", _ID, ForeignKey(decisions.c.decision_id), nullable=False, unique=True),
+    *_owner(),
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("required_approvals", Integer, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("thread", Text, nullable=False),
+    Column("expire_time", _TIME, nullable=False),
+    Column("valid_until", _TIME),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    Column("resolve_time", _TIME),
+    # Beside the state: whether the decision was executed. Set once, by what executors report.
+    Column("executed", Boolean, nullable=False, server_default=text("false")),
+    Column("version", BigInteger, nullable=False),
+    Column("changed", Xid8, nullable=False, server_default=_WRITER),
+    CheckConstraint(
+        "state IN ('pending', 'approved', 'rejected', 'expired', 'cancelled', 'superseded')",
+        name="checkpoints_state",
+    ),
+    CheckConstraint("required_approvals > 0", name="checkpoints_required_approvals"),
+    CheckConstraint(
+        "(state = 'pending') = (resolve_time IS NULL)", name="checkpoints_resolve_time"
+    ),
+    CheckConstraint(
+        "state <> 'approved' AND NOT executed OR valid_until IS NOT NULL",
+        name="checkpoints_valid_until",
+    ),
+    Index("checkpoints_listed", "identity", "create_time", "checkpoint_id"),
+    Index("checkpoints_changed", "identity", "changed"),
+    Index("checkpoints_of_run", "run", postgresql_where=text("state = 'pending'")),
+    Index("checkpoints_pending", "expire_time", postgresql_where=text("state = 'pending'")),
+    Index(
+        "checkpoints_approved",
+        "valid_until",
+        postgresql_where=text("state = 'approved' AND NOT executed"),
+    ),
+)
+
+views = Table(
+    "views",
+    metadata,
+    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), primary_key=True),
+    *_owner(),
+    Column("question", Text, nullable=False),
+    Column("view", Text, nullable=False),
+    # The words of whoever ended it.
+    Column("resolution_reason", Text, nullable=False, server_default=""),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("vote_id", _ID, primary_key=True),
+    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), nullable=False),
+    *_owner(),
+    Column("revision", Integer, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("voter_identity", _ID, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("option", Text, nullable=False),
+    Column("view_digest", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("authentication", Text, nullable=False),
+    Column("token_id", Text, nullable=False, unique=True),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    CheckConstraint("actor = 'human'", name="votes_human"),
+    CheckConstraint("option IN ('approve', 'reject')", name="votes_option"),
+    Index("votes_of_checkpoint", "checkpoint_id"),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("vote_id", _ID, ForeignKey(votes.c.vote_id), primary_key=True),
+    *_owner(),
+    Column("comment", Text, nullable=False),
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("decision_id", _ID, ForeignKey(decisions.c.decision_id), primary_key=True),
+    *_owner(),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("finish_time", _TIME),
+    Column("report_time", _TIME, nullable=False, server_default=_NOW),
+    CheckConstraint(
+        "state IN ('running', 'succeeded', 'failed', 'unknown')", name="executions_state"
+    ),
+)
+
+resolutions = Table(
+    "resolutions",
+    metadata,
+    Column("resolution_id", _ID, primary_key=True, server_default=text("uuidv7()")),
+    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), nullable=False),
+    *_owner(),
+    Column("run", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    UniqueConstraint("checkpoint_id", "state", name="resolutions_once"),
+)
+
+freeze = Table(
+    "freeze",
+    metadata,
+    # One row for ever: the primary key has one possible value.
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("epoch", BigInteger, nullable=False),
+    CheckConstraint("single", name="freeze_single"),
+)
+
+outbox_tables(metadata)
