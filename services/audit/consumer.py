@@ -10,7 +10,7 @@ from services.audit.intake import Intake
 from services.audit.receipts import Receipts
 
 CONSUMER: Final = "audit"
-_log = structlog.get_logger(logger="consumer")
+_log = structlog.get_logger(component="consumer")
 
 
 async def consume(messaging: Messaging, intake: Intake, receipts: Receipts) -> None:

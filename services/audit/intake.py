@@ -75,7 +75,7 @@ _ADVANCE: Final = Statement(
     )
 )
 FetchBundle = Callable[[str, int], Awaitable[bytes]]
-_log = structlog.get_logger(logger="intake")
+_log = structlog.get_logger(component="intake")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _SENT: Final = Statement(
     .values(receipted_number=sa.bindparam("to"))
 )
 _TIMEOUT: Final = 5.0
-_log = structlog.get_logger(logger="receipts")
+_log = structlog.get_logger(component="receipts")
 
 
 class Sources:

@@ -46,9 +46,9 @@ entries = sa.Table(
 log = sa.Table(
     "log",
     metadata,
-    sa.Column("only", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("single", sa.Boolean, primary_key=True, server_default=sa.true()),
     sa.Column("size", sa.BigInteger, nullable=False, server_default="0"),
-    sa.CheckConstraint("only", name="log_has_one_row"),
+    sa.CheckConstraint("single", name="log_has_one_row"),
 )
 
 tiles = sa.Table(

@@ -17,7 +17,7 @@ from services.nova.pipeline import Pipeline
 from services.nova.record import ENDED, RunRecord
 
 _POLL_SECONDS: Final = 0.5
-_log = structlog.get_logger(logger="engine")
+_log = structlog.get_logger(component="engine")
 
 
 class Engine:

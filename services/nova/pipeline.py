@@ -20,7 +20,7 @@ from services.nova.lanes.planning import Planner, tell_results
 from services.nova.patience import DATABASE_AWAY, Patience
 from services.nova.record import RunRecord
 
-_log = structlog.get_logger(logger="pipeline")
+_log = structlog.get_logger(component="pipeline")
 
 
 class Pipeline:

@@ -16,7 +16,7 @@ from services.nova.leases import Leases
 
 SUBJECT: Final = "nova.resolutions"
 _OWNED: Final = (RunState.RUN_STATE_PENDING, RunState.RUN_STATE_RUNNING)
-_log = structlog.get_logger(logger="resolutions")
+_log = structlog.get_logger(component="resolutions")
 
 
 class Resolutions:

@@ -45,9 +45,9 @@ TABLES = (
     "CREATE INDEX entries_by_subject ON audit.entries (subject, index)",
     "CREATE INDEX entries_by_stream ON audit.entries (stream, index)",
     """CREATE TABLE audit.log (
-    only boolean PRIMARY KEY DEFAULT true,
+    single boolean PRIMARY KEY DEFAULT true,
     size bigint NOT NULL DEFAULT 0,
-    CONSTRAINT log_has_one_row CHECK (only)
+    CONSTRAINT log_has_one_row CHECK (single)
 )""",
     "INSERT INTO audit.log DEFAULT VALUES",
     """CREATE TABLE audit.tiles (

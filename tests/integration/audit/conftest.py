@@ -1,0 +1,86 @@
+"""The audit service on a free port, and sources of events that the tests play."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import asyncpg
+import grpc
+import pytest
+
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
+from kernel.database import set_codecs
+from kernel.service import Service
+from kernel.settings import SharedSettings
+from services.audit.__main__ import PROGRAM
+from services.audit.settings import AuditSettings
+from tests.support.database_urls import DatabaseUrls
+from tests.support.identity import Person, StandInIdentity
+from tests.support.running import running, shared_settings
+from tests.support.source import StandInSource
+
+
+@pytest.fixture(scope="session")
+async def identity() -> AsyncIterator[StandInIdentity]:
+    async with StandInIdentity() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
+    return database_urls["audit"]
+
+
+@pytest.fixture(scope="session")
+async def source() -> AsyncIterator[StandInSource]:
+    async with StandInSource("threads") as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory,
+    nats_url: str,
+    identity: StandInIdentity,
+    source: StandInSource,
+) -> SharedSettings:
+    keys: Path = tmp_path_factory.mktemp("keys")
+    return shared_settings(keys, nats_url, identity, threads=source.address)
+
+
+@pytest.fixture(scope="session")
+async def service(
+    shared: SharedSettings, urls: DatabaseUrls
+) -> AsyncIterator[Service[AuditSettings]]:
+    async with running(PROGRAM, shared, urls, receipt_seconds=0.2) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def channel(service: Service[AuditSettings]) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def entries(channel: grpc.aio.Channel) -> EntryServiceStub:
+    return EntryServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def log(channel: grpc.aio.Channel) -> LogServiceStub:
+    return LogServiceStub(channel)
+
+
+@pytest.fixture
+async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+    """Sees everything, for looking what really happened."""
+    connection = await asyncpg.connect(urls.admin)
+    await set_codecs(connection)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()

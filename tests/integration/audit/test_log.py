@@ -1,0 +1,273 @@
+"""What arrives on NATS is in the log, once, in order, under a signed head, and receipted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import grpc
+import pytest
+
+from chenu.audit.v1 import entry_service_pb2 as entry_pb
+from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_pb2 import Entry
+from kernel.errors import reason_of
+from kernel.receipts import (
+    ReceiptInvalid,
+    VerifierKey,
+    check_inclusion,
+    leaf_hash,
+    open_tree_head,
+    root_of,
+)
+from kernel.service import Service
+from services.audit.settings import AuditSettings
+from services.audit.tree import check_consistency
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
+
+Publish = Callable[[bytes], Awaitable[None]]
+
+
+@pytest.fixture
+def publish(service: Service[AuditSettings], source: StandInSource) -> Publish:
+    attempts = iter(range(1_000_000))
+
+    async def publish(data: bytes) -> None:
+        number = id(publish) + next(attempts)
+        await service.messaging.publish_bundle(source.service, number, 1, data)
+
+    return publish
+
+
+async def listed(
+    entries, identity: StandInIdentity, person: Person, count: int, **wanted: object
+) -> list[Entry]:
+    """The person's entries, as soon as there are so many."""
+    for _ in range(200):
+        answer = await entries.ListEntries(
+            entry_pb.ListEntriesRequest(page_size=500, resource="", **wanted),
+            metadata=identity.as_human(person),
+        )
+        found = [e for e in answer.entries if e.event.source == "chenu/threads"]
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{len(found)} entries, not {count}")
+
+
+async def test_an_event_is_listed_proved_and_receipted(
+    entries, log, identity, person, source: StandInSource, publish: Publish
+) -> None:
+    event = an_event(person)
+    await publish(source.bundle([event]))
+    (entry,) = await listed(entries, identity, person, 1)
+    assert entry.leaf == event
+    assert entry.leaf_hash == leaf_hash(event)
+    me = identity.as_human(person)
+    key = VerifierKey.parse((await log.GetLogKey(log_pb.GetLogKeyRequest())).verifier_key)
+    proof = await log.GetInclusionProof(
+        log_pb.GetInclusionProofRequest(index=entry.index), metadata=me
+    )
+    head = open_tree_head(proof.tree_head, [key])
+    check_inclusion(entry.index, head.size, leaf_hash(event), proof.path, head.root)
+    with pytest.raises(ReceiptInvalid):
+        check_inclusion(entry.index, head.size, leaf_hash(event + b" "), proof.path, head.root)
+    for _ in range(100):
+        if source.receipts and source.receipts[-1].number == len(source.bundles):
+            break
+        await asyncio.sleep(0.05)
+    receipt = source.receipts[-1]
+    head = open_tree_head(receipt.tree_head, [key])
+    manifest = leaf_hash(_manifest(source.bundles[receipt.number]))
+    check_inclusion(
+        receipt.manifest_index, head.size, manifest, receipt.inclusion_path, head.root
+    )
+
+
+async def test_the_root_is_that_of_all_leaf_hashes_and_later_heads_hold_earlier_ones(
+    entries, log, identity, person, source, publish
+) -> None:
+    await publish(source.bundle([an_event(person)]))
+    await listed(entries, identity, person, 1)
+    me = identity.as_human(person)
+    first = await log.GetTreeHead(log_pb.GetTreeHeadRequest(), metadata=me)
+    await publish(source.bundle([an_event(person) for _ in range(300)]))
+    await listed(entries, identity, person, 301)
+    second = await log.GetTreeHead(log_pb.GetTreeHeadRequest(), metadata=me)
+    hashes = b""
+    while len(hashes) < second.size * 32:
+        page = await log.ListLeafHashes(
+            log_pb.ListLeafHashesRequest(start_index=len(hashes) // 32, page_size=100),
+            metadata=me,
+        )
+        hashes += page.hashes
+    leaves = [hashes[i : i + 32] for i in range(0, second.size * 32, 32)]
+    assert root_of(leaves) == second.root
+    proof = await log.GetConsistencyProof(
+        log_pb.GetConsistencyProofRequest(first_size=first.size, second_size=second.size),
+        metadata=me,
+    )
+    check_consistency(first.size, second.size, first.root, second.root, proof.path)
+
+
+async def test_a_bundle_that_comes_three_times_is_stored_once(
+    entries, identity, person, source, publish
+) -> None:
+    bundle = source.bundle([an_event(person), an_event(person)])
+    for _ in range(3):
+        await publish(bundle)
+    await publish(source.bundle([an_event(person)]))
+    assert len(await listed(entries, identity, person, 3)) == 3
+
+
+async def test_a_lost_bundle_is_fetched_from_its_source_and_order_is_kept(
+    entries, identity, person, source, publish
+) -> None:
+    lost, later = an_event(person), an_event(person)
+    source.bundle([lost])  # never published
+    await publish(source.bundle([later]))
+    found = await listed(entries, identity, person, 2)
+    assert [e.leaf for e in found] == [later, lost]
+
+
+async def test_while_a_hole_cannot_be_filled_nothing_after_it_is_taken_and_nothing_is_lost(
+    entries, identity, person, source, publish
+) -> None:
+    source.silent = True
+    source.bundle([an_event(person)])
+    await publish(source.bundle([an_event(person)]))
+    await asyncio.sleep(0.5)
+    answer = await entries.ListEntries(
+        entry_pb.ListEntriesRequest(), metadata=identity.as_human(person)
+    )
+    assert not [e for e in answer.entries if e.event.source == "chenu/threads"]
+    source.silent = False
+    await publish(source.bundle([an_event(person)]))
+    assert len(await listed(entries, identity, person, 3)) == 3
+
+
+async def test_poison_goes_to_quarantine_with_a_leaf_and_the_rest_goes_on(
+    entries, identity, person, source, publish, superuser: asyncpg.Connection
+) -> None:
+    mark = f"not json {person.person}".encode()
+    await publish(b"\xff no bundle at all")
+    await publish(source.bundle([mark, an_event(person)]))
+    await listed(entries, identity, person, 1)
+    row = await superuser.fetchrow(
+        "SELECT q.*, e.kind, e.leaf FROM audit.quarantine q JOIN audit.entries e USING (index)"
+        " WHERE q.data = $1",
+        mark,
+    )
+    assert row["kind"] == "quarantine"
+    assert leaf_hash(mark).hex().encode() in row["leaf"]
+    assert await superuser.fetchval(
+        "SELECT count(*) FROM audit.quarantine WHERE data = $1", b"\xff no bundle at all"
+    )
+
+
+async def test_the_same_id_with_other_bytes_is_kept_as_a_conflict(
+    entries, identity, person, source, publish, superuser
+) -> None:
+    event = an_event(person, id="0190b6a0-0000-7000-8000-" + person.person[-12:])
+    other = an_event(person, id="0190b6a0-0000-7000-8000-" + person.person[-12:], reason="X")
+    await publish(source.bundle([event]))
+    await publish(source.bundle([other]))
+    await publish(source.bundle([an_event(person)]))
+    assert len(await listed(entries, identity, person, 2)) == 2
+    kept = await superuser.fetchval(
+        "SELECT count(*) FROM audit.entries WHERE kind = 'conflict' AND leaf = $1", other
+    )
+    assert kept == 1
+
+
+async def test_a_bundle_whose_events_are_not_its_manifests_is_quarantined(
+    source, publish, person, superuser
+) -> None:
+    honest = source.bundle([an_event(person)])
+    forged = honest.replace(person.identity.encode(), Person().identity.encode())
+    await publish(forged)
+    for _ in range(100):
+        if await superuser.fetchval(
+            "SELECT count(*) FROM audit.quarantine WHERE data = $1", forged
+        ):
+            break
+        await asyncio.sleep(0.05)
+    else:
+        raise AssertionError("the forged bundle is not in quarantine")
+    await publish(source.bundle([an_event(person)]))  # the honest one is fetched
+
+
+async def test_a_stranger_and_a_missing_entry_get_the_same_answer(
+    entries, identity, person, source, publish
+) -> None:
+    await publish(source.bundle([an_event(person)]))
+    (entry,) = await listed(entries, identity, person, 1)
+    stranger = identity.as_human(Person())
+    answers = []
+    for index in (entry.index, 10**12):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await entries.GetEntry(entry_pb.GetEntryRequest(index=index), metadata=stranger)
+        assert reason_of(refused.value) == "FORBIDDEN"
+        answers.append((refused.value.code(), refused.value.details()))
+    assert answers[0] == answers[1]
+
+
+async def test_an_auditor_sees_the_tenant_and_a_member_only_the_identity(
+    entries, identity, source, publish
+) -> None:
+    owner = Person()
+    member = Person(tenant=owner.tenant, roles=())
+    await publish(source.bundle([an_event(owner), an_event(member)]))
+    assert len(await listed(entries, identity, owner, 2)) == 2
+    assert len(await listed(entries, identity, member, 1)) == 1
+
+
+async def test_each_reading_is_itself_in_the_log(
+    entries, identity, person, source, publish
+) -> None:
+    me = identity.as_human(person)
+    await entries.ListEntries(entry_pb.ListEntriesRequest(), metadata=me)
+    for _ in range(100):
+        answer = await entries.ListEntries(entry_pb.ListEntriesRequest(), metadata=me)
+        if any(e.event.type == "chenu.audit.entries.read" for e in answer.entries):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the reading was not recorded")
+
+
+@pytest.mark.parametrize("table", ["entries", "tree_heads", "quarantine"])
+@pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "TRUNCATE"])
+async def test_the_log_cannot_be_changed_by_any_role(
+    urls, superuser, service, table: str, verb: str
+) -> None:
+    statements = {
+        "UPDATE": f"UPDATE audit.{table} SET index = index"
+        if table != "tree_heads"
+        else "UPDATE audit.tree_heads SET size = size",
+        "DELETE": f"DELETE FROM audit.{table}",
+        "TRUNCATE": f"TRUNCATE audit.{table}",
+    }
+    for url in (urls.app, urls.worker, urls.admin):
+        connection = await asyncpg.connect(url)
+        try:
+            if url == urls.admin:
+                await connection.execute("SET session_replication_role = replica")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statements[verb])
+        finally:
+            await connection.close()
+
+
+async def test_a_query_without_an_identity_is_an_error_and_not_an_empty_list(urls, service) -> None:
+    connection = await asyncpg.connect(urls.app)
+    try:
+        with pytest.raises(asyncpg.UndefinedObjectError):
+            await connection.fetch("SELECT * FROM audit.entries")
+    finally:
+        await connection.close()
+
+
+def _manifest(bundle: bytes) -> bytes:
+    from chenu.events.v1.bundle_pb2 import Bundle
+
+    return Bundle.FromString(bundle).manifest
