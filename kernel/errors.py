@@ -53,12 +53,12 @@ class ServiceError(Exception):
             ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata),
             *self.details,
         ):
-            status.details.add().Pack(detail)
+            status.details.add().Pack(detail, deterministic=True)
         if self.retry_after is not None:
             retry = RetryInfo()
             retry.retry_delay.FromTimedelta(self.retry_after)
-            status.details.add().Pack(retry)
-        return bytes(status.SerializeToString(deterministic=True))
+            status.details.add().Pack(retry, deterministic=True)
+        return bytes(status.SerializeToString())
 
 
 class InvalidArgument(ServiceError):

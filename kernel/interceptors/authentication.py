@@ -94,14 +94,14 @@ def _caller(claims: Mapping[str, Any], typ: str, token: str) -> Caller:
         ("vote+jwt", "human"): CallerKind.CALLER_KIND_VOTER,
     }
     ids = [claims.get(name) for name in ("sub", "tenant", "identity")]
-    agent = claims.get("agent", "")
+    agent, roles = claims.get("agent", ""), claims.get("roles", [])
     if (typ, actor) not in kinds or not all(isinstance(i, str) and UUID.fullmatch(i) for i in ids):
         raise Unauthenticated("the token's claims are not acceptable")
-    if bool(agent) != (actor == "agent"):
+    if bool(agent) != (actor == "agent") or not isinstance(roles, list):
         raise Unauthenticated("the token's claims are not acceptable")
     return Caller(
         tenant=claims["tenant"], person=claims["sub"], identity=claims["identity"],
-        actor=actor, agent=str(agent), roles=tuple(claims.get("roles", ())),
+        actor=actor, agent=str(agent), roles=tuple(map(str, roles)),
         session=str(claims.get("sid", "")), kind=kinds[typ, actor],
         token_id=str(claims["jti"]), token=token,
         claims={key: value for key, value in claims.items() if key not in _NAMED},

@@ -40,11 +40,10 @@ def map_errors(method: Method, inner: Handler) -> Handler:
         try:
             return await inner(request, context)
         except asyncio.CancelledError:
-            if context.done():
-                current().code = "CANCELLED"
-                raise
-            # Someone cancelled the handler, not the call: silence would leave the client waiting.
-            error: ServiceError = Unavailable("the service is stopping")
+            current().code = "CANCELLED"
+            # Whether the client has gone cannot be asked; if not, it must not wait for ever.
+            error: ServiceError = Unavailable("the call was cancelled")
+            await context.abort(error.code, str(error), _trailers(current(), error))
         except Exception as raised:  # noqa: BLE001 - nothing of it may leave
             error = service_error(raised)
         call = current()

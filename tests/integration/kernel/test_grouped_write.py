@@ -4,8 +4,8 @@ import asyncio
 
 import asyncpg
 import pytest
-from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_CREATE
 
+from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_CREATE
 from kernel.audit_event import AuditRecord, record
 from kernel.caller import Caller
 from kernel.context import background, new_id

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from chenu.events.v1.source_service_pb2 import ListVersionsRequest
 
+from chenu.events.v1.source_service_pb2 import ListVersionsRequest
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database

@@ -9,12 +9,12 @@ from typing import Any
 import asyncpg
 import grpc
 import pytest
-from chenu.events.v1 import source_service_pb2 as source
-from chenu.events.v1.bundle_pb2 import Manifest, Receipt
-from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chenu.events.v1 import source_service_pb2 as source
+from chenu.events.v1.bundle_pb2 import Manifest, Receipt
+from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from kernel import denials as denials_module
 from kernel import receipts
 from kernel.context import new_id
@@ -289,7 +289,6 @@ def receipt_for_other_key(good: Receipt) -> dict[str, str]:
 
 async def test_versions_of_a_stream_can_be_listed_from_any_of_them(fleet: Fleet) -> None:
     from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_UPDATE
-
     from kernel.audit_event import record
     from kernel.caller import Caller
     from kernel.context import background

@@ -1,8 +1,60 @@
 """The chain around every call, seen from the wire."""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, PreconditionFailure, RetryInfo
+from google.rpc.status_pb2 import Status
+from structlog.testing import capture_logs
+
 from kernel import interceptors
+from kernel.context import current
+from kernel.errors import (
+    AuditBacklog,
+    FailedPrecondition,
+    Forbidden,
+    NotFound,
+    detail,
+    reason_of,
+    relayed,
+)
+from kernel.server import PortTaken, Server
+from kernel.settings import SharedSettings
+from tests.unit.kernel import sample
 from tests.unit.kernel.conftest import Running
 from tests.unit.kernel.sample import Request, bearer
+
+
+async def refused(call: Any) -> grpc.aio.AioRpcError:
+    """The error of a call; a stream is read to its end."""
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    assert reason_of(error.value), "every error carries ErrorInfo"
+    return error.value
+
+
+def call(running: Running, kind: str, metadata: Any, *requests: Any) -> Any:
+    """A call of any kind with these requests."""
+
+    async def each() -> AsyncIterator[Any]:
+        for request in requests:
+            yield request
+
+    streams = sample.KINDS[kind][0]
+    return getattr(running.stub, kind)(each() if streams else requests[0], metadata=metadata)
+
+
+FOUR = ["Echo", "Count", "Collect", "Converse"]
 
 
 def test_the_chain_stands_in_its_order() -> None:
@@ -10,10 +62,312 @@ def test_the_chain_stands_in_its_order() -> None:
     assert names == ["open_context", "log_access", "map_errors", "authenticate", "validate"]
 
 
-async def test_a_call_with_an_access_token_reaches_the_servicer(running: Running) -> None:
-    token = running.issuer.access(roles=["owner"])
-    answer = await running.stub.Echo(Request(text="hello"), metadata=bearer(token))
-    assert answer.text == "hello"
-    caller = running.servicer.callers[-1]
-    assert caller.roles == ("owner",)
-    assert caller.token == token
+async def test_all_four_kinds_answer(running: Running) -> None:
+    token = bearer(running.issuer.access())
+    requests = [Request(text=f"{n}", number=n) for n in (2, 3)]
+    assert (await call(running, "Echo", token, requests[0])).text == "2"
+    assert [r.number async for r in call(running, "Count", token, requests[1])] == [0, 1, 2]
+    assert (await call(running, "Collect", token, *requests)).number == 5
+    assert [r.text async for r in call(running, "Converse", token, *requests)] == ["2", "3"]
+
+
+@pytest.mark.parametrize("kind", FOUR)
+async def test_every_kind_refuses_a_caller_without_a_token(running: Running, kind: str) -> None:
+    error = await refused(call(running, kind, (), Request()))
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("kind", FOUR)
+async def test_every_kind_names_the_field_that_breaks_its_rule(running: Running, kind: str) -> None:
+    token = bearer(running.issuer.access())
+    error = await refused(call(running, kind, token, Request(text="x" * 21)))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    violations = detail(error, BadRequest)
+    assert violations is not None
+    assert [v.field for v in violations.field_violations] == ["text"]
+    assert "20" in violations.field_violations[0].description
+
+
+@pytest.mark.parametrize("kind", FOUR)
+async def test_every_kind_maps_what_is_raised_inside(running: Running, kind: str) -> None:
+    class NoteNotFound(NotFound):
+        reason = "NOTE_NOT_FOUND"
+
+    def fail(_: Any) -> None:
+        raise NoteNotFound("no such note", note_id="7")
+
+    running.servicer.behave = fail
+    error = await refused(call(running, kind, bearer(running.issuer.access()), Request(number=1)))
+    info = detail(error, ErrorInfo)
+    assert info is not None
+    assert (error.code(), info.reason, info.domain) == (
+        grpc.StatusCode.NOT_FOUND, "NOTE_NOT_FOUND", "chenu",
+    )  # fmt: skip
+    assert dict(info.metadata) == {"note_id": "7"}
+
+
+async def test_an_anonymous_caller_learns_nothing_about_the_contract(running: Running) -> None:
+    error = await refused(running.stub.Echo(Request(text="x" * 21)))
+    assert error.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert detail(error, BadRequest) is None
+
+
+async def test_bytes_that_are_no_message_are_an_invalid_argument(running: Running) -> None:
+    raw = running.channel.unary_unary(f"/{sample.SERVICE}/Echo")
+    metadata = bearer(running.issuer.access())
+    for data in (b"\xff\xff\xff", b"\x0a\xff", b"\x0a\x02\xff\xfe"):
+        error = await refused(raw(data, metadata=metadata))
+        assert (error.code(), reason_of(error)) == (
+            grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST",
+        )  # fmt: skip
+
+
+async def test_what_nobody_expected_is_internal_and_says_nothing(running: Running) -> None:
+    def explode(_: Any) -> None:
+        raise RuntimeError("SELECT secret FROM /etc/passwd")
+
+    running.servicer.behave = explode
+    metadata = [*bearer(running.issuer.access()), ("x-request-id", "req-17")]
+    with capture_logs() as logs:
+        error = await refused(running.stub.Echo(Request(), metadata=metadata))
+    assert error.code() is grpc.StatusCode.INTERNAL
+    info = detail(error, ErrorInfo)
+    assert info is not None
+    assert (info.reason, dict(info.metadata)) == ("INTERNAL", {"request_id": "req-17"})
+    assert "secret" not in str(error.details()) + str(error.trailing_metadata())
+    assert any(log["event"] == "unexpected error" for log in logs)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "reason"),
+    [
+        (asyncpg.ConnectionDoesNotExistError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (asyncpg.AdminShutdownError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (asyncpg.CannotConnectNowError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (asyncpg.TooManyConnectionsError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (ConnectionRefusedError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (asyncpg.QueryCanceledError("x"), "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
+        (TimeoutError(), "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
+        (asyncpg.UniqueViolationError("Key (email)=(a@b)"), "INTERNAL", "INTERNAL"),
+        (asyncio.CancelledError(), "UNAVAILABLE", "UNAVAILABLE"),
+    ],
+)
+async def test_failures_of_what_we_stand_on_have_their_codes(
+    running: Running, raised: BaseException, code: str, reason: str
+) -> None:
+    def fail(_: Any) -> None:
+        raise raised
+
+    running.servicer.behave = fail
+    error = await refused(
+        running.stub.Echo(Request(), metadata=bearer(running.issuer.access()), timeout=5)
+    )
+    assert (error.code().name, reason_of(error)) == (code, reason)
+    assert "a@b" not in str(error)
+
+
+async def test_an_error_says_when_to_come_again(running: Running) -> None:
+    def fail(_: Any) -> None:
+        raise AuditBacklog
+
+    running.servicer.behave = fail
+    metadata = bearer(running.issuer.access())
+    error = await refused(running.stub.Echo(Request(), metadata=metadata, timeout=5))
+    assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_BACKLOG")
+    retry = detail(error, RetryInfo)
+    assert retry is not None
+    assert retry.retry_delay.ToTimedelta() == timedelta(seconds=5)
+    assert dict(error.trailing_metadata() or ())["grpc-retry-pushback-ms"].startswith("-")
+
+
+async def test_foreign_and_missing_are_refused_byte_for_byte_alike(running: Running) -> None:
+    def fail(request: Any) -> None:
+        raise Forbidden(subject=f"thread/{request.text}")
+
+    running.servicer.behave = fail
+    metadata = bearer(running.issuer.access())
+    statuses = set()
+    for text in ("foreign", "missing"):
+        error = await refused(running.stub.Echo(Request(text=text), metadata=metadata))
+        statuses.add((error.code(), error.details(), tuple(error.trailing_metadata() or ())))
+    assert len(statuses) == 1
+
+
+async def test_a_downstream_error_travels_on_byte_for_byte(running: Running) -> None:
+    block = PreconditionFailure(
+        violations=[PreconditionFailure.Violation(type="CHECKPOINT", subject="c1")]
+    )
+
+    class Blocked(FailedPrecondition):
+        reason = "CHECKPOINT_REQUIRED"
+
+    def fail(_: Any) -> None:
+        raise Blocked("a person must decide", details=[block], checkpoint_id="c1")
+
+    running.servicer.behave = fail
+    metadata = bearer(running.issuer.access())
+    first = await refused(running.stub.Echo(Request(), metadata=metadata))
+
+    def relay(_: Any) -> None:
+        raise relayed(first)
+
+    running.servicer.behave = relay
+    second = await refused(running.stub.Echo(Request(), metadata=metadata))
+    assert second.details() == first.details()
+    assert second.trailing_metadata() == first.trailing_metadata()
+    carried = detail(second, PreconditionFailure)
+    assert carried == block
+
+
+@pytest.mark.parametrize(
+    ("code", "becomes"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
+        (grpc.StatusCode.NOT_FOUND, "INTERNAL"),
+        (grpc.StatusCode.PERMISSION_DENIED, "INTERNAL"),
+    ],
+)
+async def test_a_downstream_error_that_nobody_handled_is_our_own_failure(
+    running: Running, code: grpc.StatusCode, becomes: str
+) -> None:
+    def fail(_: Any) -> None:
+        raise grpc.aio.AioRpcError(
+            code, grpc.aio.Metadata(), grpc.aio.Metadata(), "from below", None
+        )
+
+    running.servicer.behave = fail
+    metadata = bearer(running.issuer.access())
+    error = await refused(running.stub.Echo(Request(), metadata=metadata, timeout=5))
+    assert error.code().name == becomes
+
+
+async def test_a_method_that_does_not_exist_is_refused_with_a_reason(running: Running) -> None:
+    for path in (f"/{sample.SERVICE}/Nothing", "/chenu.nowhere.v1.NoService/Get"):
+        raw = running.channel.unary_unary(path)
+        error = await refused(raw(b""))
+        assert (error.code(), reason_of(error)) == (
+            grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND",
+        )  # fmt: skip
+
+
+async def test_the_context_knows_the_call(running: Running) -> None:
+    seen: dict[str, Any] = {}
+
+    def look(_: Any) -> None:
+        call = current()
+        seen.update(
+            method=call.method, request_id=call.request_id, ip=call.peer_ip,
+            remaining=call.remaining(), trace=call.trace_id,
+        )  # fmt: skip
+
+    running.servicer.behave = look
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    metadata = [
+        *bearer(running.issuer.access()),
+        ("x-request-id", "mine-1"),
+        ("traceparent", f"00-{trace}-b7ad6b7169203331-01"),
+    ]
+    await running.stub.Echo(Request(), metadata=metadata, timeout=7)
+    assert seen["method"] == f"/{sample.SERVICE}/Echo"
+    assert (seen["request_id"], seen["ip"], seen["trace"]) == ("mine-1", "127.0.0.1", trace)
+    assert 5 < seen["remaining"] < 7.1
+    await running.stub.Echo(Request(), metadata=bearer(running.issuer.access()))
+    assert seen["remaining"] is None
+    assert len(seen["request_id"]) == 36
+
+
+async def test_a_request_id_that_could_forge_a_log_line_is_replaced(running: Running) -> None:
+    seen: list[str] = []
+    running.servicer.behave = lambda _: seen.append(current().request_id)
+    for forged in ("a b", "x" * 65, '{"level":"info"}'):
+        metadata = [*bearer(running.issuer.access()), ("x-request-id", forged)]
+        await running.stub.Echo(Request(), metadata=metadata)
+    assert all(len(request_id) == 36 for request_id in seen)
+
+
+async def test_each_call_leaves_one_line_with_the_status_that_the_client_got(
+    running: Running,
+) -> None:
+    with capture_logs() as logs:
+        await running.stub.Echo(Request(), metadata=bearer(running.issuer.access()))
+        await refused(running.stub.Echo(Request()))
+        await asyncio.sleep(0.05)
+    lines = [log for log in logs if log["event"] == "call"]
+    assert [(line["code"], line["reason"]) for line in lines] == [
+        ("OK", ""), ("UNAUTHENTICATED", "TOKEN_INVALID"),
+    ]  # fmt: skip
+    assert lines[0]["method"] == f"/{sample.SERVICE}/Echo"
+
+
+async def test_work_stops_when_the_caller_is_gone(running: Running) -> None:
+    stopped = asyncio.Event()
+
+    async def wait(_: Any) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            stopped.set()
+
+    running.servicer.behave = wait
+    with capture_logs() as logs:
+        call = running.stub.Echo(Request(), metadata=bearer(running.issuer.access()))
+        await asyncio.sleep(0.1)
+        call.cancel()
+        await asyncio.wait_for(stopped.wait(), 2)
+        await asyncio.sleep(0.05)
+    assert [log["code"] for log in logs if log["event"] == "call"] == ["CANCELLED"]
+
+
+async def test_a_stream_that_its_reader_leaves_is_closed(running: Running) -> None:
+    closed = asyncio.Event()
+    running.servicer.behave = lambda _: time.sleep(0.001)
+    original = running.servicer.Count
+
+    async def count(request: Any, context: Any) -> Any:
+        try:
+            async for answer in original(request, context):
+                yield answer
+                await asyncio.sleep(0.01)
+        finally:
+            closed.set()
+
+    running.servicer.Count = count  # type: ignore[method-assign]
+    server = Server("sample", running.issuer.key_set(), None)
+    server.add(sample.add_servicer, running.servicer)
+    port = await server.start("127.0.0.1:0", SharedSettings())
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stream = sample.Stub(channel).Count(
+            Request(number=10_000), metadata=bearer(running.issuer.access())
+        )
+        async for _ in stream:
+            break
+        stream.cancel()
+        await asyncio.wait_for(closed.wait(), 2)
+    await server.drain(0, 0)
+
+
+def test_an_rpc_without_a_policy_is_refused_at_start(running: Running) -> None:
+    server = Server("sample", running.issuer.key_set(), None)
+    with pytest.raises(ValueError, match=r"LawlessService\.Echo has no .*policy"):
+        server.add_registered_method_handlers("chenu.sample.v1.LawlessService", {})
+
+
+async def test_a_port_in_use_is_told_in_words(running: Running) -> None:
+    server = Server("sample", running.issuer.key_set(), None)
+    with pytest.raises(PortTaken, match="in use"):
+        await server.start(running.address, SharedSettings())
+
+
+async def test_a_message_that_is_too_large_is_refused(running: Running) -> None:
+    raw = running.channel.unary_unary(f"/{sample.SERVICE}/Echo")
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await raw(b"\x0a" + b"x" * (5 << 20), metadata=bearer(running.issuer.access()))
+    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_status_has_the_same_bytes_each_time() -> None:
+    errors = [Forbidden(b="2", a="1", c="3"), Forbidden(c="3", a="1", b="2")]
+    first, second = (error.status_bytes() for error in errors)
+    assert first == second
+    assert Status.FromString(first).code == 7

@@ -1,0 +1,371 @@
+"""What a hop passes on, seen by the service at its other end."""
+
+import asyncio
+import datetime
+import json
+import time
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf.wrappers_pb2 import StringValue
+from opentelemetry import trace as otel
+
+from kernel import channels as channels_module
+from kernel.caller import Caller
+from kernel.channels import Channels, acting_as, alone, open_channel
+from kernel.context import CallContext, background, current, enter
+from kernel.errors import DeadlineExceeded, NotFound, Unavailable
+from kernel.server import Server
+from kernel.settings import SharedSettings
+from kernel.tokens import SigningKey
+from tests.unit.kernel import sample
+from tests.unit.kernel.conftest import Running
+from tests.unit.kernel.sample import AGENT, DELEGATION, HUMAN, VOTER, Request
+
+
+@pytest.fixture
+async def channels(running: Running) -> AsyncIterator[Channels]:
+    made = Channels(SharedSettings(threads_address=running.address), "sample", None)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def stub(channels: Channels) -> sample.Stub:
+    return sample.Stub(channels.channel("threads"))
+
+
+def seen(running: Running) -> list[CallContext]:
+    """The contexts of the calls that arrive from now on."""
+    found: list[CallContext] = []
+    running.servicer.behave = lambda _: found.append(current())
+    return found
+
+
+def person(running: Running, kind: int = HUMAN) -> Caller:
+    """A caller with a token of its own kind."""
+    token = running.issuer.access()
+    return Caller(
+        tenant="", person="", identity="", actor="human", kind=kind, token=token  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+async def within(call: CallContext, work: Any) -> Any:
+    """Run it as the handler of this call would."""
+
+    async def handle() -> Any:
+        enter(call)
+        return await work()
+
+    return await asyncio.create_task(handle())
+
+
+async def test_the_deadline_goes_on_with_a_margin(running: Running, stub: sample.Stub) -> None:
+    calls = seen(running)
+    call = CallContext("/test", caller=person(running), deadline=time.monotonic() + 3)
+    await within(call, lambda: stub.Echo(Request()))
+    await within(call, lambda: stub.Echo(Request(), timeout=1))
+    await within(call, lambda: stub.Echo(Request(), timeout=60))
+    remaining = [c.remaining() or 0 for c in calls]
+    assert 2 < remaining[0] <= 2.96
+    assert 0.5 < remaining[1] <= 1.01
+    assert 2 < remaining[2] <= 2.96
+
+
+async def test_without_a_deadline_there_is_one_of_thirty_seconds(
+    running: Running, stub: sample.Stub
+) -> None:
+    calls = seen(running)
+    with background("test", caller=person(running)):
+        await stub.Echo(Request())
+    assert 28 < (calls[0].remaining() or 0) < 30.1
+
+
+async def test_after_the_deadline_nothing_is_sent(running: Running, stub: sample.Stub) -> None:
+    calls = seen(running)
+    call = CallContext("/test", caller=person(running), deadline=time.monotonic() + 0.04)
+    with pytest.raises(DeadlineExceeded):
+        await within(call, lambda: stub.Echo(Request()))
+    assert not calls
+
+
+async def test_work_two_hops_away_stops_at_the_first_callers_deadline(
+    running: Running, channels: Channels
+) -> None:
+    stub = sample.Stub(channels.channel("threads"))
+    stopped: list[float] = []
+
+    async def hop(request: Any) -> None:
+        if request.number:
+            await stub.Echo(Request(number=request.number - 1))
+        try:
+            await asyncio.sleep(20)
+        finally:
+            stopped.append(time.monotonic())
+
+    running.servicer.behave = hop
+    call = CallContext("/test", caller=person(running), deadline=time.monotonic() + 0.6)
+    started = time.monotonic()
+    with pytest.raises(grpc.aio.AioRpcError) as error:
+        await within(call, lambda: stub.Echo(Request(number=1)))
+    assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - started < 1
+    while not stopped:
+        await asyncio.sleep(0.01)
+    assert stopped[0] - started < 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "passed"), [(HUMAN, True), (AGENT, True), (DELEGATION, True), (VOTER, False)]
+)
+async def test_the_callers_token_goes_on_but_a_vote_never_does(
+    running: Running,
+    stub: sample.Stub,
+    kind: int,
+    passed: bool,
+) -> None:
+    calls = seen(running)
+    caller = person(running, kind)
+    with background("test", caller=caller):
+        if passed:
+            await stub.Echo(Request())
+            assert calls[0].metadata["authorization"] == f"Bearer {caller.token}"
+        else:
+            with pytest.raises(grpc.aio.AioRpcError, match="a token is required"):
+                await stub.Echo(Request())
+
+
+async def test_a_call_may_carry_another_token_or_none(
+    running: Running, channels: Channels, stub: sample.Stub
+) -> None:
+    calls, own, other = seen(running), running.issuer.service("nova"), running.issuer.access()
+
+    async def credentials() -> str:
+        return own
+
+    channels.credentials = credentials
+    with background("test", caller=person(running)):
+        with acting_as(other):
+            await stub.Echo(Request())
+        with alone():
+            await stub.Echo(Request())
+        await stub.Echo(Request())
+    assert [c.metadata.get("authorization", "") == f"Bearer {other}" for c in calls] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert "authorization" not in calls[1].metadata
+    assert calls[1].caller.actor == "service"
+    assert {c.metadata["x-chenu-service-authorization"] for c in calls} == {f"Bearer {own}"}
+
+
+async def test_request_id_and_trace_go_on(running: Running, stub: sample.Stub) -> None:
+    calls = seen(running)
+    context = otel.SpanContext(
+        trace_id=0xABC, span_id=0xDEF, is_remote=True, trace_flags=otel.TraceFlags(1)
+    )
+    with (
+        background("test", caller=person(running)) as call,
+        otel.use_span(otel.NonRecordingSpan(context)),
+    ):
+        await stub.Echo(Request())
+    assert calls[0].request_id == call.request_id
+    assert calls[0].trace_id == f"{0xABC:032x}"
+
+
+async def test_streams_pass_on_the_same(running: Running, stub: sample.Stub) -> None:
+    caller = person(running)
+
+    async def requests() -> AsyncIterator[Any]:
+        for number in (1, 2):
+            yield Request(number=number, text=str(number))
+
+    with background("test", caller=caller):
+        assert [r.number async for r in stub.Count(Request(number=3), timeout=5)] == [0, 1, 2]
+        assert (await stub.Collect(requests())).number == 3
+        assert [r.text async for r in stub.Converse(requests())] == ["1", "2"]
+
+
+async def test_leaving_a_stream_ends_the_call(running: Running, stub: sample.Stub) -> None:
+    with background("test", caller=person(running)):
+        answers = stub.Count(Request(number=1_000_000))
+        assert (await anext(answers)).number == 0
+        await answers.aclose()
+
+
+async def test_only_unavailable_is_retried_and_at_most_twice(
+    running: Running, stub: sample.Stub
+) -> None:
+    attempts: list[int] = []
+
+    def fail(request: Any) -> None:
+        attempts.append(request.number)
+        if request.number == 1:
+            raise NotFound("no")
+        if request.number == 2 or len(attempts) < 3:
+            raise Unavailable("not now")
+
+    running.servicer.behave = fail
+    with background("test", caller=person(running)):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Echo(Request(number=1))
+        assert len(attempts) == 1
+        attempts.clear()
+        await stub.Echo(Request(number=3))
+        assert len(attempts) == 3
+        attempts.clear()
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await stub.Echo(Request(number=2))
+    assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert len(attempts) == 3
+
+
+async def test_a_retry_waits_as_long_as_the_server_says(
+    running: Running, stub: sample.Stub
+) -> None:
+    attempts: list[float] = []
+
+    def fail(_: Any) -> None:
+        attempts.append(time.monotonic())
+        if len(attempts) == 1:
+            raise Unavailable("busy", retry_after=datetime.timedelta(seconds=0.7))
+
+    running.servicer.behave = fail
+    with background("test", caller=person(running)):
+        await stub.Echo(Request())
+    assert attempts[1] - attempts[0] >= 0.65
+
+
+async def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(
+    running: Running, stub: sample.Stub
+) -> None:
+    def fail(_: Any) -> None:
+        raise Unavailable("busy", retry_after=datetime.timedelta(seconds=10))
+
+    running.servicer.behave = fail
+    started = time.monotonic()
+    with background("test", caller=person(running)):
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await stub.Echo(Request(), timeout=3)
+    assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert time.monotonic() - started < 1
+
+
+class Identity:
+    """Trades assertions for service tokens, as identity does."""
+
+    def __init__(self, issuer: sample.Issuer) -> None:
+        self.issuer, self.assertions = issuer, list[dict[str, Any]]()
+
+    async def start(self, key: SigningKey) -> tuple[grpc.aio.Server, int]:
+        import jwt
+
+        async def issue(request: StringValue, _: Any) -> StringValue:
+            public = key.private.public_key()
+            claims = jwt.decode(request.value, public, ["EdDSA"], audience="identity")
+            self.assertions.append(claims)
+            return StringValue(value=self.issuer.service(claims["sub"]))
+
+        handler = grpc.unary_unary_rpc_method_handler(
+            issue, StringValue.FromString, StringValue.SerializeToString
+        )
+        server = grpc.aio.server()
+        generic = grpc.method_handlers_generic_handler(
+            "chenu.identity.v1.TokenService", {"IssueServiceToken": handler}
+        )
+        server.add_generic_rpc_handlers((generic,))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        return server, port
+
+
+async def test_a_service_trades_its_key_for_a_token_once(
+    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, identity = SigningKey.generate(tmp_path / "own.pem"), Identity(running.issuer)
+    server, port = await identity.start(key)
+    settings = SharedSettings(threads_address=running.address, identity_address=f"127.0.0.1:{port}")
+    channels = Channels(settings, "courier", key)
+    stub = sample.Stub(channels.channel("threads"))
+    with background("test"):
+        for _ in range(3):
+            await stub.Echo(Request())
+        assert len(identity.assertions) == 1
+        monkeypatch.setattr(channels_module.time, "monotonic", lambda: time.perf_counter() + 1e6)
+        await stub.Echo(Request())
+    assert [c.service for c in running.servicer.callers] == ["courier"] * 4
+    assert len(identity.assertions) == 2
+    assert identity.assertions[0]["exp"] - identity.assertions[0]["iat"] == 60
+    assert len({a["jti"] for a in identity.assertions}) == 2
+    await channels.close()
+    await server.stop(0)
+
+
+def certificate(name: str, signer: Any = None) -> tuple[Any, Any]:
+    """A key and a certificate for 127.0.0.1, signed by the signer or by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = signer[1].subject if signer else subject
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(signer[0] if signer else key, hashes.SHA256())
+    )
+    return key, made
+
+
+def tls_settings(folder: Path, authority: Any, pair: Any) -> dict[str, Path]:
+    """The three files, as settings."""
+    folder.mkdir()
+    paths = {
+        name: folder / f"{name}.pem"
+        for name in ("tls_ca_file", "tls_certificate_file", "tls_key_file")
+    }
+    pem = serialization.Encoding.PEM
+    paths["tls_ca_file"].write_bytes(authority[1].public_bytes(pem))
+    paths["tls_certificate_file"].write_bytes(pair[1].public_bytes(pem))
+    paths["tls_key_file"].write_bytes(
+        pair[0].private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
+
+
+async def test_with_mutual_tls_only_our_own_certificates_get_in(
+    issuer: sample.Issuer, tmp_path: Path
+) -> None:
+    ours, theirs = certificate("our authority"), certificate("another authority")
+    good = SharedSettings(**tls_settings(tmp_path / "a", ours, certificate("threads", ours)))
+    bad = SharedSettings(**tls_settings(tmp_path / "b", ours, certificate("mallory", theirs)))
+    server, servicer = Server("sample", issuer.key_set(), None), sample.Servicer()
+    server.add(sample.add_servicer, servicer)
+    address = f"127.0.0.1:{await server.start('127.0.0.1:0', good)}"
+    for settings, admitted in ((good, True), (bad, False), (SharedSettings(), False)):
+        async with open_channel(address, settings) as channel:
+            call = sample.Stub(channel).Public(Request(text="t"), timeout=2)
+            if admitted:
+                assert (await call).text == "t"
+            else:
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call
+    await server.drain(0, 0)
+
+
+def test_the_retry_policy_is_what_grpc_reads() -> None:
+    config = json.loads(channels_module._SERVICE_CONFIG)
+    assert config["methodConfig"][0]["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
