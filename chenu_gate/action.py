@@ -78,16 +78,22 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resource that is acted on, at the version that was seen."""
+    """A resource that is acted on, at the version that was seen, by the name it had then.
+
+    The name is there for the people who decide; an executor that knows the resource
+    under another name must refuse, or a wrong name could get a right id approved.
+    """
 
     type: str
     id: str
     version: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         _identifier(self.type, "targets.type")
         _text(self.id, "targets.id")
         _text(self.version, "targets.version")
+        _text(self.name, "targets.name")
         if not self.id:
             raise ActionRefused(Refusal.BAD_VALUE, "targets.id", "empty")
 
@@ -186,7 +192,12 @@ class Action:
             "source_sphere": self.source_sphere,
             "target_sphere": self.target_sphere,
             "targets": [
-                {"type": target.type, "id": target.id, "version": target.version}
+                {
+                    "type": target.type,
+                    "id": target.id,
+                    "version": target.version,
+                    "name": target.name,
+                }
                 for target in self.targets
             ],
             "arguments": arguments,

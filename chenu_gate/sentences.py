@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chenu_gate.action import Action, ActionKind
+from chenu_gate.action import Action, ActionKind, Target
 from chenu_gate.visible_text import visible
 
 _MAX_NAMED = 3
@@ -92,12 +92,16 @@ def crosses_spheres(action: Action) -> bool:
 
 
 def _targets(action: Action) -> str:
-    named = [
-        f"{target.type} {_clipped(visible(target.id).text)}"
-        for target in action.targets[:_MAX_NAMED]
-    ]
+    named = [f"{target.type} {_named(target)}" for target in action.targets[:_MAX_NAMED]]
     more = len(action.targets) - len(named)
     return ", ".join(named) + (f" and {more} more (all are listed below)" if more else "")
+
+
+def _named(target: Target) -> str:
+    """By its name where it has one; the list below tells the id all the same."""
+    if target.name:
+        return f"“{_clipped(visible(target.name).text)}”"
+    return _clipped(visible(target.id).text)
 
 
 def _spheres(action: Action) -> str:

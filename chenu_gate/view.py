@@ -45,6 +45,7 @@ def render(action: Action, *, agent_words: str = "") -> View:
         "targets": [
             {
                 "type": target.type,
+                "name": pen.write(target.name, f"the name of target {number}"),
                 "id": pen.write(target.id, f"the id of target {number}"),
                 "version": pen.write(target.version, f"the version of target {number}"),
             }
@@ -76,7 +77,7 @@ def as_text(view: View) -> str:
         + (f", asked by agent {principal['agent']}" if principal["agent"] else ""),
         *(f"! {warning['text']}" for warning in view["warnings"]),
         *(
-            f"target {item['type']} {item['id']} @ {item['version'] or '-'}"
+            f"target {item['type']} “{item['name']}” {item['id']} @ {item['version'] or '-'}"
             for item in view["targets"]
         ),
         *(f"{item['path']} ({item['type']}) = {item['value']}" for item in view["arguments"]),

@@ -46,7 +46,13 @@ values = st.recursive(
 )
 arguments = st.dictionaries(st.text(), values, max_size=5)
 targets = st.lists(
-    st.builds(Target, identifiers, st.text(min_size=1, max_size=50), st.text(max_size=20)),
+    st.builds(
+        Target,
+        identifiers,
+        st.text(min_size=1, max_size=50),
+        st.text(max_size=20),
+        st.text(max_size=20),
+    ),
     max_size=3,
     unique_by=lambda target: (target.type, target.id),
 ).map(tuple)

@@ -107,7 +107,7 @@ def test_the_bytes_are_the_ones_of_rfc_8785() -> None:
             '"executor":"courier","kind":"send",'
             '"principal":{"agent":"","identity":"i","person":"p","tenant":"t"},"run":"",'
             '"source_sphere":"","target_sphere":"",'
-            '"targets":[{"id":"e","type":"endpoint","version":""}],"thread":"",'
+            '"targets":[{"id":"e","name":"","type":"endpoint","version":""}],"thread":"",'
             f'"tool":{{"definition":"{DEFINITION}","name":"webhook.send"}},'
             '"version":"chenu.action.v1"}'
         ).encode()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_gate.action import MAX_BYTES, Action, Target
-from chenu_gate.canonical_json import MAX_INTEGER
+from chenu_gate.canonical_json import MAX_INTEGER, read
 from chenu_gate.refusal import ActionRefused, Refusal
 from tests.support.actions import DEFINITION, an_action
 
@@ -100,6 +100,7 @@ def test_a_missing_field_is_refused(field: str) -> None:
         ({"tool": "thread.delete"}, Refusal.WRONG_TYPE),
         ({"tool": {"name": "thread.delete", "definition": "md5:00"}}, Refusal.BAD_VALUE),
         ({"tool": {"name": "t", "definition": DEFINITION.upper()}}, Refusal.BAD_VALUE),
+        ({"tool": {"name": "t", "definition": DEFINITION + "0"}}, Refusal.BAD_VALUE),
         ({"tool": {"name": "", "definition": DEFINITION}}, Refusal.BAD_VALUE),
         ({"tool": {"name": "a b", "definition": DEFINITION}}, Refusal.BAD_VALUE),
         ({"tool": {"name": "t\n", "definition": DEFINITION}}, Refusal.BAD_VALUE),
@@ -123,11 +124,14 @@ def test_a_missing_field_is_refused(field: str) -> None:
         ({"target_sphere": "no such\nsphere"}, Refusal.BAD_VALUE),
         ({"targets": {}}, Refusal.WRONG_TYPE),
         ({"targets": ["thread/1"]}, Refusal.WRONG_TYPE),
-        ({"targets": [{"type": "thread", "id": "", "version": ""}]}, Refusal.BAD_VALUE),
-        ({"targets": [{"type": "thread", "id": 1, "version": ""}]}, Refusal.WRONG_TYPE),
-        ({"targets": [{"type": "thread", "id": "x" * 1025, "version": ""}]}, Refusal.BAD_VALUE),
+        ({"targets": [{"type": "thread", "id": "", "version": "", "name": ""}]}, Refusal.BAD_VALUE),
+        ({"targets": [{"type": "thread", "id": 1, "version": "", "name": ""}]}, Refusal.WRONG_TYPE),
         (
-            {"targets": [{"type": "t", "id": "1", "version": v} for v in ("1", "2")]},
+            {"targets": [{"type": "thread", "id": "x" * 1025, "version": "", "name": ""}]},
+            Refusal.BAD_VALUE,
+        ),
+        (
+            {"targets": [{"type": "t", "id": "1", "version": v, "name": ""} for v in ("1", "2")]},
             Refusal.BAD_VALUE,
         ),
         ({"arguments": []}, Refusal.WRONG_TYPE),
@@ -142,7 +146,10 @@ def test_a_missing_field_is_refused(field: str) -> None:
         ({"arguments": {"amount": int("9" * 4000)}}, Refusal.INTEGER_RANGE),
         ({"arguments": {"name": "\ud800"}}, Refusal.LONE_SURROGATE),
         ({"arguments": {"\udfff": 1}}, Refusal.LONE_SURROGATE),
-        ({"targets": [{"type": "t", "id": "\udead", "version": ""}]}, Refusal.LONE_SURROGATE),
+        (
+            {"targets": [{"type": "t", "id": "\udead", "version": "", "name": ""}]},
+            Refusal.LONE_SURROGATE,
+        ),
         ({"thread": "\ud800"}, Refusal.LONE_SURROGATE),
         ({"run": "a" * 201}, Refusal.BAD_VALUE),
     ],
@@ -207,6 +214,40 @@ class Colour(StrEnum):
 def test_a_builder_refuses_values_that_json_does_not_have(value: Any) -> None:
     with pytest.raises(ActionRefused, match=r"WRONG_TYPE at arguments\.value"):
         an_action(arguments={"value": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "refusal"),
+    [
+        (MAX_INTEGER + 1, Refusal.INTEGER_RANGE),
+        (-MAX_INTEGER - 1, Refusal.INTEGER_RANGE),
+        (0.5, Refusal.FLOAT),
+        ("\ud800", Refusal.LONE_SURROGATE),
+    ],
+)
+def test_a_builder_refuses_what_readers_could_disagree_on(value: Any, refusal: Refusal) -> None:
+    with pytest.raises(ActionRefused) as refused:
+        an_action(arguments={"value": value})
+    assert (refused.value.refusal, refused.value.path) == (refusal, "arguments.value")
+
+
+@pytest.mark.parametrize(
+    ("data", "refusal"),
+    [
+        (b"1.0", Refusal.FLOAT),
+        (b"1e3", Refusal.FLOAT),
+        (b"NaN", Refusal.FLOAT),
+        (b"-Infinity", Refusal.FLOAT),
+        (str(MAX_INTEGER + 1).encode(), Refusal.INTEGER_RANGE),
+        (b'{"a":1,"a":1}', Refusal.DUPLICATE_KEY),
+    ],
+)
+def test_the_reader_itself_refuses_what_readers_could_disagree_on(
+    data: bytes, refusal: Refusal
+) -> None:
+    with pytest.raises(ActionRefused) as refused:
+        read(data, MAX_BYTES)
+    assert refused.value.refusal is refusal
 
 
 @pytest.mark.parametrize(

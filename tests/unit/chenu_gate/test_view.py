@@ -53,7 +53,12 @@ def test_a_view_shows_every_argument_and_target_in_full(action: Action, words: s
 
     assert write(arguments_shown(view)) == write(action.document()["arguments"])
     assert [
-        Target(item["type"], original(item["id"]), original(item["version"]))
+        Target(
+            item["type"],
+            original(item["id"]),
+            original(item["version"]),
+            original(item["name"]),
+        )
         for item in view["targets"]
     ] == list(action.targets)
     assert original(view["untrusted"]["agent_words"]) == words
@@ -87,7 +92,7 @@ def test_another_action_has_another_view(action: Action, other: Action) -> None:
 def test_every_field_of_the_action_is_shown() -> None:
     action = an_action(
         principal=Principal("tenant-1", "person-1", "identity-1", "agent-1"),
-        targets=(Target("thread", "thread-1", "etag-1"),),
+        targets=(Target("thread", "thread-1", "etag-1", "Rent"),),
         arguments={"to": "alice", "count": 3, "urgent": True, "note": None, "list": [], "map": {}},
         source_sphere="business",
         target_sphere="personal",
@@ -103,7 +108,9 @@ def test_every_field_of_the_action_is_shown() -> None:
         "identity": "identity-1",
         "agent": "agent-1",
     }
-    assert view["targets"] == [{"type": "thread", "id": "thread-1", "version": "etag-1"}]
+    assert view["targets"] == [
+        {"type": "thread", "name": "Rent", "id": "thread-1", "version": "etag-1"}
+    ]
     assert view["arguments"] == [
         {"path": "count", "type": "integer", "value": "3"},
         {"path": "list", "type": "array", "value": "[]"},
@@ -162,12 +169,14 @@ def test_a_headline_that_cannot_hold_everything_says_what_it_left_out() -> None:
 
 def test_hidden_characters_are_shown_and_warned_of_wherever_they_are() -> None:
     action = an_action(
-        targets=(Target("endpoint", "e\u200b", "v\u202e"),),
+        targets=(Target("endpoint", "e\u200b", "v\u202e", "n\u202d"),),
         arguments={"to\u2066": "p\u0430ypal\u202e\u202d"},
     )
     view = render(action, agent_words="trust\u200bme")
 
-    assert view["targets"] == [{"type": "endpoint", "id": "e⟦U+200B⟧", "version": "v⟦U+202E⟧"}]
+    assert view["targets"] == [
+        {"type": "endpoint", "name": "n⟦U+202D⟧", "id": "e⟦U+200B⟧", "version": "v⟦U+202E⟧"}
+    ]
     assert view["arguments"] == [
         {
             "path": '["to⟦U+2066⟧"]',
@@ -176,6 +185,7 @@ def test_hidden_characters_are_shown_and_warned_of_wherever_they_are() -> None:
         }
     ]
     assert [(w["flag"], w["place"], w["characters"]) for w in view["warnings"]] == [
+        ("BIDIRECTIONAL", "the name of target 1", ["U+202D"]),
         ("INVISIBLE", "the id of target 1", ["U+200B"]),
         ("BIDIRECTIONAL", "the version of target 1", ["U+202E"]),
         ("BIDIRECTIONAL", 'the name of argument ["to⟦U+2066⟧"]', ["U+2066"]),
