@@ -193,7 +193,7 @@ def test_hidden_characters_are_shown_and_warned_of_wherever_they_are() -> None:
         ("BIDIRECTIONAL", 'argument ["to⟦U+2066⟧"]', ["U+202D", "U+202E"]),
         ("INVISIBLE", "the agent's own words", ["U+200B"]),
     ]
-    assert "e⟦U+200B⟧" in view["headline"]
+    assert "n⟦U+202D⟧" in view["headline"]
     assert all(f"! {warning['text']}" in as_text(view) for warning in view["warnings"])
 
 
