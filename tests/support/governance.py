@@ -56,6 +56,7 @@ class StandInGovernance:
     def permit(
         self,
         action: Action,
+        /,
         *,
         decision: str = "",
         now: datetime | None = None,

@@ -1,10 +1,13 @@
 """The threads service as its tests talk to it: stubs, people, and permitted actions."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import grpc
 
+from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest, ExecuteActionResponse
 from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
@@ -82,10 +85,52 @@ class ThreadsClient:
         metadata: Metadata | None = None,
     ) -> ExecuteActionResponse:
         """Have Nova execute the action, with a permit of a new decision unless one is given."""
-        agent = action.principal.agent
-        return await self.executor.ExecuteAction(
-            ExecuteActionRequest(
-                action=action.canonical(), permit=permit or self.governance.permit(action)
-            ),
-            metadata=metadata or self.identity.as_nova(person, agent),
-        )
+        metadata = metadata or self.identity.as_nova(person, action.principal.agent)
+        permit = permit or self.governance.permit(action)
+        return await self.execute_bytes(action.canonical(), permit, metadata)
+
+    async def execute_bytes(
+        self, data: bytes, permit: str, metadata: Metadata
+    ) -> ExecuteActionResponse:
+        """Have these bytes executed, whatever they are."""
+        request = ExecuteActionRequest(action=data, permit=permit)
+        return await self.executor.ExecuteAction(request, metadata=metadata)
+
+
+def result(answer: ExecuteActionResponse) -> dict[str, Any]:
+    """What an executed action came to."""
+    assert answer.state == ExecutionState.EXECUTION_STATE_SUCCEEDED
+    read: dict[str, Any] = json.loads(answer.result)
+    return read
+
+
+TOOL_CALLS: dict[str, dict[str, Any]] = {
+    "thread.create": {"title": "T", "founding_intent": "I"},
+    "thread.append": {"content": "C"},
+    "thread.search": {"query": "T"},
+    "thread.archive": {},
+    "thread.delete": {},
+    "thread.transfer": {"sphere": "social"},
+}
+
+
+async def planned(client: ThreadsClient, person: Person, tool: str) -> tuple[Thread, Action]:
+    """A new thread of the person's, and the tool used on it (or on none)."""
+    thread = await client.found(person, "T")
+    on = None if tool in ("thread.create", "thread.search") else thread
+    return thread, client.action(person, tool, on, **TOOL_CALLS[tool])
+
+
+async def counts(superuser: asyncpg.Connection, person: Person) -> Any:
+    """How many rows of each kind are the person's."""
+    return await superuser.fetchrow(
+        """SELECT
+            (SELECT count(*) FROM threads.threads WHERE owner_identity = $1) AS threads,
+            (SELECT count(*) FROM threads.thread_events WHERE identity = $1) AS events,
+            (SELECT count(*) FROM threads.messages WHERE identity = $1) AS messages,
+            (SELECT count(*) FROM threads.executions WHERE identity = $1) AS executions,
+            (SELECT count(*) FROM threads.outbox
+                WHERE convert_from(event, 'UTF8')::jsonb ->> 'identity' = $1::text) AS audited
+        """,
+        person.identity,
+    )

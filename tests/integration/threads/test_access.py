@@ -12,11 +12,7 @@ from chenu.threads.v1 import thread_event_service_pb2 as event_rpc
 from chenu.threads.v1 import thread_service_pb2 as thread_rpc
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
 from chenu.threads.v1.thread_pb2 import Thread
-from kernel.caller import Caller
-from kernel.database import Database
 from kernel.errors import DETAILS_KEY
-from kernel.statement import Statement
-from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Metadata, Person, bearer
 from tests.support.refusals import refused
 from tests.support.threads import ThreadsClient
@@ -226,77 +222,6 @@ async def test_a_participation_in_another_tenant_opens_nothing(
     await join(superuser, guest, thread, "editor", guest.tenant)
 
     await refused(client.get(guest, thread.thread_id), DENIED, "FORBIDDEN")
-
-
-def caller_of(person: Person) -> Caller:
-    return Caller(
-        tenant=person.tenant, person=person.person, identity=person.identity, actor="human"
-    )
-
-
-CONTENT = ("threads", "thread_events", "event_payloads", "messages", "executions", "search_answers")
-
-
-@pytest.fixture
-async def filled(client: ThreadsClient, person: Person) -> None:
-    """A row of the person's in every table of CONTENT."""
-    thread = await client.found(person, "findable")
-    await client.execute(person, client.action(person, "thread.append", thread, content="words"))
-    await client.execute(person, client.action(person, "thread.search", query="findable"))
-
-
-async def test_row_level_security_alone_keeps_identities_apart(
-    filled: None, person: Person, database: Database
-) -> None:
-    for table in CONTENT:
-        count = Statement(f"SELECT count(*) AS rows FROM threads.{table}")  # noqa: S608 - one of ours
-        for who, sees in ((person, True), (Person(), False), (Person(tenant=person.tenant), False)):
-            async with database.transaction(caller_of(who)) as tx:
-                row = await tx.fetch_one(count)
-            assert row is not None
-            assert bool(row["rows"]) is sees, table
-
-
-@pytest.mark.parametrize("table", CONTENT)
-async def test_without_an_identity_the_database_raises_rather_than_shows_nothing(
-    filled: None, urls: DatabaseUrls, table: str
-) -> None:
-    connection = await asyncpg.connect(urls.app)
-    with pytest.raises(asyncpg.UndefinedObjectError):
-        await connection.fetch(f"SELECT * FROM threads.{table}")  # noqa: S608 - one of ours
-    async with connection.transaction():
-        await connection.execute("SELECT set_config('chenu.tenant', '', true)")
-        await connection.execute("SELECT set_config('chenu.identity', '', true)")
-        with pytest.raises(asyncpg.InvalidTextRepresentationError):
-            async with connection.transaction():
-                await connection.fetch(f"SELECT * FROM threads.{table}")  # noqa: S608 - one of ours
-    await connection.close()
-
-
-@pytest.mark.parametrize("table", [t for t in CONTENT if t != "executions"])
-async def test_the_worker_reads_no_content(urls: DatabaseUrls, table: str) -> None:
-    connection = await asyncpg.connect(urls.worker)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.fetch(f"SELECT * FROM threads.{table}")  # noqa: S608 - one of ours
-    await connection.close()
-
-
-async def test_a_row_cannot_be_written_into_another_identity(
-    client: ThreadsClient, person: Person, database: Database
-) -> None:
-    thread = await client.found(person)
-    insert = Statement(
-        "INSERT INTO threads.messages (message_id, thread_id, sequence_number, tenant, identity,"
-        " role, content) VALUES (gen_random_uuid(), :thread, 99, :tenant, :identity, 'user', 'x')"
-    )
-    stranger = Person(tenant=person.tenant)
-
-    for identity in (person.identity, stranger.identity):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            async with database.transaction(caller_of(stranger)) as tx:
-                await tx.execute(
-                    insert, thread=thread.thread_id, tenant=person.tenant, identity=identity
-                )
 
 
 async def test_a_denial_is_audited_without_saying_more_than_the_answer(

@@ -14,7 +14,6 @@ from chenu.threads.v1 import message_service_pb2, thread_service_pb2
 from chenu.threads.v1 import thread_event_service_pb2 as rpc
 from chenu.threads.v1.thread_event_pb2 import ThreadEvent, ThreadEventType
 from services.threads.changes import payload_digest
-from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Metadata, Person
 from tests.support.refusals import refused
 from tests.support.threads import ThreadsClient
@@ -234,69 +233,6 @@ async def test_many_writers_leave_no_gap_and_lose_nothing(
     assert sorted(e.payload["word"] for e in events[1:]) == sorted(kept)
     assert conflicts == 8 * 6 - len(kept) > 0
     assert (await client.get(person, thread.thread_id)).event_count == len(kept) + 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE threads.thread_events SET type = 'note.added'",
-        "DELETE FROM threads.thread_events",
-        "TRUNCATE threads.thread_events CASCADE",
-        """INSERT INTO threads.thread_events SELECT * FROM threads.thread_events
-        ON CONFLICT (event_id) DO UPDATE SET type = 'note.added'""",
-        "UPDATE threads.event_payloads SET payload = '{}'",
-        "DELETE FROM threads.event_payloads",
-        "UPDATE threads.messages SET content = 'other words'",
-        "DELETE FROM threads.messages",
-        "DELETE FROM threads.threads",
-        "UPDATE threads.threads SET founding_intent = 'another'",
-        "UPDATE threads.threads SET owner_identity = '00000000-0000-0000-0000-000000000001'",
-        "UPDATE threads.threads SET delete_time = NULL",
-        "DELETE FROM threads.executions",
-        "UPDATE threads.executions SET decision_id = gen_random_uuid()",
-        "DELETE FROM threads.outbox",
-        "ALTER TABLE threads.thread_events DISABLE TRIGGER ALL",
-        "SET session_replication_role = replica",
-        "SET ROLE threads_owner",
-    ],
-)
-@pytest.mark.parametrize("role", ["app", "worker"])
-async def test_neither_role_of_the_service_can_rewrite_history(
-    urls: DatabaseUrls, person: Person, role: str, change: str
-) -> None:
-    connection = await asyncpg.connect(urls.app if role == "app" else urls.worker)
-    for name, value in (("tenant", person.tenant), ("identity", person.identity)):
-        await connection.execute("SELECT set_config($1, $2, false)", f"chenu.{name}", value)
-
-    if role == "worker" and change == "DELETE FROM threads.outbox":
-        await connection.close()
-        return  # the relay does so, after audit's receipt
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(change)
-    await connection.close()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE threads.thread_events SET type = 'note.added' WHERE false",
-        "DELETE FROM threads.thread_events WHERE false",
-        "TRUNCATE threads.thread_events CASCADE",
-        "UPDATE threads.threads SET founding_intent = founding_intent || '!'",
-        "UPDATE threads.threads SET founder = gen_random_uuid()",
-    ],
-)
-@pytest.mark.parametrize(
-    "session", ["SET ROLE threads_owner", "SET session_replication_role = replica"]
-)
-async def test_not_even_the_owner_rewrites_what_was_founded_or_recorded(
-    client: ThreadsClient, person: Person, superuser: asyncpg.Connection, session: str, change: str
-) -> None:
-    await client.found(person)
-    await superuser.execute(session)
-
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await superuser.execute(change)
 
 
 async def test_an_erased_payload_leaves_its_digest(
