@@ -74,11 +74,13 @@ def _declared(data: Mapping[str, object]) -> list[str]:
 def _findings(parts: list[Sentence], language: str) -> Findings:
     dangerous: list[Finding] = []
     harmless: list[Finding] = []
-    asks = tampers = False
+    asks = tampers = noted = False
     for number, part in enumerate(parts):
         spoken = language_of(part.tokens, language)
         spoken = "en" if spoken == "und" else spoken
-        places = placed(part, events(part.tokens, spoken))
+        found = events(part.tokens, spoken)
+        places = placed(part, found, noted=noted)
+        noted = part.end == ":" and found[-1].what == "note"
         reading = Reading(part, places)
         for index, place in enumerate(places):
             event = place.event
@@ -108,8 +110,10 @@ def _paid(kind: str, tokens: list[Token], after: int) -> str:
 
 
 def _kinds(declared: list[str], commands: list[Finding], found: Findings) -> list[str]:
-    asked = [_precise(finding, commands) for finding in commands]
-    asked.sort(key=lambda kind: kind in {"execute", UNKNOWN})
+    verbs = {finding.clause for finding in commands if not finding.noun}
+    vague = {"execute", UNKNOWN}
+    ordered = sorted(commands, key=lambda f: (f.noun and f.clause in verbs, f.kind in vague))
+    asked = [_precise(finding, commands) for finding in ordered]
     read = [_precise(finding, found.harmless) for finding in found.harmless]
     kinds = list(dict.fromkeys([*declared, *asked, *read]))
     return kinds or ["query" if found.asks else UNKNOWN]
@@ -122,8 +126,10 @@ def _precise(finding: Finding, others: list[Finding]) -> str:
         return finding.kind
     if any(noun.kind == "configure" for noun in nouns) and finding.kind in {"delete", "transfer"}:
         return "configure"
-    vague = finding.kind in {"execute", "query"} and nouns[0].kind != "query"
-    return nouns[0].kind if vague else finding.kind
+    if finding.kind == "query":
+        return nouns[0].kind
+    confirmed = finding.kind == "execute" and nouns[0].kind == "payment"
+    return nouns[0].kind if confirmed else finding.kind
 
 
 def _confidence(

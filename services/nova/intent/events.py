@@ -16,6 +16,11 @@ from services.nova.intent.tokens import Token
 
 _GAP_WORDS: Final = 5
 BOUNDARIES: Final = frozenset({"comma", "and", "or", "but"})
+# Only a noun follows these, though it may look like a verb: the report to Paul.
+_ARTICLES: Final = {
+    "en": frozenset(["the", "a", "an", "my", "his", "our", "its", "your", "their"]),
+    "fr": frozenset(["un", "une", "mon", "ma", "mes", "ton", "ta", "son", "sa", "notre", "cette"]),
+}
 _NOTHING: Final = Entry()
 _MARK: Final = Entry(role="comma")
 _OTHER: Final = {"en": "fr", "fr": "en"}
@@ -56,7 +61,7 @@ def _entry(token: Token, language: str) -> Entry:
     both = "p" in found.forms and "b" in found.forms and found.lemma != "creer"
     if both and token.raw != token.word:
         accented = token.raw.rstrip("s").endswith(("é", "ée"))
-        dropped = "bn" if accented else "p"
+        dropped = ("b" if found.reading else "bn") if accented else "p"
         return found._replace(forms="".join(f for f in found.forms if f not in dropped))
     return found
 
@@ -90,7 +95,7 @@ def _match(pattern: Pattern, tokens: list[Token], entries: list[Entry], start: i
             continue
         stop = min(at + (_GAP_WORDS if gap else 0) + 1, len(tokens))
         while at < stop and not _fits(part, tokens[at], entries[at]):
-            if gap and _ends_gap(entries[at]):
+            if gap and _ends_gap(entries, at):
                 return 0
             at += 1
         if part == "<end>" and at == len(tokens):
@@ -101,19 +106,25 @@ def _match(pattern: Pattern, tokens: list[Token], entries: list[Entry], start: i
     return start + 1 if gapped else at
 
 
-def _ends_gap(entry: Entry) -> bool:
-    return entry.role in {"comma", "wh"} or (entry.reading and is_reading(entry.kind))
+def _ends_gap(entries: list[Entry], at: int) -> bool:
+    """A phrase does not reach over a comma, a question, or what one asks to be told."""
+    entry = entries[at]
+    verb_next = entry.role == "to" and "b" in "".join(e.forms for e in entries[at + 1 : at + 2])
+    return entry.role in {"comma", "wh"} or verb_next or (entry.reading and is_reading(entry.kind))
 
 
 def _phrase(
     tokens: list[Token], entries: list[Entry], start: int, language: str, *, head: bool
 ) -> Event | None:
     token = tokens[start]
+    noun = start > 0 and tokens[start - 1].word in _ARTICLES[language]
     first = "<amount>" if token.kind == "amount" else token.word
     for pattern in patterns().get(first, ()):
         if not pattern.rest and pattern.language != language:
             continue
         if pattern.meaning.startswith("inverted") and not head:
+            continue
+        if noun and pattern.meaning.startswith("idiom"):
             continue
         end = _match(pattern, tokens, entries, start)
         if end:
@@ -126,7 +137,7 @@ def _phrase_event(
 ) -> Event:
     what, _, kind = pattern.meaning.partition(":")
     if what == "idiom":
-        nominal = entry.role in {"amount", "prep", "negative", "indefinite"}
+        nominal = entry.role == "amount" or entry.lemma in {"without", "no", "sans"}
         forms = "n" if nominal else entry.forms.replace("n", "") or "b"
         return Event(start, end, "danger", kind.removesuffix("_rights"), forms, nominal)
     if what in {"read", "work"}:
@@ -157,8 +168,9 @@ def events(tokens: list[Token], language: str) -> list[Event]:
     found: list[Event] = []
     at, head = 0, True
     while at < len(tokens):
-        event = None if tokens[at].quoted else _phrase(tokens, entries, at, language, head=head)
-        event = event or _word(entries[at], at)
+        event = _phrase(tokens, entries, at, language, head=head)
+        if event is None or (tokens[at].quoted and event.what != "danger"):
+            event = _word(entries[at], at)
         found.append(event)
         at = event.end
         head = event.what in BOUNDARIES or (head and event.what == "soft")

@@ -66,7 +66,20 @@ def words(language: str) -> dict[str, Entry]:
             if form in table and "n" not in table[form].forms:
                 table[form] = table[form]._replace(forms=table[form].forms + "n")
     _add_small_words(table, source.WORDS)
+    _add_light_verbs(table, language)
     return table
+
+
+def _add_light_verbs(table: dict[str, Entry], language: str) -> None:
+    """Verbs that mean something only in a phrase are known words all the same."""
+    source = phrases_en if language == "en" else phrases_fr
+    for phrases in source.IDIOMS.values():
+        for phrase in _phrases(phrases):
+            first = phrase.split()[0]
+            for verb in first[1:].split("|") if first.startswith("~") else ():
+                for form, letter in _inflected(verb, language):
+                    if form not in table:
+                        table[form] = Entry("verb", forms=letter, lemma=verb)
 
 
 def _add_small_words(table: dict[str, Entry], by_role: dict[str, str]) -> None:
@@ -76,7 +89,7 @@ def _add_small_words(table: dict[str, Entry], by_role: dict[str, str]) -> None:
         for word in members.split() if role != "thing" else ():
             if word not in done and not (role == "soft" and word in table and table[word].gated):
                 forms = table[word].forms if word in table else ""
-                table[word] = Entry(role, forms=forms)
+                table[word] = Entry(role, forms=forms, lemma=word)
                 done.add(word)
 
 
@@ -129,6 +142,11 @@ def _forms(verb: str, language: str) -> list[tuple[str, str]]:
     return list(conjugation.french(verb, _irregular_french()))
 
 
+def _inflected(verb: str, language: str) -> list[tuple[str, str]]:
+    doubles = language == "en" and verb in {"drop", "put", "cut", "get", "let", "set"}
+    return _forms(verb + "*" * doubles, language)
+
+
 @cache
 def patterns() -> dict[str, tuple[Pattern, ...]]:
     """All phrases of all languages by their first word, the weightiest first."""
@@ -156,10 +174,7 @@ def _add_pattern(table: dict[str, list[Pattern]], phrase: str, meaning: str, lan
     first, *rest = phrase.split()
     firsts = first.removeprefix("~").split("|")
     if first.startswith("~"):
-        verbs = [
-            verb + "*" * (verb in {"drop", "put", "cut", "get", "let", "set"}) for verb in firsts
-        ]
-        firsts = [form for verb in verbs for form, _ in _forms(verb, lang)]
+        firsts = [form for verb in firsts for form, _ in _inflected(verb, lang)]
     parts = tuple(part if part == GAP or part[0] == "<" else _choice(part) for part in rest)
     for word in dict.fromkeys(firsts):
         table.setdefault(word, []).append(Pattern(parts, meaning, lang))

@@ -17,8 +17,8 @@ VERBS: Final = {
         deprovision decommission cull weed delist del* rm""",
     "send": """
         send resend email mail message text dm fax forward fwd reply respond contact notify inform
-        alert warn ping* deliver dispatch transmit relay submit phone call reach cc bcc 
-        telephone answer escalate acknowledge  advise apprise brief ship beam whatsapp slack
+        alert warn ping* deliver dispatch transmit relay submit phone call reach cc bcc
+        telephone answer escalate acknowledge advise apprise brief ship beam whatsapp slack
         telegram sms webhook""",
     "publish": """
         publish post tweet retweet broadcast announce blog* release upload syndicate circulate
@@ -28,21 +28,21 @@ VERBS: Final = {
     "payment": """
         pay wire remit reimburse refund settle buy purchase order book charge bill invoice donate
         tip* deposit withdraw spend subscribe renew lend loan invest sell credit debit venmo paypal
-        fund bet* gamble repay prepay overpay compensate rent lease  finance sponsor""",
-    "export": "export download backup dump sync  exfiltrate offload",
+        fund bet* gamble repay prepay overpay compensate rent lease finance sponsor""",
+    "export": "export download backup dump sync exfiltrate offload",
     "execute": """
-        execute deploy install launch trigger invoke restart reboot shutdown run exec rollback 
-        provision rerun approve reject sign accept decline endorse ratify sideload  compile
+        execute deploy install launch trigger invoke restart reboot shutdown run exec rollback
+        provision rerun approve reject sign accept decline endorse ratify sideload compile
         sudo""",
     "configure_rights": """
         grant revoke share promote demote invite authorize authorise permit* allow entitle empower
         enrol enroll onboard whitelist blacklist allowlist ban* block unblock kick expel fire hire
-        recruit dismiss evict deny impersonate integrate connect unlock delegate elevate 
+        recruit dismiss evict deny impersonate integrate connect unlock delegate elevate
         unshare overrule bypass circumvent""",
     "query": """
         show explain describe tell display view read see know understand clarify define teach
-        illustrate present open answer  elaborate detail  learn hear  wonder specify translate
-        recall state   cite quote interpret recite consult""",
+        illustrate present open answer elaborate detail learn hear wonder specify translate
+        recall state cite quote interpret recite consult""",
     "search": """
         find search list lookup locate retrieve look fetch browse query google seek enumerate
         scan* filter identify spot* trace discover collect gather""",
@@ -53,9 +53,9 @@ VERBS: Final = {
         analyze analyse compare evaluate assess review check verify inspect examine investigate
         study audit diagnose estimate calculate compute count rank classify categorize categorise
         measure interpret critique proofread benchmark predict forecast assess highlight
-        double-check reconcile test rate judge weigh consider think contrast""",
+        double-check reconcile test rate judge weigh contrast""",
     "create": """
-        create write draft add  compose note build generate prepare jot* record log* invent
+        create write draft add compose note build generate prepare jot* record log* invent
         design start begin schedule plan* brainstorm suggest propose sketch save insert register
         import append attach plot* author formulate remind remember memorize file capture """,
     "update": """
@@ -63,19 +63,19 @@ VERBS: Final = {
         rewrite rephrase reword adjust complete finish pause resume reopen close resolve pin* unpin*
         postpone reschedule sort group merge split* replace restore undo undelete recover revert
         format convert shorten lengthen extend improve polish simplify reorder organize organise
-        tidy link unlink  assign prioritize prioritise star snooze duplicate copy clone
-        trim* crop* bump fill tweak expand annotate  comment number hide unhide reformat
-        """,
+        tidy link unlink assign prioritize prioritise star snooze duplicate copy clone
+        trim* crop* bump fill tweak expand annotate comment number hide unhide reformat
+""",
     "configure": """
-        configure set enable disable switch activate customize customise mute unmute 
+        configure set enable disable switch activate customize customise mute unmute
         calibrate personalize personalise setup turn toggle""",
     # They say "carry it out" of the noun that follows: make a payment, confirm the order.
     "act": """
-        do make perform process proceed initiate finalize finalise confirm validate 
-        arrange get have let help try  handle effect request   issue""",
+        do make perform process proceed initiate finalize finalise confirm validate
+        arrange get have let help try handle effect request issue""",
     # Known and neither: they keep the spelling check and the net for unknown verbs quiet.
     "": """
-        work go come use need want like love hope forget hesitate happen mean seem keep give put
+        work go come use need think consider want like love hope forget hesitate happen mean seem keep give put
         take bring leave say talk speak wait stay become believe agree play meet visit travel cook
         eat sleep feel live thank ignore forget pretend stop avoid refrain cease bother dare expire
         fail succeed bounce vanish arrive depend contain belong include require cost matter apply involve affect""",
@@ -101,7 +101,7 @@ NOUN_TOO: Final = """
     grant purge wipe kill show search list look query recap outline digest review study audit test
     rank estimate benchmark draft note build record log design start plan sketch file update change
     tag label mark fix pause sort group merge split copy clone link star comment number set switch
-    try request process brief open check answer reach slack telegram webhook sms whatsapp
+    try request process finance brief open check answer reach slack telegram webhook sms whatsapp
     register rate count highlight work use play talk travel cost matter ship exec shutdown deny
     install rollback deploy settle webhook"""
 
@@ -177,7 +177,7 @@ WORDS: Final = {
         contract contracts artifact artifacts habit habits playlist playlists manuscript reference
         references client clients customer customers duplicate duplicates lawyer boss
         meeting minutes budget euro euros dollar dollars pound pounds month week year day name
-        language mode dark light system server script code job jobs payroll salary phrase remote
+        language mode dark light system server script code job jobs payroll salary phrase remote version versions video videos executor executors publisher publishers player players retry retries addresses remotes prompt prompts prompted prompting parent parents sharding
         expert experts related public""",
     "negative": "not never no none nothing neither without nor nobody",
 }

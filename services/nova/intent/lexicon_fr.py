@@ -25,7 +25,7 @@ VERBS: Final = {
         transferer deplacer migrer basculer ceder muter transposer rapatrier leguer demenager
         deporter transvaser reaffecter""",
     "payment": """
-        payer regler verser rembourser acheter commander crediter debiter facturer acquitter financer
+        payer regler verser rembourser acheter commander crediter debiter facturer acquitter
         depenser prelever souscrire louer reserver vendre miser investir cotiser solder casquer raquer
         abonner avancer preter honorer sponsoriser parier""",
     "export": """
@@ -48,8 +48,8 @@ VERBS: Final = {
     "summarize": "resumer synthetiser recapituler condenser",
     "analyze": """
         analyser comparer evaluer examiner verifier etudier reviser relire auditer diagnostiquer
-        estimer calculer compter classer inspecter mesurer controler jauger denombrer reflechir
-        surligner penser critiquer""",
+        estimer calculer compter classer inspecter mesurer controler jauger denombrer
+        surligner critiquer""",
     "create": """
         creer rediger ecrire ajouter noter generer preparer concevoir inventer elaborer composer
         enregistrer planifier imaginer proposer suggerer esquisser inserer importer commencer demarrer
@@ -70,7 +70,7 @@ VERBS: Final = {
     "": """
         aller venir pouvoir vouloir devoir aimer souhaiter desirer esperer oublier hesiter manquer
         tarder attendre prendre mettre donner laisser tenir passer rappeler garder conserver rester
-        parler discuter jouer voyager manger dormir travailler penser croire essayer arreter eviter
+        parler discuter jouer reflechir voyager manger dormir travailler penser croire essayer arreter eviter
         cesser permuter fonctionner marcher contenir dependre signifier arriver exister couter
         deranger echouer reussir rater ignorer pretendre habiter concerner gerer servir aider remettre rendre tirer
         confier ressembler appartenir impliquer falloir debarrasser occuper charger assurer songer
@@ -181,13 +181,13 @@ WORDS: Final = {
         hors jusqu des jusque voici voila""",
     "about": """sur concernant propos sujet intitule intitulee
         disant expliquant""",
-    "subject": "je j il elle on ils elles nous quelqu personne",
+    "subject": "je j c il elle on ils elles nous quelqu personne",
     "you": "tu vous toi",
     "object": "lui moi me m te t se s nous en y",
-    "be": "est sont etait etaient sera seront ete suis es sommes etes fut etre c soit",
+    "be": "est sont etait etaient sera seront ete suis es sommes etes fut etre soit",
     "have": "ai as avons avez ont avait avaient aura avais aviez a",
     "do": "",
-    "modal": "peux puis peut peuvent pourrais pourra pourrait pourraient va vont",
+    "modal": "peux peut peuvent pourrais pourra pourrait pourraient va vont",
     "oblige": "dois doit doivent devrais devra devront devrait devraient faut faudrait faudra",
     "wh": "qui que quoi quand comment pourquoi ou combien quel quelle quels quelles lequel laquelle",
     "sub": """si quand lorsque lorsqu puisque puisqu car parce pendant tandis que qu apres avant des
@@ -196,7 +196,7 @@ WORDS: Final = {
     "or": "ou ni soit / sinon",
     "but": "mais or cependant toutefois plutot seulement uniquement juste donc alors",
     "soft": """stp svp please bonjour salut coucou bonsoir hello merci ok okay oui d'accord ouais bon
-        bien alors nova maintenant vite rapidement simplement enfin d'abord premierement deuxiemement
+        bien alors nova maintenant vite rapidement simplement enfin finalement d'abord premierement deuxiemement
         immediatement urgent urgence cher chere donc tiens ecoute ah oh euh hein la
         aujourd'hui demain hier vraiment surtout encore definitivement completement entierement
         proprement directement automatiquement s'il plait te gentiment silteplait
@@ -209,6 +209,6 @@ WORDS: Final = {
         conversation conversations discussion discussions enregistrement enregistrements element
         elements trucs truc choses chose contrat contrats rapport devis client clients euro euros
         jour mois semaine annee an nom langue mode script serveur doublon doublons facture loyer
-        corbeille poubelle public publique publics publiques expert experts""",
+        corbeille poubelle but version versions finance public publique publics publiques expert experts""",
     "negative": "ne n pas jamais rien aucun aucune ni guere point sans",
 }

@@ -23,7 +23,10 @@ CONDITION: Final = "condition"
 FORBID: Final = "forbid"
 
 _INVERSIONS: Final = frozenset({("t", "il"), ("t", "elle"), ("est", "il"), ("est", "ce")})
+_BE_FIRST: Final = frozenset({"is", "are", "was", "were", "am"})
+_WISHES: Final = frozenset({"veux", "veut", "voulons", "voudrais", "souhaite", "faut", "faudrait"})
 _LONG: Final = 8  # words between "when does" and its verb
+_BEFORE_VERB: Final = frozenset({"le", "la", "les", "l", "tout", "tous", "leur"})
 _KEEPS_SLOT: Final = frozenset({"soft", "subject", "you", "object", "negative"})
 _NEGATORS: Final = frozenset({"pas", "jamais", "plus", "rien", "aucun", "aucune", "point", "guere"})
 
@@ -53,6 +56,7 @@ class Slot(NamedTuple):
     strict: bool = False  # only small words may stand before it
     generic: bool = False
     forbids: bool = False
+    after_to: bool = False  # directly after "to" or "de"
 
     def accepts(self, event: Event) -> bool:
         """Whether this is the verb."""
@@ -65,10 +69,10 @@ _CLOSED: Final = Slot()
 class MoodReader:
     """Reads one sentence from left to right."""
 
-    def __init__(self, sentence: Sentence, found: list[Event], before: str) -> None:
+    def __init__(self, sentence: Sentence, found: list[Event], *, noted: bool) -> None:
         self.sentence = sentence
         self.found = found
-        self.mood = before
+        self.mood = OPEN
         self.head = True
         self.slot = _CLOSED
         self.direct = False  # the sentence itself is the question
@@ -77,6 +81,10 @@ class MoodReader:
         self.denied_until = -1
         self.clause = 0
         self.last = ""  # what the event before was
+        self.last_word = ""
+        self.consumed = False  # the event before was the verb that the mood waited for
+        if noted:
+            self.mood, self.slot = READ, Slot("bi", 3, strict=True)
         if self._inverts():
             self.mood, self.slot, self.direct = ASK, Slot("i", 1), True
 
@@ -85,7 +93,9 @@ class MoodReader:
         placed = []
         for event in self.found:
             place = Place(event, self.mood, self.head, clause=self.clause, wanted=self.wanted)
-            place.awaited = self.slot.accepts(event)
+            place.awaited = self.slot.accepts(event) and not (
+                self.slot.after_to and self.last_word not in {"to", "de", "d"}
+            )
             place.generic = self.slot.generic
             denied = event.start < self.denied_until
             place.denied = denied or (place.awaited and self.slot.forbids)
@@ -98,6 +108,8 @@ class MoodReader:
             if place.strange:
                 self.mood = REQUEST
             place.then, self.last = self.mood, event.what
+            self.consumed = place.awaited
+            self.last_word = self.sentence.tokens[event.end - 1].word
         closing: dict[int, str] = {}
         for place in reversed(placed):
             place.closing = closing.setdefault(place.clause, place.then)
@@ -111,7 +123,7 @@ class MoodReader:
         return led and self.sentence.asks and any(pair in _INVERSIONS for pair in pairs)
 
     def _boundary(self, event: Event) -> None:
-        listing = self.last in {"danger", "read", "work", "verb"}
+        listing = self.consumed
         if self.mood == CONDITION and event.what in {"comma", "but"}:
             self.mood = OPEN
         elif self.mood == FORBID and not (event.what in {"or", "comma"} and listing):
@@ -123,6 +135,8 @@ class MoodReader:
             self.slot = Slot("bi", 2, strict=True) if goes_on else _CLOSED
             if event.what == "comma":
                 self.direct = False
+        elif self.mood == READ:
+            self.slot = _CLOSED
         elif self.mood in {SUBJECT, REPORT} and event.what != "or":
             self.mood = OPEN if self.mood == SUBJECT else REPORT
         self.head, self.fresh = True, False
@@ -148,7 +162,8 @@ class MoodReader:
     def _on_note(self, event: Event) -> None:
         self.mood, self.direct, self.wanted = READ, False, False
         last = self.sentence.tokens[event.end - 1].word
-        self.slot = Slot("bi", 2, strict=True) if last in {"to", "de", "d", "pour"} else _CLOSED
+        near = last in {"to", "de", "d", "pour"}
+        self.slot = Slot("bi", 2, strict=True) if near else Slot("bi", _LONG, after_to=True)
 
     def _strange(self, event: Event) -> bool:
         """Whether an unknown word is a command's verb: zorch the thread."""
@@ -170,7 +185,9 @@ class MoodReader:
     def _spend(self, event: Event) -> None:
         if not self.slot.words:
             return
-        keeps = event.what in _KEEPS_SLOT or (self.mood == FORBID and event.what == "wh")
+        word = self.sentence.tokens[event.start].word
+        keeps = event.what in _KEEPS_SLOT or word in _BEFORE_VERB
+        keeps = keeps or (self.mood == FORBID and event.what == "wh")
         if self.slot.strict and not keeps:
             self.slot = _CLOSED
             return
@@ -188,11 +205,9 @@ class MoodReader:
             window = self.sentence.tokens[event.start + 1 : event.start + 7]
             words = [token.word for token in window]
             found = next((i for i, w in enumerate(words) if w in _NEGATORS), -1)
-            clear = found >= 0 and words[found + 1 : found + 2] not in (
-                ["mal"],
-                ["seulement"],
-                ["que"],
-            )
+            wished = bool(_WISHES & set(words[: max(found, 0)]))
+            limited = words[found + 1 : found + 2] in (["mal"], ["seulement"], ["que"])
+            clear = found >= 0 and (wished or not limited)
             if clear and not _doubled(words, found):
                 self.denied_until = event.start + 1 + found
                 self.mood, self.slot = FORBID, Slot("ib", 5, strict=True)
@@ -266,13 +281,14 @@ class MoodReader:
 
     def _on_about(self, event: Event) -> None:
         self._spend(event)
-        if self.mood in {WORK, OPEN}:
+        if self.mood in {WORK, OPEN, SUBJECT}:
             self.mood, self.wanted = READ, False
 
     def _on_be(self, event: Event) -> None:
-        if self.mood == OPEN and self.head:
+        inverted = self.sentence.tokens[event.start].word in _BE_FIRST
+        if self.mood == OPEN and self.head and inverted:
             self.mood, self.direct = ASK, True
-        elif self.mood == SUBJECT:
+        elif self.mood in {SUBJECT, OPEN}:
             self.mood = REPORT
         if self.mood == ASK:
             self.slot = _CLOSED
@@ -381,6 +397,6 @@ def _doubled(words: list[str], found: int) -> bool:
     return any(word in {"ne", "n"} for word in words[found:])
 
 
-def placed(sentence: Sentence, found: list[Event], before: str = OPEN) -> list[Place]:
-    """The events of a sentence with the moods they stand in."""
-    return MoodReader(sentence, found, before).places()
+def placed(sentence: Sentence, found: list[Event], *, noted: bool = False) -> list[Place]:
+    """The events of a sentence with the moods they stand in; `noted` if it is the text of a note."""
+    return MoodReader(sentence, found, noted=noted).places()

@@ -9,6 +9,8 @@ _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+# Marks set over or through letters that no letter of a language has.
+_STRUCK: Final = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]")
 _TAG: Final = re.compile("[\U000e0020-\U000e007e]+")
 _RIGHT_TO_LEFT: Final = "\u202e"
 
@@ -42,7 +44,8 @@ def readable(text: str) -> str:
     if _RIGHT_TO_LEFT in text:
         hidden.append(text[::-1])
     shown = [_INVISIBLE.sub("", part) for part in (text, *hidden)]
-    return "\n".join(unicodedata.normalize("NFKC", part).translate(_PLAIN) for part in shown)
+    composed = (unicodedata.normalize("NFKC", part) for part in shown)
+    return "\n".join(_STRUCK.sub("", part).translate(_PLAIN) for part in composed)
 
 
 def without_accents(word: str) -> str:

@@ -8,13 +8,13 @@ IDIOMS: Final = {
         ~get rid of; ~throw … away|out|trash|bin|garbage; ~throw away|out; ~blow … away; ~put …
         trash|bin|garbage|recycle; ~make … disappear|vanish|gone; ~take … down|offline; ~take
         down; ~dispose of; ~do away with; ~clear … out; ~wipe … out|off; ~strike … from|off;
-        ~cross … off; ~scrub … from; ~close … account|accounts; ~let … go; ~send … trash|bin;
-        ~move … trash|bin|garbage; ~free up; ~blow up; do not
-        keep|retain|leave|save|store|preserve; not keep any; ~want … gone|out; no longer
-        need|want|needed|wanted; be gone; ~like … gone; ~set … fire; rm -rf; drop
-        table|database|schema; 🗑 <definite>; ~format … disk|drive|server|volume; ~reduce … zero;
-        ~lose <definite>; ~cut <definite>; ~leave no trace; ~stop keeping; do not need|want …
-        anymore|more|longer; ~undo … existence; good riddance; ~opt out""",
+        ~cross … off; ~scrub … from; ~close … account|accounts; ~send … trash|bin; ~move …
+        trash|bin|garbage; ~free up; ~blow up; do not keep|retain|leave|save|store|preserve; not
+        keep any; ~want … gone|out; no longer need|want|needed|wanted; be gone; ~like … gone; ~set
+        … fire; rm -rf; drop table|database|schema; 🗑 <definite>; ~format …
+        disk|drive|server|volume; ~reduce … zero; ~lose <definite>; ~cut <definite>; ~leave no
+        trace; ~stop keeping; do not need|want … anymore|more|longer; ~undo … existence; good
+        riddance; ~opt out; gone""",
     "send": """
         ~get back to; ~drop … line|note|message|mail|email; ~let <name> know; ~let
         the|my|our|all|everyone|everybody|him|her|them … know; ~reach out; ~follow up with; ~write
@@ -28,10 +28,9 @@ IDIOMS: Final = {
         ~get … to <name>; ~show … to <name>; ~show <name> the|my; ~leave … message|voicemail;
         ~talk to <name>; ~speak to|with <name>; ~thank <name>; ~congratulate <name>; ~bring … to
         <name>; ~fire off; ~touch base; ~apologize to; ~apologise to; ~say … to <name>; ~break …
-        news; 📧 <definite>; 📤 <definite>; ~give <name> the|my|our|this|that|a; ~invite … to;
-        ~introduce … to; ~draft and send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post;
-        ~put … in touch; ~report … to <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit …
-        up""",
+        news; 📧 <definite>; 📤 <definite>; ~give <name> the|my|our|this|that|a; ~introduce … to;
+        ~draft and send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post; ~put … in touch;
+        ~report … to <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit … up""",
     "publish": """
         ~make … public|visible|available|live; ~go live; ~go public; ~put … online|live; ~put up;
         ~put out; ~bring … live; ~get … online|live|out there; ~get the word out; ~spread …
@@ -79,8 +78,7 @@ IDIOMS: Final = {
         off the; ~open … up to; ~cut … off; ~turn … off|on
         approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance; ~turn off|on …
         approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance;
-        ~skip|bypass|override|disable|avoid|drop|ignore|suspend|lift|waive|stop|enable|circumvent
-        …
+        ~skip|bypass|override|disable|drop|ignore|suspend|lift|waive|stop|enable|circumvent …
         approval|approvals|checkpoint|checkpoints|confirmation|governance|rule|rules|review|audit|safety|guardrails|restrictions|security|policy|policies|limits|logging|protection;
         ~ignore|disregard|forget|override … instructions|prompt|guidelines|constraints|everything;
         without approval|confirmation|asking|permission|checkpoint|review|confirming; no
@@ -109,7 +107,7 @@ MOODS: Final = {
         remember to; help me; i authorize; you have my; want|like you to; am going|about to; i
         will|shall|must|should; we will|shall; can|could
         someone|somebody|anyone|anybody|nova|the|this|that|it|these|those|my; want to; is it
-        possible for you; do you want to; be done; are you going; mind if you""",
+        possible for you; do you want to; be done; are you going; mind if you; for you to; i ask""",
     "ask_verb": """
         how to; when to; where to; what to; whether to; which to;
         how|what|when|where|why|who|which do|does|did|can|could|should|would|will|may|might|must;
@@ -119,25 +117,24 @@ MOODS: Final = {
         ability|right|option|possibility to; difference between""",
     "ask_generic": "is it possible to; can we",
     "ask": """
-        any idea|clue; i wonder|ask; i am curious|wondering; i do not know|understand|get; what
+        any idea|clue; i am curious|wondering; i do not know|understand|get; what
         happens|happened|is|are|was|were|has|have|had; how many|much; how
         come|is|are|was|were|long|often|far|old|has|have; who|what|which|whose|whom;
-        where|when|why is|are|was|were|has|have|had; just curious; out of curiosity; why""",
+        where|when|why is|are|was|were|has|have|had; just curious; out of curiosity; why; i wonder""",
     "read:query": """
         tell|give|get|bring|show|fetch|hand|read me|us; let me|us know|see|understand; walk me;
-        teach me; remind me|us what|how|who|when|where|why|of|about|which|if; help me
-        understand|find|see; answer my|the|this|these|following|a question|questions; share
-        your|some thoughts|ideas|opinion; talk me|to me;
+        teach me; help me understand|find|see; answer my|the|this|these|following|a
+        question|questions; share your|some thoughts|ideas|opinion; talk me|to me;
         inform|advise|brief|update|notify|alert|warn me|us; tell whether|if; keep me
         posted|informed|updated; can i know; send help; i have a question; ask you; order … by
-        date|name|time; find out""",
+        date|name|time; find out; remind me|us""",
     "read:search": """
         look for|up|through|into|at; run|do|perform|make|launch|start a|another search; pull up;
         go through; search for""",
     "read:analyze": """
         run|do|perform|make a|an|another … analysis|comparison|check|review|estimate|audit|test;
         have|take a look; check whether|if|that; verify whether|if|that; make sense of; point out;
-        confirm whether|if|that; go over""",
+        confirm whether|if|that; go over; think about|of|through; consider the|whether|if""",
     "read:summarize": "sum up; boil down; run|do|make|give … summary|recap|overview; tl dr",
     "work:create": """
         make a|an list|table|note|plan|draft|outline|sketch|chart|copy|new; open a|another; put
@@ -155,7 +152,8 @@ MOODS: Final = {
     "forbid": """
         do|does|did|should|must|would|can|could|may|shall|will not; never; not to; i forbid you
         to; no need to; do not have to; not have to; do not you dare; under no circumstances;
-        refuse to; need not; do not ever; do not want|need|wish you to""",
+        refuse to; need not; do not ever; do not want|need|wish you to; you
+        must|should|can|may|will|shall|need|ought not; you are not to|allowed|supposed""",
     "forbid_noun": "without; avoid; refrain from; instead of; rather than; no more; no; against",
     "forbid_wish": "do not want|wish|need|like; would not like|want",
     "inverted_verb": """
@@ -167,7 +165,7 @@ MOODS: Final = {
     "note:create": """
         remind me to; add|create|set|make|write a|an task|reminder|todo|note|memo to;
         add|create|set|make|write a|an task|reminder|todo|note|memo <end>; reminder|task|todo|memo
-        to; note|record|mention|remember that; set a reminder""",
+        to; note|record|mention|remember that; set a reminder; remind me … to""",
     "inverted": """
         has|had|is|are|was|were|am; have … been; have you|we|they|i|he|she; do you
         know|remember|think|have|recall; would|will deleting|removing|sending|it""",

@@ -36,8 +36,7 @@ IDIOMS: Final = {
         ~passer … dans|vers|en|a|au|sur … <sphere>; ~mettre … dans|sous … <sphere>; ~copier …
         dans|vers … <sphere>; ~envoyer … vers|dans … <sphere>; ~ranger … dans … <sphere>; ~faire
         passer; ~confier <definite>; ~changer … sphere|proprietaire; ~donner … a <name>; ~verser …
-        dans|vers … <sphere>; ~glisser … dans … <sphere>; ~partager … avec … <sphere>; ~mettre …
-        nom de""",
+        dans|vers … <sphere>; ~glisser … dans … <sphere>; ~mettre … nom de""",
     "payment": """
         <amount> a|au|pour|aux <name>; ~donner|filer|passer|preter|avancer|refiler … <amount>;
         file|filez|filer|refile|balance|glisse|lache … <amount>; ~envoyer|transferer|virer|verser
@@ -69,7 +68,7 @@ IDIOMS: Final = {
         voir|lire|entrer|modifier|acceder; ~faire entrer; ~mettre … admin|dehors|prive|public;
         ~changer … mot de passe|role|droits|acces|visibilite; ~reinitialiser … passe; ~mettre
         dehors;
-        ~desactiver|activer|sauter|contourner|ignorer|couper|lever|suspendre|passer|eviter|enlever|oublier|outrepasser
+        ~desactiver|activer|sauter|contourner|ignorer|couper|lever|suspendre|passer|enlever|oublier|outrepasser
         …
         approbation|approbations|checkpoint|checkpoints|validation|confirmation|controle|controles|regle|regles|securite|gouvernance|audit|garde|limites|restrictions|protection|verification|2fa;
         ~ignorer|oublier|outrepasser … instructions|consignes|directives|contraintes|limites|tout;
@@ -102,9 +101,10 @@ MOODS: Final = {
         besoin de|d|que; envie de|d|que; prie de|d; prie|supplie|demande de|d; est ce que
         tu|vous|on; y a t il moyen; y aurait t il; moyen de; allons; autorise a; ne|n
         peux|pourrais|pouvez|pourriez|veux|voulez|voudrais tu|vous pas; ne
-        pourrais|peux|veux|pourriez|pouvez|voulez tu|vous; devrait|doit etre; on peut; a faire;
-        quand tu|vous peux|pourras|as|auras|pouvez|aurez; charge a toi; ne fais|faites pas que; ne
-        te contente|contentez pas; pas seulement|juste|uniquement""",
+        pourrais|peux|veux|pourriez|pouvez|voulez tu|vous; devrait|doit etre; on peut; quand
+        tu|vous peux|pourras|as|auras|pouvez|aurez; charge a toi; ne fais|faites pas que; ne te
+        contente|contentez pas; pas seulement|juste|uniquement; es|etes|serais|seriez tu|vous
+        capable|en|dispo|disponible|d; capable de|d; en mesure de|d""",
     "ask_verb": """
         comment; comment faire pour; puis je; dois|devrais|pourrais|peux je; est ce que
         je|il|elle|ils|elles|les|le|la; est ce que on doit|devrait; faut|faudrait|faudra il; faut
@@ -136,16 +136,16 @@ MOODS: Final = {
         moi|nous|m; me|m|nous
         dire|montrer|expliquer|indiquer|donner|preciser|presenter|decrire|lire|detailler|parler|renseigner|eclairer|aider|apprendre;
         parle|parlez moi; fais|faites moi voir|savoir|comprendre|lire; tiens moi; tenez moi;
-        informe|previens|avertis|alerte|notifie moi|nous; rappelle|rappelez moi|nous
-        ce|qui|quand|quel|quelle|comment|combien|pourquoi|le|la|les; reponds|repondez a
-        ma|cette|la|mes; j ai une question; lis moi; lisez moi; traduis; poser une question""",
+        informe|previens|avertis|alerte|notifie moi|nous; reponds|repondez a ma|cette|la|mes; j ai
+        une question; lis moi; lisez moi; traduis; poser une question; rappelle|rappelez moi|nous""",
     "read:search": """
         ~faire une recherche; lance|lancer|lancez|fais|faire|effectue une recherche;
         jette|jeter|jetez un oeil|coup""",
     "read:analyze": """
         lance|lancer|lancez|fais|faire|effectue une|un
         analyse|comparaison|bilan|estimation|verification|audit|point; verifie|verifier|verifiez
-        si|que|qu; confirme|confirmer|confirmez si|moi""",
+        si|que|qu; confirme|confirmer|confirmez si|moi; reflechis|reflechir|reflechissez
+        a|sur|au|aux""",
     "read:summarize": """
         fais|faire|faites … resume|synthese|recap|recapitulatif|point; en bref; fais|faites le
         point""",
@@ -176,7 +176,7 @@ MOODS: Final = {
         rappelle|rappelez moi de|d; me rappeler de|d; rappel|tache|memo pour|de|d;
         note|noter|notez que|qu; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
         tache|rappel|memo pour|de|d; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
-        tache|rappel|memo <end>""",
+        tache|rappel|memo <end>; rappelle|rappelez moi … de|d""",
     "inverted": "qui; que; y a; il y a",
     "name": """
         fil|note|dossier|projet|document|tache|espace|groupe|playlist|discussion

@@ -169,16 +169,22 @@ def _one_error_apart(one: str, other: str) -> bool:
     a, b = one[start:], other[start:]
     if len(a) == len(b) and len(a) > 1 and a[0] == b[1] and a[1] == b[0] and a[2:] == b[2:]:
         return True
-    return len(one) > 4 and start > 0 and (a[1:] == b[1:] or a[1:] == b or a == b[1:])
+    if start == 0:
+        return False
+    # The shorter a word, the more other words lie one letter away from it.
+    changed = len(other) > 6 and a[1:] == b[1:]
+    return changed or (len(other) > 5 and (a[1:] == b or a == b[1:]))
 
 
 def _misspelt(word: str) -> Entry | None:
-    core, best = _core(), None
-    for short in _shorter(word):
-        for form in _shortened().get(short, ()):
-            if _one_error_apart(word, form) and (best is None or core[form].gated):
-                best = core[form]
-    return best
+    core, shortened = _core(), _shortened()
+    near = {form for short in _shorter(word) for form in shortened.get(short, ())}
+    meant = [core[form] for form in sorted(near) if _one_error_apart(word, form)]
+    best = next((entry for entry in meant if entry.gated), meant[0] if meant else None)
+    if best is None:
+        return None
+    forms = "".join(entry.forms for entry in meant if entry.gated == best.gated)
+    return best._replace(forms="".join(dict.fromkeys(forms)))
 
 
 def _glued(word: str) -> Entry | None:

@@ -20,8 +20,9 @@ _TOKEN: Final = re.compile(
     r"|(?P<mark>\n|[^\w\s])",
     re.IGNORECASE,
 )
-_SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_]){3,}(?![^\W_])")
+_SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:(?! {2})[\W_]{1,3}[^\W\d_]){2,}(?![^\W_])")
 _E_MAIL: Final = re.compile(r"\be-mail", re.IGNORECASE)
+_TLDR: Final = re.compile(r"\btl;dr", re.IGNORECASE)
 _SINGLE_QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]{1,200})'(?!\w)")
 _QUOTED_AT_MOST: Final = 30
 _HARD: Final = frozenset(".!?;:\n()[]{}•|…。！？")
@@ -104,7 +105,7 @@ def _spelled(match: re.Match[str]) -> str:
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    text = _SPELLED.sub(_spelled, _E_MAIL.sub("email", text))
+    text = _SPELLED.sub(_spelled, _E_MAIL.sub("email", _TLDR.sub("tldr", text)))
     text = _SINGLE_QUOTED.sub(r'"\1"', text)
     hyphen_at = -1
     for match in _TOKEN.finditer(text):
@@ -149,6 +150,9 @@ def _without_quotes(tokens: list[Token]) -> list[Token]:
         token.quoted = index < closing
         if not (token.quoted and token.kind == "mark"):
             kept.append(token)
+    if all(token.quoted for token in kept if token.kind != "mark"):
+        for token in kept:  # a text that is nothing but a quotation says it itself
+            token.quoted = False
     return kept
 
 

@@ -26,10 +26,12 @@ NAMED: Final = "part of a name"
 NOUN: Final = "the noun, not the verb"
 
 _DETERMINERS: Final = frozenset({"definite", "indefinite", "number"})
+_BEFORE_NOUN: Final = _DETERMINERS | {"prep", "about", "read", "work", "noun", "amount"}
 _CLITICS: Final = frozenset(["le", "la", "les", "lui", "leur", "moi", "nous", "en", "y"])
 _PLEADING: Final = frozenset(["please", "kindly", "stp", "svp", "merci", "veuillez", "pls"])
 _PURPOSE: Final = frozenset(["to", "a", "de", "d", "pour"])
 _THIRD: Final = frozenset(["il", "elle", "ils", "elles", "qui"])
+_FOR_ME: Final = frozenset({("for", "me"), ("for", "us"), ("pour", "moi"), ("pour", "nous")})
 _NEGATIONS: Final = frozenset("no not plus ne n sans without".split())
 _INVERTED: Final = frozenset("t il elle ils elles on je".split())
 _PERSONS: Final = frozenset(
@@ -91,6 +93,9 @@ class Reading:
         following = self.sentence.tokens[place.event.end : place.event.end + 1]
         if following and following[0].joined and following[0].word in _CLITICS:
             return not place.denied
+        rest = [token.word for token in self.sentence.tokens[place.event.end :]]
+        if any(pair in _FOR_ME for pair in zip(rest, rest[1:], strict=False)):
+            return True
         noun = "n" in place.event.forms
         return self.word(self.before(index)) in _PLEADING and not noun
 
@@ -101,11 +106,15 @@ class Reading:
         words = self.sentence.tokens[place.event.start : place.event.end]
         if not denied or any(token.word in _NEGATIONS for token in words):
             return False
-        rest = self.sentence.tokens[place.event.end :]
+        return not self._conditional(place.event.end)
+
+    def _conditional(self, start: int) -> bool:
+        """Whether a prohibition holds only until, except, or for a part of it."""
+        rest = self.sentence.tokens[start:]
         if any(token.word in spoilers() for token in rest):
-            return False
+            return True
         comma = next((i for i, token in enumerate(rest) if token.kind == "mark"), len(rest))
-        return not any(token.word in weak_spoilers() for token in rest[:comma])
+        return any(token.word in weak_spoilers() for token in rest[:comma])
 
     def _wished(self, index: int) -> bool:
         return self.places[index].awaited
@@ -143,9 +152,11 @@ class Reading:
             return False
         if not any(form in "bi" for form in event.forms):
             return True
-        return before.what in {
-            *_DETERMINERS, "prep", "about", "read", "work", "noun", "danger", "amount", "object",
-        } or (before.what in {"thing", "unknown"} and self._looks(index))  # fmt: skip
+        if before.what == "danger":
+            return "n" in before.forms
+        return before.what in _BEFORE_NOUN or (
+            before.what in {"thing", "unknown"} and self._looks(index)
+        )
 
     def _looks(self, index: int) -> bool:
         return not self.places[index].head and self.places[index].mood in {READ, ASK, REPORT, WORK}
@@ -166,6 +177,13 @@ class Reading:
             or (len(words) > 1 and words[0] in _PERSONS and words[1] in _CLITICS)
         )
 
+    def _purpose_before(self, index: int) -> bool:
+        """To delete, de le supprimer."""
+        words = [self.word(place.event) for place in self.places[max(index - 2, 0) : index]]
+        if len(words) > 1 and words[1] in _CLITICS | {"l", "tout", "te", "me", "se"}:
+            words.pop()
+        return bool(words) and words[-1] in _PURPOSE | {"you"}
+
     def _told(self, index: int) -> str:
         forms = self.places[index].event.forms
         return TOLD if any(form in "psgfn" for form in forms) and not _imperative(forms) else ""
@@ -177,7 +195,7 @@ class Reading:
             return ASKED if self.after(index).what != "definite" else ""
         if place.awaited or not _imperative(place.event.forms) or self._nominal(index):
             return ASKED
-        if self._subject_before(index) or self.word(self.before(index)) in _PURPOSE | {"you"}:
+        if self._subject_before(index) or self._purpose_before(index):
             return ASKED
         following = self.sentence.tokens[place.event.end : place.event.end + 1]
         inverted = bool(following) and following[0].joined and following[0].word in _INVERTED
@@ -195,7 +213,7 @@ class Reading:
             return SEEN
         if self._subject_before(index) or self.word(self.before(index)) in _THIRD:
             return SEEN
-        purpose = self.word(self.before(index)) in _PURPOSE
+        purpose = self.word(self.before(index)) in {"to", "a", "pour"}
         free = after.what in {"end", "soft", "prep", "comma", "and", "or"}
         return SEEN if purpose and free else ""
 
@@ -232,7 +250,9 @@ class Reading:
         return NOUN if self._compound(index) or not self.places[index].event.noun_acts else ""
 
     def in_forbid(self, index: int) -> str:
-        """Do not …: what it did not reach is judged like a request."""
+        """Do not …: its object is forbidden with it, another verb is not."""
+        if self._nominal(index) and not self._conditional(self.places[index].event.end):
+            return FORBIDDEN
         return self.in_request(index)
 
     def in_subject(self, index: int) -> str:
