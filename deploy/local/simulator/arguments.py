@@ -45,13 +45,13 @@ _PLACED: Final = re.compile(
     re.IGNORECASE,
 )
 _ABOUT: Final = (
-    r"(?:about|on|regarding|concerning|mentioning|containing|matching|sur|concernant|contenant"
+    r"(?:about|regarding|concerning|mentioning|containing|matching|sur|concernant|contenant"
     r"|mentionnant|(?:à propos|au sujet|parlant) (?=d)|à propos)"
 )
-_TOPIC: Final = re.compile(
-    rf"\b(?:{_ABOUT}|(?:for|with|pour|avec)(?!.*\s{_ABOUT}\s))\s*"
-    r"(?:(?:the|my|any|all|les?|la|mes|mon|ma|des?|du)\s+|[ld]['’])*(?P<topic>.+)",
-    _FLAGS,
+_TOPIC: Final = r"\s*(?:(?:the|my|any|all|les?|la|mes|mon|ma|des?|du)\s+|[ld]['’])*(?P<topic>.+)"
+_SPOKEN_OF: Final = re.compile(rf"\b{_ABOUT}{_TOPIC}", _FLAGS)
+_SOUGHT: Final = re.compile(
+    rf"\b(?:{_ABOUT}|(?:for|with|on|pour|avec)(?!.*\s(?:{_ABOUT}|on)\s)){_TOPIC}", _FLAGS
 )
 _TITLED: Final = re.compile(
     rf"^(?:{_ABOUT}|{NAMED}|(?:and\s+)?(?:call|name)\s+it)\s+", re.IGNORECASE
@@ -114,8 +114,8 @@ class Step:
 
 
 def topic_of(words: str) -> str:
-    """What threads are looked for: the taxes in `every thread about taxes`."""
-    found = _TOPIC.search(words)
+    """What the threads are about: the taxes in `every thread about taxes`."""
+    found = _SPOKEN_OF.search(words)
     return found["topic"].strip(" ,:") if found else ""
 
 
@@ -138,7 +138,8 @@ def _create(order: Order) -> Iterator[Step]:
 
 
 def _search(order: Order) -> Iterator[Step]:
-    query = topic_of(order.words) or re.sub(rf"^(?:\w+ )?{THREAD}\s*", "", order.words)
+    found = _SOUGHT.search(order.words)
+    query = found["topic"] if found else re.sub(rf"^(?:\w+ )?{THREAD}\s*", "", order.words)
     if quoted := order.masked.values(query) or order.masked.values(order.words):
         query = str(quoted[0])
     if query := query.strip(" ,:"):

@@ -28,6 +28,11 @@ class Conversation:
     rounds: Sequence[Sequence[Result]]
 
     @property
+    def results(self) -> list[Result]:
+        """The results of all rounds, in order."""
+        return [result for results in self.rounds for result in results]
+
+    @property
     def current_thread(self) -> str:
         """Id of the thread that the person is in; empty outside of one."""
         return str(self.context.get("current_thread") or "")

@@ -1,11 +1,13 @@
 """What a request orders, step by step, in English and French."""
 
 import re
+from itertools import islice
 from typing import Final
 
 from deploy.local.simulator.arguments import READERS, TELL, Order, Step
 from deploy.local.simulator.wording import Masked, clauses, mask, splitter
 
+MOST_STEPS: Final = 50
 _FR: Final = r"(?:e|es|er|ez|ons|é)"
 _VERBS: Final = {
     "thread_create": r"create|start|open(?! the)|make|begin|set up"
@@ -35,7 +37,8 @@ _BETWEEN: Final = splitter(rf"(?:les? |la |y |l['’])?(?:{'|'.join(_VERBS.value
 def steps_of(request: str) -> list[Step]:
     """The request's orders in the order of its words; nothing for a question."""
     masked = mask(request)
-    return [step for clause in clauses(masked.text, _BETWEEN) for step in _steps(clause, masked)]
+    steps = (s for clause in clauses(masked.text, _BETWEEN) for s in _steps(clause, masked))
+    return list(islice(steps, MOST_STEPS))
 
 
 def _steps(clause: str, masked: Masked) -> list[Step]:

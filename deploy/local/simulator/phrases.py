@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.local.simulator.conversation import Conversation, Result, threads_in
 from deploy.local.simulator.plan import Call
-from deploy.local.simulator.wording import in_french
 
 # tool → what will be done, what was done; in English, in French.
 _DEEDS: Final[Mapping[str, tuple[str, str, str, str]]] = {
@@ -56,80 +56,84 @@ _DEEDS: Final[Mapping[str, tuple[str, str, str, str]]] = {
 _LONGEST: Final = 200
 
 
-def intention(calls: Sequence[Call], last: bool, french: bool) -> str:
-    """What is going to be done."""
-    deeds = "; ".join(_deed(call.tool, call.arguments, 2 if french else 0) for call in calls)
-    if french:
-        return f"Je vais {deeds}{'' if last else ', puis regarder ce que cela donne'}."
-    return f"I will {deeds}{'' if last else ', and then look at the results'}."
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Says things in the person's language; `names` are the titles of threads known by id."""
 
+    french: bool
+    names: Mapping[str, str]
 
-def report(results: Sequence[Result], calls: Sequence[Call], french: bool) -> str:
-    """What each search found and what was done; the calls' deeds too, to be said once done."""
-    lines = [_finding(result, french) for result in results if result.tool == "thread_search"]
-    deeds = [
-        _deed(tool, arguments, 3 if french else 1)
-        for tool, arguments in (
-            *((result.tool, result.arguments) for result in results),
-            *((call.tool, call.arguments) for call in calls),
-        )
-        if tool in _DEEDS and tool != "thread_search"
-    ]
-    if deeds:
-        lines.append(f"{'Fait :' if french else 'Done:'} {'; '.join(deeds)}.")
-    return "\n".join(lines) or ("C’est fini." if french else "That is all.")
+    def intention(self, calls: Sequence[Call], last: bool) -> str:
+        """What is going to be done."""
+        deeds = "; ".join(self._deed(call.tool, call.arguments, done=False) for call in calls)
+        if self.french:
+            return f"Je vais {deeds}{'' if last else ', puis regarder ce que cela donne'}."
+        return f"I will {deeds}{'' if last else ', and then look at the results'}."
 
+    def report(self, results: Sequence[Result], calls: Sequence[Call] = ()) -> str:
+        """What each search found and what was done; with `calls`, to be said once they are."""
+        lines = [self._finding(result) for result in results if result.tool == "thread_search"]
+        deeds = [
+            self._deed(tool, arguments, done=True)
+            for tool, arguments in (
+                *((result.tool, result.arguments) for result in results),
+                *((call.tool, call.arguments) for call in calls),
+            )
+            if tool in _DEEDS and tool != "thread_search"
+        ]
+        if deeds:
+            lines.append(f"{'Fait :' if self.french else 'Done:'} {'; '.join(deeds)}.")
+        return "\n".join(lines) or ("C’est fini." if self.french else "That is all.")
 
-def nothing_meant(results: Sequence[Result], found: bool, french: bool) -> str:
-    """Why the plan ends early: nothing was found, or too much to know which is meant."""
-    if found:
-        why = "Lequel voulez-vous dire ?" if french else "Which one do you mean?"
-    else:
-        why = "Je n’ai donc rien fait de plus." if french else "So there was nothing more to do."
-    return f"{report(results, [], french)}\n{why}"
+    def nothing_meant(self, results: Sequence[Result], found: bool) -> str:
+        """Why the plan ends early: nothing was found, or too much to know which is meant."""
+        if found:
+            why = "Lequel voulez-vous dire ?" if self.french else "Which one do you mean?"
+        elif self.french:
+            why = "Je n’ai donc rien fait de plus."
+        else:
+            why = "So there was nothing more to do."
+        return f"{self.report(results)}\n{why}"
 
+    def failure(self, result: Result) -> str:
+        """What went wrong, in the tool's words."""
+        why = _clipped(result.content)
+        if self.french:
+            return f"{result.tool} n’a pas abouti : {why}. Je me suis arrêté là."
+        return f"{result.tool} did not work: {why}. I stopped there."
 
-def failure(result: Result, french: bool) -> str:
-    """What went wrong, in the tool's words."""
-    why = _clipped(result.content if isinstance(result.content, str) else _json(result.content))
-    if french:
-        return f"{result.tool} n’a pas abouti : {why}. Je me suis arrêté là."
-    return f"{result.tool} did not work: {why}. I stopped there."
+    def no_tool(self, tools: Sequence[str]) -> str:
+        """Which tools it would have taken."""
+        names = ", ".join(tools)
+        return f"Il me faudrait pour cela : {names}." if self.french else f"It would take: {names}."
 
+    def answer(self, conversation: Conversation) -> str:
+        """An answer to what orders nothing. No model has read the question, and it says so."""
+        threads, asked = conversation.known("threads"), _clipped(conversation.request)
+        if self.french:
+            known = f" Le contexte contient {len(threads)} fil(s) : {_titles(threads)}."
+            return f"Réponse simulée à « {asked} ».{known if threads else ''}"
+        known = f" The context holds {len(threads)} thread(s): {_titles(threads)}."
+        return f"A simulated answer to “{asked}”.{known if threads else ''}"
 
-def no_tool(tools: Sequence[str], french: bool) -> str:
-    """Which tools it would have taken."""
-    names = ", ".join(tools)
-    return f"Il me faudrait pour cela : {names}." if french else f"I would need for that: {names}."
+    @property
+    def untitled(self) -> str:
+        """A title for a thread that was given none."""
+        return "Nouveau fil" if self.french else "New thread"
 
+    def _deed(self, tool: str, arguments: Mapping[str, Any], *, done: bool) -> str:
+        told = _Told({name: _clipped(value) for name, value in arguments.items()})
+        told["thread"] = self.names.get(told["thread"], told["thread"])
+        words = _DEEDS.get(tool, (tool,) * 4)
+        return words[2 * self.french + done].format_map(told)
 
-def answer(conversation: Conversation, french: bool) -> str:
-    """An answer to what orders nothing. No model has read the question, and it says so."""
-    threads = conversation.known("threads")
-    asked = _clipped(conversation.request)
-    if french:
-        known = (
-            f" Le contexte contient {len(threads)} fil(s) : {_titles(threads)}." if threads else ""
-        )
-        return f"Réponse simulée à « {asked} »." + known
-    known = f" The context holds {len(threads)} thread(s): {_titles(threads)}." if threads else ""
-    return f"A simulated answer to “{asked}”." + known
-
-
-def untitled(request: str) -> str:
-    """A title for a thread that was given none."""
-    return "Nouveau fil" if in_french(request) else "New thread"
-
-
-def _deed(tool: str, arguments: Mapping[str, Any], form: int) -> str:
-    words = _DEEDS.get(tool)
-    if not words:
-        return tool
-    told = {
-        name: _clipped(value if isinstance(value, str) else _json(value))
-        for name, value in arguments.items()
-    }
-    return words[form].format_map(_Told(told))
+    def _finding(self, result: Result) -> str:
+        threads, query = threads_in(result.content), _clipped(result.arguments.get("query", ""))
+        if not threads:
+            return f"Aucun fil sur « {query} »." if self.french else f"No thread about “{query}”."
+        if self.french:
+            return f"{len(threads)} fil(s) sur « {query} » : {_titles(threads)}."
+        return f"{len(threads)} thread(s) about “{query}”: {_titles(threads)}."
 
 
 class _Told(dict[str, str]):
@@ -137,23 +141,10 @@ class _Told(dict[str, str]):
         return "…"
 
 
-def _finding(result: Result, french: bool) -> str:
-    threads = threads_in(result.content)
-    query = _clipped(str(result.arguments.get("query", "")))
-    if not threads:
-        return f"Aucun fil sur « {query} »." if french else f"No thread about “{query}”."
-    if french:
-        return f"{len(threads)} fil(s) sur « {query} » : {_titles(threads)}."
-    return f"{len(threads)} thread(s) about “{query}”: {_titles(threads)}."
-
-
 def _titles(threads: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"“{_clipped(str(thread.get('title', '')))}”" for thread in threads[:20])
+    return ", ".join(f"“{_clipped(thread.get('title', ''))}”" for thread in threads[:20])
 
 
-def _clipped(text: str) -> str:
+def _clipped(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

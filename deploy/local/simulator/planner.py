@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from deploy.local.simulator import phrases
 from deploy.local.simulator.arguments import TELL, Step, topic_of
 from deploy.local.simulator.conversation import Conversation, Result, threads_in
 from deploy.local.simulator.orders import steps_of
+from deploy.local.simulator.phrases import Voice
 from deploy.local.simulator.plan import Call, Plan
 from deploy.local.simulator.references import Current, Earlier, Found
 from deploy.local.simulator.wording import in_french
@@ -26,62 +26,70 @@ class _NoneMeant(Exception):
 
 def plan(conversation: Conversation, tools: Collection[str]) -> Plan:
     """The next round's plan, with no tool but those offered."""
-    french = in_french(conversation.request)
-    done = [result for results in conversation.rounds for result in results]
-    if failed := [result for result in done if result.failed]:
-        return Plan(phrases.failure(failed[0], french))
-    steps = list(_linked(steps_of(conversation.request), conversation))
+    voice = Voice(in_french(conversation.request), _names(conversation))
+    if failed := [result for result in conversation.results if result.failed]:
+        return Plan(voice.failure(failed[0]))
+    steps = list(_linked(steps_of(conversation.request), conversation, voice))
     wanted = {step.tool for step in steps} - {TELL}
     if not wanted:
-        return Plan(phrases.answer(conversation, french))
+        return Plan(voice.answer(conversation))
     if missing := sorted(wanted - set(tools)):
-        return Plan(phrases.no_tool(missing, french))
-    return _round(_rounds(steps), conversation, done, FINISH in tools)
+        return Plan(voice.no_tool(missing))
+    return _round(_rounds(steps), conversation, voice, can_finish=FINISH in tools)
 
 
 def _round(
-    rounds: list[list[Step]], conversation: Conversation, done: list[Result], can_finish: bool
+    rounds: list[list[Step]], conversation: Conversation, voice: Voice, *, can_finish: bool
 ) -> Plan:
-    french, number = in_french(conversation.request), len(conversation.rounds)
+    number = len(conversation.rounds)
+    steps = rounds[number] if number < len(rounds) else []
     try:
-        calls = [call for step in rounds[number] for call in _calls(step, conversation)]
+        calls = [call for step in steps for call in _calls(step, conversation)]
     except _NoneMeant:
         found = bool(_found(conversation.rounds))
-        return Plan(phrases.nothing_meant(done, found, french))
-    except IndexError:  # asked once more after the last round
-        calls = []
+        return Plan(voice.nothing_meant(conversation.results, found))
     if not calls:
-        return Plan(phrases.report(done, [], french))
+        return Plan(voice.report(conversation.results))
     last = number == len(rounds) - 1
-    text = phrases.intention(calls, last, french)
+    text = voice.intention(calls, last)
     if last and can_finish:
-        return Plan(text, (*calls, Call(FINISH, {"answer": phrases.report(done, calls, french)})))
+        answer = voice.report(conversation.results, calls)
+        return Plan(text, (*calls, Call(FINISH, {"answer": answer})))
     return Plan(text, tuple(calls))
 
 
-def _linked(steps: Sequence[Step], conversation: Conversation) -> Iterator[Step]:
+def _names(conversation: Conversation) -> dict[str, str]:
+    known = [
+        *conversation.known("threads"),
+        *(thread for result in conversation.results for thread in threads_in(result.content)),
+    ]
+    return {str(thread.get("id")): str(thread.get("title", "")) for thread in known}
+
+
+def _linked(steps: Sequence[Step], conversation: Conversation, voice: Voice) -> Iterator[Step]:
     """The steps with what they leave unsaid: what `it` is, a new thread's sphere, a search."""
     spoken: Any = ""
-    searched = False
+    sought = ""
     for step in steps:
         thread, arguments = step.thread, step.arguments
         if isinstance(thread, Earlier):
             thread = spoken or conversation.current_thread or thread.words
         elif isinstance(thread, Current):
             thread = conversation.current_thread or thread.words
-        elif isinstance(thread, Found) and not searched:
-            if query := topic_of(thread.words):
+        elif isinstance(thread, Found):
+            query = topic_of(thread.words)
+            if query not in ("", sought):
                 yield Step("thread_search", {"query": query})
-                searched = True
-            else:
+                sought = query
+            elif not sought:
                 thread = thread.words
         if step.tool == "thread_create":
-            title = arguments["title"] or phrases.untitled(conversation.request)
+            title = arguments["title"] or voice.untitled
             sphere = arguments["sphere"] or _sphere_beside(conversation)
             arguments = {**arguments, "title": title, "sphere": sphere}
             spoken = title
         elif step.tool == "thread_search":
-            spoken, searched = Found("it", "only"), True
+            spoken, sought = Found("it", "only"), arguments["query"]
         else:
             spoken = thread or spoken
         yield replace(step, thread=thread, arguments=arguments)
@@ -133,8 +141,7 @@ def _threads(thread: Any, conversation: Conversation) -> list[str]:
 def _created(title: str, conversation: Conversation) -> list[str]:
     return [
         thread["id"]
-        for results in conversation.rounds
-        for result in results
+        for result in conversation.results
         if result.tool == "thread_create" and result.arguments.get("title") == title
         for thread in threads_in(result.content)
     ]

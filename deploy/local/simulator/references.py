@@ -61,8 +61,8 @@ _LEAD: Final = re.compile(
     rf"(?:{THREAD}|one|celui|celle)?\s*{NAMED}\s+|{THREAD}(?:\s+id)?(?:\s*:)?\s+", re.IGNORECASE
 )
 _TAIL: Final = re.compile(
-    rf"\s+(?:{THREAD}|please|for me|now|too|as well|s['’]il (?:te|vous) pla[iî]t|svp|stp|aussi"
-    r"|maintenant|for good|forever|permanently|définitivement)$",
+    rf"(?:\s+(?:{THREAD}|please|for me|now|too|as well|s['’]il (?:te|vous) pla[iî]t|svp|stp|aussi"
+    r"|maintenant|for good|forever|permanently|définitivement))+$",
     re.IGNORECASE,
 )
 
@@ -114,9 +114,7 @@ def references(words: str, masked: Masked) -> list[Reference]:
 def bare_name(words: str) -> str:
     """A title without what only says that it is one: `the thread called X` is `X`."""
     words = words.strip(" \t,.!?;:")
-    without = words
-    while found := _TAIL.search(without):
-        without = without[: found.start()]
+    without = _TAIL.sub("", words)
     if found := _ARTICLE.match(without):
         without = without[found.end() :]
     if found := _LEAD.match(without):

@@ -52,7 +52,7 @@ class Simulator:
     async def _route(
         self, request: web.BaseRequest, headers: Mapping[str, str]
     ) -> web.StreamResponse:
-        place = request.method, request.path.rstrip("/")
+        place = request.method, request.path
         if place == ("GET", "/health"):
             return _json(b'{"status":"serving"}', headers)
         _check_headers(request.headers)
@@ -103,10 +103,10 @@ async def serving(
 ) -> AsyncIterator[str]:
     """Serve within the context; gives the base URL. Port 0 takes a free one."""
     server = web.Server(Simulator(latency).handle, request_factory=_request, access_log=None)
-    runner = web.ServerRunner(server)
+    runner = web.ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         taken = runner.addresses[0]
         yield f"http://{host}:{taken[1]}"
@@ -129,8 +129,8 @@ def _plan(asked: Mapping[str, Any]) -> tuple[Plan, Sequence[Fault]]:
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     # The SDK of today sends the key as a bearer; the older header still counts.
-    bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
-    if not (headers.get("x-api-key") or bearer):
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if not (headers.get("x-api-key") or (scheme.lower() == "bearer" and token)):
         raise wire.WireError("authentication_error", "no API key in x-api-key or authorization")
     if not _VERSION.fullmatch(headers.get("anthropic-version", "")):
         raise wire.WireError(

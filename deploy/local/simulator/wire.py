@@ -104,7 +104,7 @@ def message_of(plan: Plan, request: Mapping[str, Any]) -> dict[str, Any]:
         cost = _output_tokens(block)
         if cost > room:
             stop_reason = "max_tokens"
-            if block["type"] == "text" and room > 0:
+            if block["type"] == "text":
                 kept.append({"type": "text", "text": block["text"][: room * 4]})
                 used += room
             break
@@ -200,7 +200,9 @@ def _check_content(content: Any, role: str, place: str, unanswered: Sequence[str
     for result in results:
         known = role == "user" and result in unanswered
         _demand(known, place, f"unexpected `tool_use_id` in `tool_result` blocks: {result}")
-    return [block["id"] for block in blocks if block["type"] == "tool_use" and role == "assistant"]
+    uses = [block["id"] for block in blocks if block["type"] == "tool_use"]
+    _demand(role == "assistant" or not uses, place, "`tool_use` blocks belong to the assistant")
+    return uses
 
 
 def _check_block(block: Any, place: str) -> None:

@@ -10,9 +10,13 @@ from typing import Any, Final
 # so that no word inside a title or a payload is taken for an order.
 MARK: Final = "\ue000\\d+\ue001"
 _MARKED: Final = re.compile("\ue000(\\d+)\ue001")
-_QUOTED: Final = re.compile(
-    r'"([^"\n]+)"|“([^”\n]+)”|«\s*([^»\n]+?)\s*»|(?<![\w’\'])[\'‘]([^\'’\n]+)[\'’](?!\w)'
+_LISTED: Final = re.compile(
+    rf"{MARK}(?:(?:\s*,\s*(?:and\s+|et\s+)?|\s+(?:and|et)\s+){MARK})*", re.IGNORECASE
 )
+_QUOTED: Final = re.compile(
+    r'"([^"]+)"|“([^”]+)”|«\s*([^»]+?)\s*»|(?<![\w’\'])[\'‘]([^\'’\n]+)[\'’](?!\w)'
+)
+_BLANKS: Final = re.compile(r"[^\S\n]+")
 _SENTENCE: Final = re.compile(r"[^.!?;\n]+(?:[.!?;](?!\s|$)[^.!?;\n]*)*[.!?;]*")
 _QUESTION: Final = re.compile(
     r"(?:what|why|how|when|where|who|whom|whose|which|is|are|was|were|does|do you|did|should|shall"
@@ -60,8 +64,10 @@ class Masked:
         return _MARKED.sub(lambda found: self.kept[int(found[1])][1], text)
 
     def values(self, text: str) -> list[Any]:
-        """What stands aside for this part of the text, in order."""
-        return [self.kept[int(number)][0] for number in _MARKED.findall(text)]
+        """What stands aside first in this part of the text, with what is listed beside it."""
+        listed = _LISTED.search(text)
+        numbers = _MARKED.findall(listed[0]) if listed else []
+        return [self.kept[int(number)][0] for number in numbers]
 
 
 def mask(text: str) -> Masked:
@@ -76,13 +82,12 @@ def mask(text: str) -> Masked:
         plain + (aside(value, written) if written else "")
         for plain, value, written in _json_apart(_MARKED.sub("", text))
     ]
-    return Masked(
-        _QUOTED.sub(
-            lambda found: aside(next(group for group in found.groups() if group), found[0]),
-            "".join(parts),
-        ),
-        kept,
+    text = _QUOTED.sub(
+        lambda found: aside(next(group for group in found.groups() if group), found[0]),
+        "".join(parts),
     )
+    # One blank is as good as many, and patterns that begin with blanks stay linear.
+    return Masked(_BLANKS.sub(" ", text), kept)
 
 
 def splitter(verb: str) -> re.Pattern[str]:
@@ -115,10 +120,10 @@ def is_question(sentence: str) -> bool:
 
 def without_courtesy(text: str) -> str:
     """The text from its first word that means something."""
-    text = text.strip()
-    while found := _COURTESY.match(text):
-        text = text[found.end() :]
-    return text
+    text, start = text.strip(), 0
+    while found := _COURTESY.match(text, start):
+        start = found.end()
+    return text[start:]
 
 
 def in_french(text: str) -> bool:
