@@ -116,6 +116,7 @@ class StandInIdentity(TokenMint):
         self.address = ""
         self.not_eligible: dict[str, str] = {}
         """Person id → the reason why their votes do not count."""
+        self.eligibility_asked: list[eligibility_service_pb2.CheckEligibilityRequest] = []
         self.ended_delegations: set[str] = set()
         """Delegation ids that are not renewed any more."""
         self._server = grpc.aio.server()
@@ -165,6 +166,7 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
         self._identity = identity
 
     async def CheckEligibility(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        self._identity.eligibility_asked.append(request)
         answer = eligibility_service_pb2.CheckEligibilityResponse()
         for voter in request.voters:
             reason = self._identity.not_eligible.get(voter.person_id, "")

@@ -1,0 +1,125 @@
+"""Governance on a free port, between a stand-in identity and the tests' clock."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+
+from chenu_gate.permit import PermitKeys, permit_keys
+from kernel.database import Database, set_codecs
+from kernel.service import Program, Service
+from kernel.settings import SharedSettings
+from services.governance.__main__ import assemble
+from services.governance.clock import Clock
+from services.governance.settings import GovernanceSettings
+from tests.support.database_urls import DatabaseUrls
+from tests.support.governance_client import GovernanceClient
+from tests.support.identity import Person, StandInIdentity
+from tests.support.running import running, shared_settings
+
+Events = Callable[[str], Awaitable[list[dict[str, Any]]]]
+
+
+@pytest.fixture(scope="session")
+async def identity() -> AsyncIterator[StandInIdentity]:
+    async with StandInIdentity() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def held_clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clock(held_clock: Clock) -> Any:
+    """The clock of the service; it is set back after the test."""
+    yield held_clock
+    held_clock.offset = timedelta(0)
+
+
+@pytest.fixture(scope="session")
+def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def shared(keys_dir: Path, nats_url: str, identity: StandInIdentity) -> SharedSettings:
+    return shared_settings(keys_dir, nats_url, identity)
+
+
+@pytest.fixture(scope="session")
+def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
+    return database_urls["governance"]
+
+
+@pytest.fixture(scope="session")
+async def service(
+    shared: SharedSettings, urls: DatabaseUrls, held_clock: Clock
+) -> AsyncIterator[Service[GovernanceSettings]]:
+    program = Program("governance", GovernanceSettings, partial(assemble, clock=held_clock))
+    # The sweeper of the service itself keeps still: tests sweep when they want to.
+    async with running(
+        program, shared, urls, sweep_seconds=3600, heartbeat_seconds=0.3, watch_seconds=20
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def channel(service: Service[GovernanceSettings]) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def client(channel: grpc.aio.Channel, identity: StandInIdentity) -> GovernanceClient:
+    return GovernanceClient(channel, identity)
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+@pytest.fixture
+async def database(urls: DatabaseUrls, service: Any) -> AsyncIterator[Database]:
+    """The app role's own connections, for what no RPC would do."""
+    opened = await Database.connect(urls.app, schema="governance", pool_size=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def superuser(urls: DatabaseUrls, service: Any) -> AsyncIterator[Any]:
+    """Sees everything, for looking what really happened."""
+    connection = await asyncpg.connect(urls.admin)
+    await set_codecs(connection)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def events(superuser: Any) -> Events:
+    """The audit events about a subject, as their bytes say."""
+
+    async def about(subject: str) -> list[dict[str, Any]]:
+        rows = await superuser.fetch("SELECT event FROM governance.outbox ORDER BY seq")
+        told = [json.loads(row["event"]) for row in rows]
+        return [event for event in told if event["subject"] == subject]
+
+    return about
+
+
+@pytest.fixture
+async def permit_key_set(client: GovernanceClient) -> PermitKeys:
+    """The keys that executors check permits with."""
+    from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
+
+    answer = await client.authorization.GetPermitKeySet(GetPermitKeySetRequest())
+    return permit_keys(json.loads(answer.jwks))
