@@ -17,7 +17,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import grpc
 from google.protobuf.wrappers_pb2 import StringValue
@@ -37,6 +38,7 @@ _PASSED_ON: Final = {
     CallerKind.CALLER_KIND_AGENT,
     CallerKind.CALLER_KIND_DELEGATION,
 }
+Outgoing = Callable[[float | None], Awaitable[tuple[float, list[tuple[str, str]]]]]
 _acting: ContextVar[str | None] = ContextVar("chenu_acting", default=None)
 _SERVICE_CONFIG: Final = json.dumps(
     {
@@ -55,11 +57,14 @@ _SERVICE_CONFIG: Final = json.dumps(
         ],
     }
 )
-OPTIONS: Final[list[tuple[str, Any]]] = [
+LIMITS: Final[list[tuple[str, Any]]] = [
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.max_send_message_length", 4 << 20),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.absolute_max_metadata_size", 32 << 10),
+]
+OPTIONS: Final = [
+    *LIMITS,
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.service_config", _SERVICE_CONFIG),
@@ -127,7 +132,7 @@ class Channels:
 
     def channel(self, service: str) -> grpc.aio.Channel:
         """A channel that passes on what the module's text says."""
-        return PassingChannel(self.bare(service), self)
+        return cast(grpc.aio.Channel, _Passing(self.bare(service), self.outgoing))
 
     async def close(self) -> None:
         """Close them all; calls in hand are cancelled."""
@@ -155,83 +160,48 @@ class Channels:
         return timeout, metadata
 
 
-class PassingChannel(grpc.aio.Channel):
-    """A channel of the same shape whose calls carry what a hop passes on."""
+class _Passing:
+    """A channel's four kinds of calls, which carry what a hop passes on."""
 
     # A channel around a channel, since the interceptors of grpc.aio cost a task per call.
 
-    def __init__(self, inner: grpc.aio.Channel, channels: Channels) -> None:
-        self._inner, self._outgoing = inner, channels.outgoing
+    def __init__(self, inner: grpc.aio.Channel, outgoing: Outgoing) -> None:
+        self.unary_unary = _passing(inner.unary_unary, _one_answer, outgoing)
+        self.stream_unary = _passing(inner.stream_unary, _one_answer, outgoing)
+        self.unary_stream = _passing(inner.unary_stream, _many_answers, outgoing)
+        self.stream_stream = _passing(inner.stream_stream, _many_answers, outgoing)
 
-    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
-        """A callable that awaits one answer."""
-        return self._one_answer(self._inner.unary_unary(*args, **kwargs))
 
-    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
-        """A callable that takes an iterator and awaits one answer."""
-        return self._one_answer(self._inner.stream_unary(*args, **kwargs))
+def _passing(make: Callable[..., Any], send: Callable[..., Any], outgoing: Outgoing) -> Any:
+    """What a stub calls to make one of its methods."""
+    return lambda *args, **kwargs: partial(send, outgoing, make(*args, **kwargs))
 
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        """A callable that yields answers."""
-        return self._many_answers(self._inner.unary_stream(*args, **kwargs))
 
-    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
-        """A callable that takes an iterator and yields answers."""
-        return self._many_answers(self._inner.stream_stream(*args, **kwargs))
+async def _one_answer(
+    outgoing: Outgoing, call: Any, request: Any, *, timeout: float | None = None, metadata: Any = ()
+) -> Any:
+    timeout, passed = await outgoing(timeout)
+    return await call(request, timeout=timeout, metadata=(*passed, *(metadata or ())))
 
-    def _one_answer(self, call: Any) -> Any:
-        async def send(request: Any, *, timeout: float | None = None, metadata: Any = ()) -> Any:
-            timeout, passed = await self._outgoing(timeout)
-            return await call(request, timeout=timeout, metadata=(*passed, *(metadata or ())))
 
-        return send
-
-    def _many_answers(self, call: Any) -> Any:
-        async def send(
-            request: Any, *, timeout: float | None = None, metadata: Any = ()
-        ) -> AsyncIterator[Any]:
-            timeout, passed = await self._outgoing(timeout)
-            answers = call(request, timeout=timeout, metadata=(*passed, *(metadata or ())))
-            try:
-                async for answer in answers:
-                    yield answer
-            finally:
-                answers.cancel()
-
-        return send
-
-    async def __aenter__(self) -> "PassingChannel":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self, grace: float | None = None) -> None:
-        """Close the channel itself."""
-        await self._inner.close(grace)
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
-        """As the channel itself says."""
-        return self._inner.get_state(try_to_connect)
-
-    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """As the channel itself does."""
-        await self._inner.wait_for_state_change(last_observed_state)
-
-    async def channel_ready(self) -> None:
-        """As the channel itself does."""
-        await self._inner.channel_ready()
+async def _many_answers(
+    outgoing: Outgoing, call: Any, request: Any, *, timeout: float | None = None, metadata: Any = ()
+) -> AsyncIterator[Any]:
+    timeout, passed = await outgoing(timeout)
+    answers = call(request, timeout=timeout, metadata=(*passed, *(metadata or ())))
+    try:
+        async for answer in answers:
+            yield answer
+    finally:
+        answers.cancel()
 
 
 def open_channel(address: str, settings: SharedSettings) -> grpc.aio.Channel:
     """A channel with our options; with mutual TLS where the settings name the files."""
-    if not (settings.tls_ca_file and settings.tls_certificate_file and settings.tls_key_file):
+    if not (files := settings.tls_files()):
         return grpc.aio.insecure_channel(address, options=OPTIONS)
-    credentials = grpc.ssl_channel_credentials(
-        settings.tls_ca_file.read_bytes(),
-        settings.tls_key_file.read_bytes(),
-        settings.tls_certificate_file.read_bytes(),
-    )
+    authority, key, certificate = files
+    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
 
 

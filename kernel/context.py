@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from dataclasses import dataclass, field
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,33 +20,25 @@ from kernel.caller import Caller
 _current: ContextVar["CallContext"] = ContextVar("chenu_call")
 
 
+def new_id() -> str:
+    """A UUIDv7: ids of one process are ordered by time."""
+    return str(uuid7())
+
+
+@dataclass(slots=True)
 class CallContext:
     """One call, or one piece of background work; `caller` is set by authentication."""
 
-    __slots__ = ("caller", "code", "deadline", "metadata", "method", "peer_ip", "reason", "request_id", "trace", "user_agent")  # fmt: skip  # noqa: E501
-
-    def __init__(
-        self,
-        method: str,
-        *,
-        request_id: str = "",
-        caller: Caller | None = None,
-        trace: Context | None = None,
-        peer_ip: str = "",
-        user_agent: str = "",
-        deadline: float | None = None,
-        metadata: Mapping[str, str | bytes] | None = None,
-    ) -> None:
-        self.method: Final = method
-        self.request_id: Final = request_id or new_id()
-        self.caller = caller if caller is not None else _ANONYMOUS
-        self.trace: Final = trace
-        self.peer_ip: Final = peer_ip
-        self.user_agent: Final = user_agent
-        self.deadline: Final = deadline
-        self.metadata: Final = metadata or {}
-        self.code = "OK"
-        self.reason = ""
+    method: str
+    request_id: str = field(default_factory=new_id)
+    caller: Caller = field(default_factory=Caller.system)
+    trace: Context | None = None
+    peer_ip: str = ""
+    user_agent: str = ""
+    deadline: float | None = None
+    metadata: Mapping[str, str | bytes] = field(default_factory=dict)
+    code: str = "OK"
+    reason: str = ""
 
     def remaining(self) -> float | None:
         """Seconds until the deadline; None where there is none."""
@@ -57,14 +49,6 @@ class CallContext:
         """The W3C trace id, empty where no trace runs."""
         span = trace.get_current_span(self.trace).get_span_context()
         return f"{span.trace_id:032x}" if span.trace_id else ""
-
-
-_ANONYMOUS: Final = Caller.system()
-
-
-def new_id() -> str:
-    """A UUIDv7: ids of one process are ordered by time."""
-    return str(uuid7())
 
 
 def current() -> CallContext:
@@ -80,7 +64,7 @@ def enter(call: CallContext) -> None:
 @contextmanager
 def background(name: str, caller: Caller | None = None) -> Iterator[CallContext]:
     """Open a context for work that no RPC asked for; `name` stands as its method."""
-    token = _current.set(CallContext(name, caller=caller))
+    token = _current.set(CallContext(name, caller=caller or Caller.system()))
     try:
         yield _current.get()
     finally:

@@ -11,22 +11,7 @@ tell of publishing ever change.
 
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Identity,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    Uuid,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import UserDefinedType
 
@@ -41,45 +26,46 @@ class Xid8(UserDefinedType[str]):
         return "XID8"
 
 
-NOW: Final = text("clock_timestamp()")
+NOW: Final = sa.text("clock_timestamp()")
+IN_A_STREAM: Final = sa.text("stream <> ''")
 
 
-def outbox_tables(metadata: MetaData) -> None:
+def outbox_tables(metadata: sa.MetaData) -> None:
     """Add the four tables to a service's metadata."""
-    Table(
+    sa.Table(
         "outbox", metadata,
-        Column("seq", BigInteger, Identity(always=True), primary_key=True),
-        Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
-        Column("id", Uuid(as_uuid=False), nullable=False),
-        Column("stream", Text, nullable=False),
-        Column("version", BigInteger, nullable=False),
-        Column("event", LargeBinary, nullable=False),
-        Index("outbox_xid_seq", "xid", "seq"),
-        Index("outbox_stream_version", "stream", "version", postgresql_where=text("stream <> ''")),
+        sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("xid", Xid8, nullable=False, server_default=sa.text("pg_current_xact_id()")),
+        sa.Column("id", sa.Uuid(as_uuid=False), nullable=False),
+        sa.Column("stream", sa.Text, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+        sa.Column("event", sa.LargeBinary, nullable=False),
+        sa.Index("outbox_xid_seq", "xid", "seq"),
+        sa.Index("outbox_stream_version", "stream", "version", postgresql_where=IN_A_STREAM),
     )  # fmt: skip
-    Table(
+    sa.Table(
         "bundles", metadata,
-        Column("number", BigInteger, primary_key=True, autoincrement=False),
-        Column("manifest", LargeBinary, nullable=False),
-        Column("seqs", ARRAY(BigInteger), nullable=False),
-        Column("create_time", DateTime(timezone=True), nullable=False, server_default=NOW),
-        Column("attempt", Integer, nullable=False, server_default=text("0")),
-        Column("publish_time", DateTime(timezone=True)),
-        Index("bundles_unpublished", "number", postgresql_where=text("publish_time IS NULL")),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("manifest", sa.LargeBinary, nullable=False),
+        sa.Column("seqs", ARRAY(sa.BigInteger), nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False, server_default=NOW),
+        sa.Column("attempt", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("publish_time", sa.DateTime(timezone=True)),
+        sa.Index("bundles_unpublished", "number", postgresql_where=sa.text("publish_time IS NULL")),
     )  # fmt: skip
-    Table(
+    sa.Table(
         "relay_state", metadata,
-        Column("single", Boolean, primary_key=True, server_default=text("true")),
-        Column("cluster", Text, nullable=False),
-        Column("generation", BigInteger, nullable=False),
-        Column("number", BigInteger, nullable=False),
-        Column("snapshot", Text, nullable=False),
-        Column("rebased", Boolean, nullable=False, server_default=text("false")),
-        CheckConstraint("single", name="relay_state_single"),
+        sa.Column("single", sa.Boolean, primary_key=True, server_default=sa.text("true")),
+        sa.Column("cluster", sa.Text, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("snapshot", sa.Text, nullable=False),
+        sa.Column("rebased", sa.Boolean, nullable=False, server_default=sa.text("false")),
+        sa.CheckConstraint("single", name="relay_state_single"),
     )  # fmt: skip
-    Table(
+    sa.Table(
         "receipts", metadata,
-        Column("number", BigInteger, primary_key=True, autoincrement=False),
-        Column("tree_head", Text, nullable=False),
-        Column("create_time", DateTime(timezone=True), nullable=False, server_default=NOW),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("tree_head", sa.Text, nullable=False),
+        sa.Column("create_time", sa.DateTime(timezone=True), nullable=False, server_default=NOW),
     )  # fmt: skip

@@ -9,6 +9,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from kernel.channels import LIMITS
 from kernel.denials import Denials
 from kernel.errors import DETAILS_KEY, Unimplemented
 from kernel.interceptors import Method, compose, grpc_handler
@@ -18,10 +19,7 @@ from kernel.tokens import KeySet
 
 HOUR_MS: Final = 3_600_000
 OPTIONS: Final = [
-    ("grpc.max_receive_message_length", 4 << 20),
-    ("grpc.max_send_message_length", 4 << 20),
-    ("grpc.max_metadata_size", 16 << 10),
-    ("grpc.absolute_max_metadata_size", 32 << 10),
+    *LIMITS,
     ("grpc.max_concurrent_streams", 1000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -84,19 +82,23 @@ class Server:
         names = [*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
         self._server.add_generic_rpc_handlers((_NoSuchMethod(),))
-        credentials = _credentials(shared)
         try:
-            port = (
-                self._server.add_secure_port(listen, credentials)
-                if credentials
-                else self._server.add_insecure_port(listen)
-            )
+            port = self._add_port(listen, shared.tls_files())
         except RuntimeError:
             raise PortTaken(f"{self._service} cannot listen on {listen}: is it in use?") from None
         await self._server.start()
         for name in self.names:
             await self._health.set(name, _SERVING)
         return port
+
+    def _add_port(self, listen: str, tls: tuple[bytes, bytes, bytes] | None) -> int:
+        if tls is None:
+            return self._server.add_insecure_port(listen)
+        authority, key, certificate = tls
+        credentials = grpc.ssl_server_credentials(
+            [(key, certificate)], authority, require_client_auth=True
+        )
+        return self._server.add_secure_port(listen, credentials)
 
     async def drain(self, drain_seconds: float, grace_seconds: float) -> None:
         """Say NOT_SERVING and wait, so that no call meets a closed door; then stop."""
@@ -117,12 +119,3 @@ class _NoSuchMethod(grpc.GenericRpcHandler):
 async def _refuse(_: Any, context: ServicerContext) -> None:
     error = Unimplemented("there is no such method")
     await context.abort(error.code, str(error), ((DETAILS_KEY, error.status_bytes()),))
-
-
-def _credentials(shared: SharedSettings) -> grpc.ServerCredentials | None:
-    if not (shared.tls_ca_file and shared.tls_certificate_file and shared.tls_key_file):
-        return None
-    pair = shared.tls_key_file.read_bytes(), shared.tls_certificate_file.read_bytes()
-    return grpc.ssl_server_credentials(
-        [pair], shared.tls_ca_file.read_bytes(), require_client_auth=True
-    )

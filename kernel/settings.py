@@ -64,6 +64,12 @@ class SharedSettings(BaseSettings):
     courier_address: str = "localhost:50057"
     gateway_address: str = "localhost:8080"
 
+    def tls_files(self) -> tuple[bytes, bytes, bytes] | None:
+        """What the three TLS files hold: authority, key, certificate; None without TLS."""
+        paths = self.tls_ca_file, self.tls_key_file, self.tls_certificate_file
+        authority, key, certificate = (path.read_bytes() if path else b"" for path in paths)
+        return (authority, key, certificate) if authority and key and certificate else None
+
     def address(self, service: str) -> str:
         """Where a service listens."""
         return str(getattr(self, f"{service}_address"))

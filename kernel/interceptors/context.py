@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from kernel import telemetry
-from kernel.context import CallContext, enter
+from kernel.context import CallContext, enter, new_id
 from kernel.interceptors.method import Handler, Method, ServicerContext
 
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -24,7 +24,7 @@ def open_context(method: Method, inner: Handler) -> Handler:
         with telemetry.server_span(name, metadata) as trace:
             call = CallContext(
                 name,
-                request_id=request_id if _REQUEST_ID.fullmatch(request_id) else "",
+                request_id=request_id if _REQUEST_ID.fullmatch(request_id) else new_id(),
                 trace=trace,
                 peer_ip=_ip(context.peer()),
                 user_agent=str(metadata.get("user-agent", "")),

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import asyncpg
@@ -16,7 +16,8 @@ from kernel.database import Database, OutboxState
 from kernel.migration import upgrade
 
 PACKAGE = "tests.integration.kernel.services"
-DATABASE = "kernel_test"
+TEMPLATE = "kernel_template"
+PASSWORD = secrets.token_urlsafe()  # roles belong to the server, so all databases share it
 
 
 @dataclass(frozen=True)
@@ -28,32 +29,51 @@ class Urls:
     admin: str
 
 
+def urls_of(server: PostgresServer, name: str) -> Urls:
+    app, worker = (
+        database_url(server.url(role, PASSWORD), name) for role in ("sample_app", "sample_worker")
+    )
+    return Urls(app, worker, admin=database_url(server.admin_url, name))
+
+
 async def provision(server: PostgresServer, name: str) -> Urls:
     """A database with the empty schema `sample` and its roles."""
-    password = secrets.token_urlsafe()
     root = await asyncpg.connect(server.admin_url)
     await root.execute(f"CREATE DATABASE {name}")
     await root.close()
-    admin = database_url(server.admin_url, name)
-    connection = await asyncpg.connect(admin)
+    urls = urls_of(server, name)
+    connection = await asyncpg.connect(urls.admin)
     await connection.execute(CREATE_ROLE.format(role="sample_owner", login="NOLOGIN"))
     for role in ("sample_app", "sample_worker"):
         await connection.execute(CREATE_ROLE.format(role=role, login="LOGIN"))
-        await connection.execute(f"ALTER ROLE {role} PASSWORD '{password}'")
+        await connection.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
     async with connection.transaction():
         await connection.execute(SERVICE.format(service="sample", database=name))
     await connection.close()
-    urls = [
-        database_url(server.url(role, password), name) for role in ("sample_app", "sample_worker")
-    ]
-    return Urls(*urls, admin=admin)
+    return urls
 
 
 @pytest.fixture(scope="session")
-async def urls(postgres_server: PostgresServer) -> Urls:
-    made = await provision(postgres_server, DATABASE)
-    await upgrade("sample", made.admin, package=PACKAGE)
-    return made
+async def clone(postgres_server: PostgresServer) -> Callable[[], Awaitable[Urls]]:
+    """Makes databases with the migrated schema `sample`, each for one test."""
+    template = await provision(postgres_server, TEMPLATE)
+    await upgrade("sample", template.admin, package=PACKAGE)
+
+    async def make() -> Urls:
+        name = f"kernel_{new_id().replace('-', '')[-12:]}"
+        root = await asyncpg.connect(postgres_server.admin_url)
+        await root.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await root.execute(f"GRANT CONNECT ON DATABASE {name} TO sample_app, sample_worker")
+        await root.close()
+        return urls_of(postgres_server, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+async def urls(clone: Callable[[], Awaitable[Urls]]) -> Urls:
+    """One database for all tests that need none of their own."""
+    return await clone()
 
 
 @pytest.fixture

@@ -176,7 +176,8 @@ async def test_an_error_rolls_the_change_and_its_event_back(
         event = record(
             source="sample", type="note.created", action=AUDIT_ACTION_CREATE, subject="note/1"
         )
-        with pytest.raises(RuntimeError):
+
+        async def fail() -> None:
             async with database.transaction(caller) as tx:
                 await tx.execute(
                     ADD, id=new_id(), tenant=caller.tenant, identity=caller.identity, title="t",
@@ -184,6 +185,9 @@ async def test_an_error_rolls_the_change_and_its_event_back(
                 )  # fmt: skip
                 tx.emit(event)
                 raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await fail()
     assert await titles(database, caller) == []
     assert not await admin.fetchval("SELECT count(*) FROM sample.outbox WHERE id = $1", event.id)
 

@@ -51,7 +51,8 @@ async def test_each_item_of_a_group_sees_and_writes_as_its_own_identity(
     assert {r["seen"] for r in results} == {1}  # none saw a row of another
     for caller in callers:
         owned = await admin.fetch(
-            "SELECT title FROM sample.notes WHERE identity = $1::text::uuid AND tenant = $2::text::uuid",
+            "SELECT title FROM sample.notes"
+            " WHERE identity = $1::text::uuid AND tenant = $2::text::uuid",
             caller.identity, caller.tenant,
         )  # fmt: skip
         assert len(owned) == 1

@@ -115,8 +115,7 @@ async def test_a_full_stream_refuses_and_keeps_what_it_has(broker: NatsServer) -
     messaging = await Messaging.connect(broker.url, max_bytes=3000)
     await messaging.publish_bundle("sample", 1, 0, b"x" * 1500)
     with pytest.raises(NotPublished, match="maximum bytes"):
-        for number in range(2, 5):
-            await messaging.publish_bundle("sample", number, 0, b"x" * 1500)
+        await messaging.publish_bundle("sample", 2, 0, b"x" * 1500)
     info = await messaging._client.jetstream().stream_info("AUDIT")
     assert info.state.first_seq == 1
     await messaging.close()

@@ -11,18 +11,16 @@ import pytest
 
 from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_CREATE
 from chenu.events.v1.bundle_pb2 import Bundle, Manifest
-from deploy.local.postgres_server import PostgresServer
 from kernel import relay as relay_module
 from kernel.audit_event import AuditRecord, record
 from kernel.context import background, new_id
 from kernel.database import Database, OutboxState
 from kernel.messaging import NotPublished
-from kernel.migration import upgrade
 from kernel.receipts import leaf_hash, root_of
 from kernel.relay import MAX_BUNDLE_BYTES, Relay
 from kernel.settings import SharedSettings
 from kernel.statement import Statement
-from tests.integration.kernel.conftest import PACKAGE, Urls, provision, someone, until
+from tests.integration.kernel.conftest import Urls, someone, until
 
 
 class Recorder:
@@ -86,15 +84,12 @@ class Stage:
 
 @pytest.fixture
 async def make_stage(
-    postgres_server: PostgresServer,
+    clone: Callable[[], Awaitable[Urls]],
 ) -> AsyncIterator[Callable[..., Awaitable[Stage]]]:
     opened: list[Database] = []
 
     async def make(**settings: Any) -> Stage:
-        name = f"kernel_relay_{new_id().replace('-', '')[-12:]}"
-        urls = await provision(postgres_server, name)
-        await upgrade("sample", urls.admin, package=PACKAGE)
-        state = OutboxState()
+        urls, state = await clone(), OutboxState()
         app = await Database.connect(urls.app, schema="sample", outbox=state)
         worker = await Database.connect(urls.worker, schema="sample", outbox=state)
         opened.extend((app, worker))
@@ -324,7 +319,8 @@ async def test_released_rows_are_deleted_after_the_retention_and_no_others(
         await stage.write(first)
         await stage.all_of([first])
         await admin.execute(
-            "INSERT INTO sample.receipts (number, tree_head) SELECT max(number), '' FROM sample.bundles"
+            "INSERT INTO sample.receipts (number, tree_head)"
+            " SELECT max(number), '' FROM sample.bundles"
         )
         await stage.write(second)
         await stage.all_of([second])

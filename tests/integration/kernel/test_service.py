@@ -252,17 +252,17 @@ async def test_a_receipt_releases_and_may_come_twice(
 @pytest.mark.parametrize(
     "forgery",
     [
-        lambda r, k: receipt_for_other_key(r),
-        lambda r, k: {"source": "chenu/other"},
-        lambda r, k: {"manifest_index": 0},
-        lambda r, k: {"manifest_index": 5},
-        lambda r, k: {"inclusion_path": [leaf_hash(b"not it")]},
-        lambda r, k: {"inclusion_path": []},
-        lambda r, k: {"inclusion_path": [*r.inclusion_path, b"\0" * 32]},
-        lambda r, k: {"number": r.number + 1_000_000},
-        lambda r, k: {"tree_head": r.tree_head.replace("\n2\n", "\n3\n")},
-        lambda r, k: {"tree_head": ""},
-        lambda r, k: {"tree_head": k.sign(TreeHead("log.elsewhere", 2, b"\1" * 32))},
+        lambda good, _: receipt_for_other_key(good),
+        lambda _, __: {"source": "chenu/other"},
+        lambda _, __: {"manifest_index": 0},
+        lambda _, __: {"manifest_index": 5},
+        lambda _, __: {"inclusion_path": [leaf_hash(b"not it")]},
+        lambda _, __: {"inclusion_path": []},
+        lambda good, _: {"inclusion_path": [*good.inclusion_path, b"\0" * 32]},
+        lambda good, _: {"number": good.number + 1_000_000},
+        lambda good, _: {"tree_head": good.tree_head.replace("\n2\n", "\n3\n")},
+        lambda _, __: {"tree_head": ""},
+        lambda _, key: {"tree_head": key.sign(TreeHead("log.elsewhere", 2, b"\1" * 32))},
     ],
 )
 async def test_a_forged_receipt_releases_nothing(

@@ -34,11 +34,7 @@ from tests.unit.kernel.sample import Request, bearer
 async def refused(call: Any) -> grpc.aio.AioRpcError:
     """The error of a call; a stream is read to its end."""
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        if hasattr(call, "__aiter__"):
-            async for _ in call:
-                pass
-        else:
-            await call
+        await ([_ async for _ in call] if hasattr(call, "__aiter__") else call)
     assert reason_of(error.value), "every error carries ErrorInfo"
     return error.value
 

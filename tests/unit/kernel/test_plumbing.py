@@ -187,8 +187,8 @@ def test_secrets_do_not_reach_a_log_line() -> None:
         "info",
         {
             "event": "call", "Authorization": "Bearer x", "password": "p", "session_secret": "s",
-            "headers": {"cookie": "c", "accept": "a"}, "note": "eyJhbGciOi...", "text": "Bearer abc",
-            "thread": "t",
+            "headers": {"cookie": "c", "accept": "a"}, "note": "eyJhbGciOi...",
+            "text": "Bearer abc", "thread": "t",
         },
     )  # fmt: skip
     assert line["event"] == "call"
@@ -218,16 +218,13 @@ def test_a_log_line_carries_the_ids_of_its_call_and_no_secret(
     secret = "hunter2"
     with background("test") as call:
         structlog.get_logger(component="x").info("archived", token=secret)
-        try:
-            raise RuntimeError("boom")
-        except RuntimeError as error:
-            structlog.get_logger(component="x").error("failed", exc_info=error)
+        structlog.get_logger(component="x").error("failed", exc_info=RuntimeError("boom"))
         logging.getLogger("nats").warning("from a library")
     text = out.getvalue()
     assert call.request_id in text
     assert "boom" in text
     assert "from a library" in text
-    assert secret not in text.replace('secret = "hunter2"', "")
+    assert secret not in text
     if form == "json":
         assert [json.loads(line)["level"] for line in text.splitlines()] == [
             "info", "error", "warning",
