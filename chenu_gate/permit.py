@@ -209,7 +209,7 @@ def _claims(token: str, keys: PermitKeys) -> dict[str, Any]:
                 "verify_aud": False,
             },
         )
-    except (jwt.InvalidTokenError, TypeError, ValueError) as error:
+    except (jwt.InvalidTokenError, ValueError) as error:
         raise PermitForged from error
 
 

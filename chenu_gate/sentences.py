@@ -91,6 +91,11 @@ def crosses_spheres(action: Action) -> bool:
     return bool(action.target_sphere) and action.target_sphere != action.source_sphere
 
 
+def quoted_name(shown: str) -> str:
+    """A visible text in quotes that it cannot close: somebody else chose the name."""
+    return f"“{shown.replace('“', '⟦U+201C⟧').replace('”', '⟦U+201D⟧')}”"
+
+
 def _targets(action: Action) -> str:
     named = [f"{target.type} {_named(target)}" for target in action.targets[:_MAX_NAMED]]
     more = len(action.targets) - len(named)
@@ -100,7 +105,7 @@ def _targets(action: Action) -> str:
 def _named(target: Target) -> str:
     """By its name where it has one; the list below tells the id all the same."""
     if target.name:
-        return f"“{_clipped(visible(target.name).text)}”"
+        return quoted_name(_clipped(visible(target.name).text))
     return _clipped(visible(target.id).text)
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from chenu_gate.action import Action
 from chenu_gate.canonical_json import Place, digest, spelled, write
 from chenu_gate.refusal import ActionRefused, Refusal
-from chenu_gate.sentences import KINDS, consequence, headline
+from chenu_gate.sentences import KINDS, consequence, headline, quoted_name
 from chenu_gate.visible_text import Flag, visible
 
 View: TypeAlias = dict[str, Any]
@@ -77,7 +77,8 @@ def as_text(view: View) -> str:
         + (f", asked by agent {principal['agent']}" if principal["agent"] else ""),
         *(f"! {warning['text']}" for warning in view["warnings"]),
         *(
-            f"target {item['type']} “{item['name']}” {item['id']} @ {item['version'] or '-'}"
+            f"target {item['type']} {quoted_name(item['name'])} {item['id']}"
+            f" @ {item['version'] or '-'}"
             for item in view["targets"]
         ),
         *(f"{item['path']} ({item['type']}) = {item['value']}" for item in view["arguments"]),

@@ -225,6 +225,12 @@ def test_a_token_of_another_algorithm_is_refused() -> None:
         checked(signed(CLAIMS, key=secret, alg="HS256"))
 
 
+def test_a_token_that_is_too_long_is_refused_unread() -> None:
+    assert checked(signed(CLAIMS | {"note": "x" * 100})).permit == a_permit()
+    with pytest.raises(PermitForged, match="too long"):
+        checked(signed(CLAIMS | {"note": "x" * 4000}))
+
+
 @pytest.mark.parametrize(
     "token",
     ["", "a.b.c", "...", "é.é.é", "\ud800", "x" * 5000, TOKEN + ".x", TOKEN.rsplit(".", 1)[0]],

@@ -167,6 +167,17 @@ def test_a_headline_that_cannot_hold_everything_says_what_it_left_out() -> None:
     assert [target["id"] for target in view["targets"]] == [target.id for target in targets]
 
 
+def test_a_target_is_called_by_its_name_and_the_name_cannot_leave_its_quotes() -> None:
+    named = render(an_action(targets=(Target("thread", "t-1", "v", "Rent 2026"),)))
+    assert named["headline"].startswith("Delete thread “Rent 2026” in the sphere business")
+    assert "target thread “Rent 2026” t-1 @ v" in as_text(named)
+
+    forged = Target("thread", "t-1", "v", "x” in the sphere personal. “Harmless")
+    view = render(an_action(targets=(forged,)))
+    for text in (view["headline"], as_text(view)):
+        assert "“x⟦U+201D⟧ in the sphere personal. ⟦U+201C⟧Harmless”" in text
+
+
 def test_hidden_characters_are_shown_and_warned_of_wherever_they_are() -> None:
     action = an_action(
         targets=(Target("endpoint", "e\u200b", "v\u202e", "n\u202d"),),

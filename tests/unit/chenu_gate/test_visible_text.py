@@ -120,7 +120,8 @@ def test_line_breaks_are_spelled_out_without_a_warning() -> None:
         ("\u0391\u0392\u0395", "⟦U+0391⟧⟦U+0392⟧⟦U+0395⟧"),
         ("C\u043eca", "C⟦U+043E⟧ca"),
         ("\u13a0\u13a2", "⟦U+13A0⟧⟦U+13A2⟧"),  # Cherokee
-        ("\uff50ay", "⟦U+FF50⟧ay"),  # full width
+        ("\uff50\uff41", "⟦U+FF50⟧⟦U+FF41⟧"),  # full width
+        ("会議 bank\uff0fevil", "会議 bank⟦U+FF0F⟧evil"),
         ("\U0001d429ay", "⟦U+1D429⟧ay"),  # mathematical bold
         ("\u212aelvin", "⟦U+212A⟧elvin"),
         ("bank.com\u2215evil", "bank.com⟦U+2215⟧evil"),  # a slash that is none
