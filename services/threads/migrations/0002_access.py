@@ -31,11 +31,14 @@ def _access(roles: str, thread: str = "threads") -> str:
     )
 
 
-def _within(table: str, roles: str) -> str:
-    return (
-        f"EXISTS (SELECT FROM threads.threads t WHERE t.thread_id = {table}.thread_id"
-        f" AND {_access(roles, 't')})"
-    )
+def _seen(table: str) -> str:
+    """Whoever sees a thread sees what it holds: its own policy applies in here."""
+    return f"EXISTS (SELECT FROM threads.threads t WHERE t.thread_id = {table}.thread_id)"
+
+
+def _writable(table: str) -> str:
+    thread = f"SELECT FROM threads.threads t WHERE t.thread_id = {table}.thread_id"
+    return f"EXISTS ({thread} AND {_access(WRITERS, 't')})"
 
 
 READERS, WRITERS = "{editor,viewer}", "{editor}"
@@ -56,9 +59,9 @@ def upgrade() -> None:
     enable_rls("participants", app=OWN, owner="true")
     for table in ("thread_events", "messages", "event_payloads"):
         enable_rls(table)
-        policy(table, "app_reads", role="app", command="SELECT", using=_within(table, READERS))
+        policy(table, "app_reads", role="app", command="SELECT", using=_seen(table))
         mine = "" if table == "event_payloads" else f"{OWN} AND "
-        check = mine + _within(table, WRITERS)
+        check = mine + _writable(table)
         policy(table, "app_adds", role="app", command="INSERT", check=check)
     enable_rls("search_answers", app=OWN)
     enable_rls("executions", app=OWN, worker="true")
