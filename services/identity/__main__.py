@@ -53,7 +53,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     keys.ensure()
     service.keys.source = keys.key_set
     await register_service_keys(service.worker, service.shared.keys_dir)
-    sweep = partial(sweep_forever, service.worker, settings.sweep_seconds)
+    sweep = partial(sweep_forever, service.worker, keys, settings.sweep_seconds)
     service.background("identity.sweeper", sweep)
 
     tokens, sessions = Tokens(keys, settings), Sessions(settings)
@@ -84,8 +84,12 @@ PROGRAM: Final = Program("identity", IdentitySettings, assemble)
 
 def token_keys(shared: SharedSettings, settings: IdentitySettings) -> TokenKeys:
     """The folder of the token keys, as the settings say."""
-    overlap = timedelta(hours=settings.key_overlap_hours)
-    return TokenKeys(shared.keys_dir / "tokens", overlap, settings.clock_offset)
+    return TokenKeys(
+        shared.keys_dir / "tokens",
+        lead=timedelta(seconds=settings.key_lead_seconds),
+        overlap=timedelta(hours=settings.key_overlap_hours),
+        offset=settings.clock_offset,
+    )
 
 
 async def rotate() -> str:
@@ -93,10 +97,10 @@ async def rotate() -> str:
     shared, settings = load(SharedSettings, IdentitySettings)
     worker = await Database.connect(settings.worker_database_url, schema="identity", pool_size=1)
     try:
-        old, new = await rotate_keys(worker, token_keys(shared, settings))
+        kid, begins = await rotate_keys(worker, token_keys(shared, settings))
     finally:
         await worker.close()
-    return f"tokens are signed with {new} from now on; {old} verifies until the overlap is over"
+    return f"tokens are signed with {kid} from {begins:%Y-%m-%d %H:%M:%S} UTC on"
 
 
 if __name__ == "__main__":

@@ -70,12 +70,15 @@ def session_ended(caller: Caller, session: str, cause: str) -> AuditRecord:
     return _event("session.ended", AUDIT_ACTION_LOGOUT, f"session/{session}", caller, cause=cause)
 
 
-def login_refused(caller: Caller, user: str, outcome: str, reason: str, origin: str) -> AuditRecord:
-    """Somebody failed to come in; `origin` is a digest that tells addresses apart."""
+def login_refused(tenant: str, identity: str, user: str, origin: str) -> AuditRecord:
+    """Nobody came in; the record is the person's whose e-mail it was, if it is anyone's.
+
+    `origin` is a digest that tells addresses apart.
+    """
     return record(
         source=_SOURCE, type="login.refused", action=AUDIT_ACTION_LOGIN,
-        subject=f"user/{user or 'unknown'}", caller=caller, outcome=outcome, reason=reason,
-        details={"origin": origin},
+        subject=f"user/{user or 'unknown'}", tenant=tenant, identity=identity,
+        outcome="UNAUTHENTICATED", reason="WRONG_CREDENTIALS", details={"origin": origin},
     )  # fmt: skip
 
 
@@ -137,7 +140,7 @@ def service_key_registered(service: str, kid: str) -> AuditRecord:
     return _event("service_key.registered", AUDIT_ACTION_CREATE, subject, Caller.system(), kid=kid)
 
 
-def token_key_rotated(old: str, new: str) -> AuditRecord:
-    """By the operator's command."""
-    caller = Caller.system()
-    return _event("token_key.rotated", AUDIT_ACTION_UPDATE, f"token_key/{new}", caller, retired=old)
+def token_key_published(kid: str) -> AuditRecord:
+    """By the operator's command; soon it signs, and the one before it is retired."""
+    subject = f"token_key/{kid}"
+    return _event("token_key.published", AUDIT_ACTION_CREATE, subject, Caller.system())

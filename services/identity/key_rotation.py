@@ -1,15 +1,17 @@
 """The operator's command: a new token key, with its record in the audit log."""
 
+from datetime import datetime
+
 from kernel.context import background
 from kernel.database import Database
 from services.identity import audit_events
 from services.identity.token_keys import TokenKeys
 
 
-async def rotate_keys(worker: Database, keys: TokenKeys) -> tuple[str, str]:
-    """The kids of the retired and of the new key; without a database nothing is rotated."""
+async def rotate_keys(worker: Database, keys: TokenKeys) -> tuple[str, datetime]:
+    """The kid of the new key, and when it begins to sign; nothing without a database."""
     with background("identity.rotate_keys"):
         async with worker.work() as tx:
-            old, new = keys.rotate()
-            tx.emit(audit_events.token_key_rotated(old, new))
-    return old, new
+            kid, begins = keys.rotate()
+            tx.emit(audit_events.token_key_published(kid))
+    return kid, begins

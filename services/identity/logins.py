@@ -103,11 +103,10 @@ class Logins:
 
     async def _record_refusal(self, found: Record | None, purse: Purse) -> None:
         """In the log of the person whose e-mail it was, so that they can see it."""
-        tenant, user, identity = ("", "", "")
-        if found is not None:
-            tenant, user, identity = found["tenant_id"], found["user_id"], found["identity_id"]
-        nobody = current().caller
-        whose = replace(nobody, tenant=tenant or nobody.tenant, identity=identity)
-        refusal = WrongCredentials.code.name, WrongCredentials.reason
-        async with self._database.transaction(nobody) as tx:
-            tx.emit(audit_events.login_refused(whose, user, *refusal, purse.origin))
+        whose = dict(found) if found else {}
+        event = audit_events.login_refused(
+            whose.get("tenant_id", ""), whose.get("identity_id", ""), whose.get("user_id", ""),
+            purse.origin,
+        )  # fmt: skip
+        async with self._database.transaction(current().caller) as tx:
+            tx.emit(event)

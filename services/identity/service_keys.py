@@ -19,7 +19,7 @@ from kernel.statement import Statement
 from kernel.tokens import Claims, SigningKey, decode, public_jwk, unverified_header
 from services.identity import audit_events
 from services.identity.errors import AssertionInvalid
-from services.identity.token_keys import load_public, write_public
+from services.identity.key_files import PRIVATE, PUBLIC, load_public, make_private, write_public
 from services.identity.tokens import Issued, Tokens
 
 _TYP: Final = "assertion+jwt"
@@ -27,7 +27,6 @@ _AUDIENCE: Final = "identity"
 _MAX_LIFE_SECONDS: Final = 60
 _TOKEN_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _SERVICE: Final = re.compile(r"[a-z]{1,32}")
-_SUFFIX: Final = ".pub.pem"
 
 _REPLACE: Final = Statement(
     "UPDATE service_keys SET end_time = clock_timestamp()"
@@ -47,8 +46,8 @@ _SPEND: Final = Statement(
 def make_service_key(keys_dir: Path, service: str) -> SigningKey:
     """The service's key and its public half in `keys_dir`, made where they are missing."""
     keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private, public = keys_dir / f"{service}.pem", keys_dir / f"{service}{_SUFFIX}"
-    key = SigningKey.load(private) if private.exists() else SigningKey.generate(private)
+    private, public = keys_dir / f"{service}{PRIVATE}", keys_dir / f"{service}{PUBLIC}"
+    key = SigningKey.load(private) if private.exists() else make_private(private)
     if not public.exists():
         write_public(key, public)
     return key
@@ -72,7 +71,7 @@ async def _register(worker: Database, service: str, kid: str, public_key: bytes)
 
 def _publics(keys_dir: Path) -> dict[str, Ed25519PublicKey]:
     """The keys that lie in the folder, by service."""
-    paths = {p.name.removesuffix(_SUFFIX): p for p in sorted(keys_dir.glob(f"*{_SUFFIX}"))}
+    paths = {p.name.removesuffix(PUBLIC): p for p in sorted(keys_dir.glob(f"*{PUBLIC}"))}
     return {name: load_public(path) for name, path in paths.items() if _SERVICE.fullmatch(name)}
 
 

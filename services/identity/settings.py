@@ -30,6 +30,8 @@ class IdentitySettings(ServiceSettings):
     """How long after its last second a first delegation may still be renewed."""
     service_token_seconds: int = Field(600, gt=0)
     """Life of a service token."""
+    key_lead_seconds: int = Field(120, ge=0)
+    """How long a new token key is published before it signs; services read the keys each minute."""
     key_overlap_hours: float = Field(49, gt=0)
     """How long a retired token key still verifies; longer than any delegation is renewed."""
 

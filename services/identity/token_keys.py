@@ -1,9 +1,10 @@
-"""The keys that sign tokens: files, of which the newest signs and the others still verify.
+"""The keys that sign tokens: files, of which one signs and the others still, or already, verify.
 
 `<keys_dir>/tokens/<time made>.pem` is a private key, `<time made>.pub.pem` what
-is left of one after its rotation. A key is retired when the next one is made,
-and is published until the overlap has passed. Every replica reads the same
-folder and notices by itself when it changes.
+is left of one after its time. A new key is published for a while before it
+signs, so that every service knows it when its first token comes; when it
+begins to sign the one before it is retired, and is published until the overlap
+has passed. Every replica reads the same folder and notices when it changes.
 """
 
 import fcntl
@@ -16,31 +17,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from kernel.tokens import SigningKey, public_jwk
+from services.identity.key_files import PRIVATE, PUBLIC, load_public, make_private, write_public
 
 _STAMP: Final = "%Y%m%dT%H%M%S.%fZ"
-_PRIVATE: Final = ".pem"
-_PUBLIC: Final = ".pub.pem"
 _SETTLED_SECONDS: Final = 0.05
 _READ_ATTEMPTS: Final = 5
 
 
-class _Known(NamedTuple):
+class _Key(NamedTuple):
+    """A key of the folder; `private` is missing once its time is over."""
+
     public: Ed25519PublicKey
-    retired: datetime | None
+    private: SigningKey | None
+    begins: datetime
 
 
 class TokenKeys:
     """The keys in one folder."""
 
-    def __init__(self, folder: Path, overlap: timedelta, offset: timedelta = timedelta()) -> None:
-        self._folder, self._overlap, self._offset = folder, overlap, offset
+    def __init__(
+        self, folder: Path, *, lead: timedelta, overlap: timedelta, offset: timedelta = timedelta()
+    ) -> None:
+        self._folder, self._lead, self._overlap, self._offset = folder, lead, overlap, offset
         self._read_at = 0.0
-        self._signing: SigningKey
-        self._known: dict[str, _Known] = {}
+        self._keys: list[_Key] = []
 
     def ensure(self) -> None:
         """Make the first key where there is none; otherwise the folder may be read-only."""
@@ -51,95 +54,99 @@ class TokenKeys:
             if not self._privates():
                 self._make()
 
-    def rotate(self) -> tuple[str, str]:
-        """Sign with a new key from now on; returns the kids of the old and of the new one.
-
-        The private half of the old key is deleted, and so are the public halves
-        whose overlap has passed.
-        """
+    def rotate(self) -> tuple[str, datetime]:
+        """Publish a further key; its kid, and when it begins to sign."""
         self.ensure()
         with self._alone():
-            old = self.signing.kid
-            self._make()
-            for path in self._privates()[:-1]:
-                self._keep_public_half(path)
+            begins = self._make() + self._lead
             self._read_at = 0.0
-            new, published = self.signing.kid, self.published()
+            return public_jwk(self._known()[-1].public)["kid"], begins
+
+    def retire(self) -> None:
+        """Delete private keys whose time is over, and public ones whose overlap is."""
+        if not os.access(self._folder, os.W_OK):
+            return  # then whoever rotates elsewhere also retires
+        with self._alone():
+            self._read_at = 0.0
+            published, signing = self.published(), self.signing.kid
+            for path in self._privates():
+                key = SigningKey.load(path)
+                if key.kid == signing:
+                    break  # the later ones have not begun
+                write_public(key, path.with_name(path.name.removesuffix(PRIVATE) + PUBLIC))
+                path.unlink()
             for path in self._publics():
                 if public_jwk(load_public(path))["kid"] not in published:
                     path.unlink()
-        return old, new
 
     @property
     def signing(self) -> SigningKey:
-        """The key that signs now."""
-        self._refresh()
-        return self._signing
+        """The key that signs now: the newest that has begun, or the only one."""
+        privates = [key for key in self._known() if key.private is not None]
+        now = self._now()
+        begun = [key for key in privates if key.begins <= now]
+        chosen = (begun[-1:] or privates)[0].private
+        if chosen is None:
+            raise LookupError("no key signs")
+        return chosen
 
     def published(self) -> Mapping[str, Ed25519PublicKey]:
         """What tokens may be verified with, by kid, the newest first."""
-        self._refresh()
-        since = datetime.now(UTC) + self._offset - self._overlap
+        keys, now = self._known(), self._now()
+        retired = [key.begins for key in keys[1:]]
         return {
-            kid: key.public
-            for kid, key in self._known.items()
-            if key.retired is None or key.retired > since
+            public_jwk(key.public)["kid"]: key.public
+            for key, until in reversed([*zip(keys, [*retired, None], strict=True)])
+            if until is None or now < until + self._overlap
         }
 
     async def key_set(self) -> str:
         """The JWKS document (RFC 7517)."""
         return json.dumps({"keys": [public_jwk(key) for key in self.published().values()]})
 
-    def _refresh(self) -> None:
-        """Read the folder again if it may have changed since it was read."""
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def _known(self) -> list[_Key]:
+        """The oldest first; read again when the folder may have changed since."""
         # A change within one tick of the file system's clock leaves no later time behind.
         if self._folder.stat().st_mtime + _SETTLED_SECONDS < self._read_at:
-            return
+            return self._keys
         for attempt in range(_READ_ATTEMPTS):
             read_at = time.time()
             try:
-                self._known, self._signing = self._read(), SigningKey.load(self._privates()[-1])
-            except FileNotFoundError:  # rotated between the listing and the reading
+                self._keys = self._read()
+            except FileNotFoundError:  # retired between the listing and the reading
                 if attempt + 1 == _READ_ATTEMPTS:
                     raise
             else:
                 self._read_at = read_at
-                return
+                break
+        return self._keys
 
-    def _read(self) -> dict[str, _Known]:
-        """By kid, the newest first. During a rotation both halves of a key may be there."""
-        keys = {_made(p): SigningKey.load(p).private.public_key() for p in self._privates()}
-        keys |= {_made(p): load_public(p) for p in self._publics()}
-        known: dict[str, _Known] = {}
-        retired: datetime | None = None
-        for made in sorted(keys, reverse=True):
-            known[public_jwk(keys[made])["kid"]] = _Known(keys[made], retired)
-            retired = made
-        return known
+    def _read(self) -> list[_Key]:
+        keys: dict[datetime, _Key] = {}
+        for path in self._publics():
+            keys[_made(path)] = _Key(load_public(path), None, _made(path) + self._lead)
+        for path in self._privates():  # after the others: while one is retired both are there
+            private = SigningKey.load(path)
+            public = private.private.public_key()
+            keys[_made(path)] = _Key(public, private, _made(path) + self._lead)
+        return [keys[made] for made in sorted(keys)]
 
     def _privates(self) -> list[Path]:
         """The oldest first, since the names begin with the time."""
-        return sorted(set(self._folder.glob(f"[0-9]*{_PRIVATE}")) - set(self._publics()))
+        return sorted(set(self._folder.glob(f"[0-9]*{PRIVATE}")) - set(self._publics()))
 
     def _publics(self) -> list[Path]:
-        return sorted(self._folder.glob(f"[0-9]*{_PUBLIC}"))
+        return sorted(self._folder.glob(f"[0-9]*{PUBLIC}"))
 
-    def _make(self) -> None:
-        made = datetime.now(UTC) + self._offset
-        for path in (
-            *self._privates(),
-            *self._publics(),
-        ):  # the newest, even if the clock went back
+    def _make(self) -> datetime:
+        made = self._now()
+        for path in (*self._privates(), *self._publics()):  # newer, even if the clock went back
             made = max(made, _made(path) + timedelta(microseconds=1))
-        path = self._folder / f"{made.strftime(_STAMP)}{_PRIVATE}"
-        unfinished = path.with_suffix(".new")
-        SigningKey.generate(unfinished)
-        _finish(unfinished, path)
-
-    def _keep_public_half(self, private: Path) -> None:
-        public = private.with_name(private.name.removesuffix(_PRIVATE) + _PUBLIC)
-        write_public(SigningKey.load(private), public)
-        private.unlink()
+        make_private(self._folder / f"{made.strftime(_STAMP)}{PRIVATE}")
+        return made
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -149,39 +156,6 @@ class TokenKeys:
             yield
 
 
-def write_public(key: SigningKey, path: Path) -> None:
-    """The public half as a PEM file, whole or not at all."""
-    pem = key.private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    unfinished = path.with_suffix(".new")
-    unfinished.write_bytes(pem)
-    _finish(unfinished, path)
-
-
-def _finish(unfinished: Path, path: Path) -> None:
-    """Give a file its name; both it and its name must outlast a power cut."""
-    _sync(unfinished)
-    unfinished.rename(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _made(path: Path) -> datetime:
-    stamp = path.name.removesuffix(_PUBLIC).removesuffix(_PRIVATE)
+    stamp = path.name.removesuffix(PUBLIC).removesuffix(PRIVATE)
     return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
-
-
-def load_public(path: Path) -> Ed25519PublicKey:
-    """Read a public PEM file; ValueError or TypeError where it holds no Ed25519 key."""
-    key = serialization.load_pem_public_key(path.read_bytes())
-    if not isinstance(key, Ed25519PublicKey):
-        raise TypeError(f"{path} holds no Ed25519 key")
-    return key

@@ -174,9 +174,7 @@ async def admin(urls: Any) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"
     await connection.close()
 
 
-async def events(
-    admin: "asyncpg.Connection[asyncpg.Record]", subject: str
-) -> list[dict[str, Any]]:
+async def events(admin: "asyncpg.Connection[asyncpg.Record]", subject: str) -> list[dict[str, Any]]:
     """The audit events about a subject, in order."""
     rows = await admin.fetch("SELECT event FROM identity.outbox ORDER BY seq")
     parsed = [json.loads(row["event"]) for row in rows]

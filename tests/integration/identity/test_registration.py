@@ -1,5 +1,6 @@
 """Registering: a tenant, its founder, a default identity, a session."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -56,20 +57,12 @@ async def test_registering_leaves_its_events_and_no_e_mail_in_any_of_them(
     assert b"Zebedee" not in everything
 
 
-@pytest.mark.parametrize("change", [str.upper, str.title, lambda email: email.replace("@", "＠")])
+@pytest.mark.parametrize("change", [str.upper, str.title])
 async def test_an_e_mail_is_taken_in_every_spelling(
-    identity: Identity, someone: Someone, change: Any
+    identity: Identity, someone: Someone, change: Callable[[str], str]
 ) -> None:
-    try:
-        await identity.register(email=change(someone.email))
-    except grpc.aio.AioRpcError as error:
-        # Full-width signs are no valid address to begin with.
-        assert error.code() in (
-            grpc.StatusCode.ALREADY_EXISTS,
-            grpc.StatusCode.INVALID_ARGUMENT,
-        )
-    else:
-        raise AssertionError("the e-mail was given away twice")
+    again = identity.register(email=change(someone.email))
+    await refusal(again, grpc.StatusCode.ALREADY_EXISTS, "EMAIL_TAKEN")
 
 
 async def test_a_taken_e_mail_leaves_nothing_behind(

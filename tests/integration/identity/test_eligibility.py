@@ -1,0 +1,132 @@
+"""Who may decide, as governance asks it."""
+
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import jwt
+
+from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
+from chenu.identity.v1.auth_service_pb2 import LogoutRequest
+from chenu.identity.v1.eligibility_service_pb2 import CheckEligibilityRequest, Voter
+from chenu.identity.v1.identity_pb2 import IdentityType
+from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
+from tests.integration.identity.conftest import Identity, Someone, refusal
+
+
+def voter(person: Someone, **changes: str) -> Voter:
+    sid = jwt.decode(person.token, options={"verify_signature": False})["sid"]
+    own = {"person_id": person.user, "identity_id": person.identity, "session_id": sid}
+    return Voter(**(own | changes))
+
+
+async def reasons(
+    identity: Identity, owner: Someone, *voters: Voter, tenant: str = ""
+) -> list[str]:
+    answer = await identity.eligibility.CheckEligibility(
+        CheckEligibilityRequest(
+            tenant_id=tenant or owner.tenant, owner_identity_id=owner.identity, voters=voters
+        ),
+        metadata=await identity.as_service("governance"),
+    )
+    assert [e.person_id for e in answer.eligibilities] == [v.person_id for v in voters]
+    assert all(e.eligible == (not e.reason) for e in answer.eligibilities)
+    return [e.reason for e in answer.eligibilities]
+
+
+async def test_the_owner_of_the_identity_may_decide_with_and_without_a_session(
+    identity: Identity, someone: Someone
+) -> None:
+    assert await reasons(identity, someone, voter(someone), voter(someone, session_id="")) == [
+        "",
+        "",
+    ]
+
+
+async def test_the_owner_may_vote_under_another_of_their_identities(
+    identity: Identity, someone: Someone
+) -> None:
+    created = await identity.identities.CreateIdentity(
+        CreateIdentityRequest(type=IdentityType.IDENTITY_TYPE_DESIGN, display_name="Atelier"),
+        metadata=someone.metadata,
+    )
+    other = created.identity.identity_id
+    assert await reasons(identity, someone, voter(someone, identity_id=other)) == [""]
+
+
+async def test_each_reason_is_told_in_the_order_asked(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    stranger, left = await identity.register(), await identity.register()
+    await identity.auth.Logout(LogoutRequest(), metadata=left.metadata)
+    sid = voter(left).session_id
+    assert await reasons(
+        identity,
+        someone,
+        voter(someone, person_id=str(uuid4())),
+        voter(someone, session_id=sid),
+        voter(someone, session_id="nonsense"),
+        voter(someone, session_id=str(uuid4())),
+        voter(someone, identity_id=stranger.identity),
+        voter(someone),
+        voter(stranger),
+    ) == [
+        "UNKNOWN_PERSON",
+        "SESSION_ENDED",
+        "SESSION_ENDED",
+        "SESSION_ENDED",
+        "NOT_THE_OWNER",
+        "",
+        "UNKNOWN_PERSON",
+    ]
+
+
+async def test_a_person_of_the_tenant_who_does_not_hold_the_identity_may_not(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    colleague = await identity.register()
+    # Tenants of several people come later; the rule must hold from the start.
+    async with admin.transaction():
+        await admin.execute("SET CONSTRAINTS ALL DEFERRED; SET session_replication_role = replica")
+        for table in ("users", "user_profiles", "credentials", "identities", "sessions"):
+            await admin.execute(
+                f"UPDATE identity.{table} SET tenant_id = $1 WHERE user_id = $2",  # noqa: S608
+                someone.tenant,
+                colleague.user,
+            )
+        await admin.execute("SET session_replication_role = origin")
+    assert await reasons(identity, someone, voter(colleague)) == ["NOT_THE_OWNER"]
+
+
+async def test_a_deactivated_person_may_not(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    await admin.execute(
+        "UPDATE identity.users SET deactivate_time = now() WHERE user_id = $1", someone.user
+    )
+    assert await reasons(identity, someone, voter(someone)) == ["DEACTIVATED"]
+
+
+async def test_an_ended_session_does_not_vote(identity: Identity, someone: Someone) -> None:
+    await identity.auth.Logout(LogoutRequest(), metadata=someone.metadata)
+    assert await reasons(identity, someone, voter(someone)) == ["SESSION_ENDED"]
+
+
+async def test_an_agent_is_nobody_who_could_vote(identity: Identity, someone: Someone) -> None:
+    hired = await identity.agents.HireAgent(
+        HireAgentRequest(display_name="Scout"), metadata=someone.metadata
+    )
+    agent = voter(someone, person_id=hired.agent.agent_id)
+    assert await reasons(identity, someone, agent) == ["UNKNOWN_PERSON"]
+
+
+async def test_only_governance_asks(identity: Identity, someone: Someone) -> None:
+    request = CheckEligibilityRequest(
+        tenant_id=someone.tenant, owner_identity_id=someone.identity, voters=[voter(someone)]
+    )
+    for metadata in (await identity.as_service("nova"), someone.metadata):
+        await refusal(
+            identity.eligibility.CheckEligibility(request, metadata=metadata),
+            grpc.StatusCode.PERMISSION_DENIED,
+            "CALLER_NOT_ALLOWED",
+        )
