@@ -13,7 +13,7 @@ are text, jsonb is Python objects, timestamptz is an aware datetime.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
 import asyncpg
@@ -237,7 +237,8 @@ async def _roll_back(connection: Any) -> None:
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK", timeout=_CLEANUP_SECONDS)
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not come back
-        connection.terminate()
+        with suppress(asyncpg.InterfaceError):  # the pool has already let go of a lost one
+            connection.terminate()
 
 
 async def _finish(cleanup: Awaitable[None]) -> None:

@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -112,13 +113,18 @@ def redact(_logger: object, _name: str, event: Event) -> Event:
 
 
 def _redacted(key: str, value: Any) -> Any:
-    if any(word in key.lower() for word in _SECRET):
+    if _is_secret(key):
         return REDACTED
-    if isinstance(value, str) and value.startswith(("eyJ", "Bearer ")):
-        return REDACTED
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        return REDACTED if value.startswith(("eyJ", "Bearer ")) else value
+    if isinstance(value, dict):
         return {k: _redacted(str(k), v) for k, v in value.items()}
     return value
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET)
 
 
 def add_call(_logger: object, _name: str, event: Event) -> Event:
