@@ -2,15 +2,19 @@
 
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from deploy.local.backends import Backends, running_backends
 from deploy.local.nats_server import NatsServer
 from deploy.local.postgres_server import PostgresServer
+from deploy.local.provision import Choices, Ports, provision
+from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
+from tests.support.fleet import Client, Fleet
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +68,46 @@ async def database_urls(postgres_server: PostgresServer) -> Mapping[str, Databas
         )
         for service in SERVICES
     }
+
+
+@pytest.fixture(scope="session")
+def fleet_backends() -> Iterator[Backends]:
+    """A PostgreSQL and a NATS of the fleet's own, so that no other test meets its bundles."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chenu-fleet-") as folder,
+        running_backends(Path(folder)) as started,
+    ):
+        yield started
+
+
+@pytest.fixture(scope="session")
+def fleet_environment(fleet_backends: Backends) -> Mapping[str, str]:
+    """The variables of a fleet that is provisioned and quick to stop."""
+    ports = Ports.free()
+    quick = {
+        "CHENU_DRAIN_SECONDS": "0",
+        "CHENU_GRACE_SECONDS": "1",
+        "CHENU_ENVIRONMENT": "test",
+        "CHENU_NOVA_LEASE_SECONDS": "2",
+        "CHENU_NOVA_SWEEP_SECONDS": "0.3",
+        "CHENU_IDENTITY_ARGON2_TIME_COST": "1",
+        "CHENU_IDENTITY_ARGON2_MEMORY_KIB": "64",
+        "CHENU_IDENTITY_REGISTRATIONS_PER_ADDRESS": "100000",
+    }
+    choices = Choices(allow_private=["127.0.0.1/32"], settings=quick)
+    state = fleet_backends.postgres.folder.parent
+    return provision(state, fleet_backends, ports, choices)
+
+
+@pytest.fixture(scope="session")
+async def fleet(fleet_environment: Mapping[str, str]) -> AsyncIterator[Fleet]:
+    """All services in this process, before the model simulator."""
+    port = int(fleet_environment["CHENU_LLM_SIMULATOR_HOST"].rpartition(":")[2])
+    async with serving("127.0.0.1", port), Fleet(fleet_environment) as started:
+        yield started
+
+
+@pytest.fixture
+async def me(fleet: Fleet) -> Client:
+    """A person of the test's own, logged in to the fleet."""
+    return await fleet.register()

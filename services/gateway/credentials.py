@@ -54,6 +54,9 @@ class Credentials:
         if binding.is_for(CallerKind.CALLER_KIND_VOTER):
             return await self._vote_token(request, message)
         access = _bearer(request)
+        if not access:
+            # Without it the call would go out under the gateway's own token, as the gateway.
+            raise Unauthenticated("log in and send the access_token as Authorization: Bearer")
         identity = request.headers.get(IDENTITY_HEADER, "")
         if binding.service == "nova":
             return await self._exchange("delegation", access, identity)
@@ -81,8 +84,6 @@ class Credentials:
 
     async def _exchange(self, purpose: str, access: str, identity: str) -> str:
         """Another token for the same session, cached until shortly before it ends."""
-        if not access:
-            return ""
         key = sha256(f"{purpose}\0{identity}\0{access}".encode()).digest()
         cached = self._exchanged.get(key)
         if cached and cached[1] > time.time() + _MARGIN_SECONDS:

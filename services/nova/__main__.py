@@ -1,6 +1,8 @@
 """`python -m services.nova`: the wiring, by hand, in order."""
 
 import asyncio
+import time
+from typing import Final
 
 from chenu.nova.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
 from kernel.context import new_id
@@ -21,6 +23,8 @@ from services.nova.resolutions import SUBJECT, Resolutions
 from services.nova.runs import Runs
 from services.nova.servicer import RunServicer
 from services.nova.settings import NovaSettings
+
+CATALOGUE_SECONDS: Final = 60.0
 
 
 async def assemble(service: Service[NovaSettings]) -> None:
@@ -44,7 +48,15 @@ async def assemble(service: Service[NovaSettings]) -> None:
     )
     engine = Engine(pipeline, journal, leases, changes)
     resolutions = Resolutions(channels, engine, leases)
-    runs = Runs(service.database, journal, engine, changes, service.page_tokens, settings)
+    runs = Runs(
+        database=service.database,
+        journal=journal,
+        engine=engine,
+        authorizer=authorizer,
+        changes=changes,
+        pages=service.page_tokens,
+        settings=settings,
+    )
     service.add_servicer(add_RunServiceServicer_to_server, RunServicer(runs))
 
     async def hold_lease() -> None:
@@ -53,9 +65,12 @@ async def assemble(service: Service[NovaSettings]) -> None:
             await asyncio.sleep(settings.lease_seconds / 3)
 
     async def sweep() -> None:
-        while not catalogue.complete:
-            await catalogue.refresh()
+        refreshed = 0.0
         while True:
+            # An executor that was not there, or whose tools have changed, is heard again.
+            if not catalogue.complete or time.monotonic() - refreshed > CATALOGUE_SECONDS:
+                await catalogue.refresh()
+                refreshed = time.monotonic()
             await engine.adopt()
             await resolutions.sweep()
             await asyncio.sleep(settings.sweep_seconds)

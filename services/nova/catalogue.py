@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
+import grpc
+import structlog
+
 from chenu.governance.v1.executor_service_pb2 import ListToolsRequest
 from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from chenu.llm.v1.completion_pb2 import Tool as ModelTool
@@ -10,6 +13,7 @@ from chenu_gate.tools import Tool
 from kernel.channels import Channels, alone
 
 EXECUTORS: Final = ("threads", "courier")
+_log = structlog.get_logger(component="catalogue")
 
 
 class Catalogue:
@@ -20,10 +24,14 @@ class Catalogue:
         self._tools: dict[str, Tool] = {}
 
     async def refresh(self) -> None:
-        """Ask every executor for its tools; keeps what is known of one that is not there."""
-        for stub in self.executors.values():
-            with alone():
-                answer = await stub.ListTools(ListToolsRequest(), timeout=10.0)
+        """Ask every executor for its tools; what is known of one that is not there stays."""
+        for name, stub in self.executors.items():
+            try:
+                with alone():
+                    answer = await stub.ListTools(ListToolsRequest(), timeout=10.0)
+            except grpc.aio.AioRpcError as error:
+                _log.warning("executor not heard", executor=name, code=error.code().name)
+                continue
             for definition in answer.tools:
                 self._tools[definition.name] = Tool.from_definition(definition)
 

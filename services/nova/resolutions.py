@@ -11,6 +11,7 @@ from chenu.governance.v1.resolution_service_pb2 import (
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
 from chenu.nova.v1.run_pb2 import RunState
 from kernel.channels import Channels, alone
+from kernel.context import background
 from services.nova.engine import Engine
 from services.nova.leases import Leases
 
@@ -28,7 +29,8 @@ class Resolutions:
 
     async def wake(self, data: bytes) -> None:
         """A wake-up for one run; harmless when it comes early, late or twice."""
-        await self._engine.resume(data.decode())
+        with background("nova.wake"):
+            await self._engine.resume(data.decode())
 
     async def sweep(self) -> None:
         """Resume what lost wake-ups missed; acknowledge what its run has taken note of."""

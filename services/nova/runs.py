@@ -30,6 +30,7 @@ from services.nova.errors import (
 )
 from services.nova.forecast import forecast
 from services.nova.journal import Journal
+from services.nova.lanes.authorization import Authorizer
 from services.nova.record import ENDED, RunRecord
 from services.nova.settings import NovaSettings
 from services.nova.tables import run_contents, runs
@@ -63,14 +64,17 @@ class Runs:
 
     def __init__(
         self,
+        *,
         database: Database,
         journal: Journal,
         engine: Engine,
+        authorizer: Authorizer,
         changes: Changes,
         pages: PageTokens,
         settings: NovaSettings,
     ) -> None:
         self._database, self._journal, self._engine = database, journal, engine
+        self._authorizer = authorizer
         self._changes, self._pages, self._settings = changes, pages, settings
 
     async def start(self, caller: Caller, wanted: Any) -> str:
@@ -105,6 +109,13 @@ class Runs:
         if run.state != RunState.RUN_STATE_SUCCEEDED:
             raise _error(run)
         return run
+
+    async def go_on(self, caller: Caller, run_id: str) -> Run:
+        """As `settled`, without waiting for the wake-up where something has been decided."""
+        run = await self._journal.get(caller, run_id)
+        if run.state == RunState.RUN_STATE_BLOCKED and await self._authorizer.decided(run.block):
+            await self._engine.resume(run_id)
+        return await self.settled(caller, run_id)
 
     async def get(self, caller: Caller, run_id: str) -> Run:
         """The run as it stands."""

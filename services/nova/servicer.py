@@ -26,7 +26,7 @@ class RunServicer(RunServiceServicer):
         return pb.StartRunResponse(run=await self._runs.get(caller, run_id))
 
     async def ContinueRun(self, request: pb.ContinueRunRequest, _: Any) -> pb.ContinueRunResponse:
-        run = await self._runs.settled(current().caller, request.run_id)
+        run = await self._runs.go_on(current().caller, request.run_id)
         return pb.ContinueRunResponse(run=run)
 
     async def GetRun(self, request: pb.GetRunRequest, _: Any) -> pb.GetRunResponse:

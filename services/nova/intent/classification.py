@@ -12,6 +12,7 @@ from services.nova.intent.normalisation import readable
 from services.nova.intent.tokens import Sentence, Token, sentences
 from services.nova.intent.uses import Reading
 
+_READ_AT_MOST: Final = 8_000  # characters; nobody can call harmless what was not read
 # Keys under which the caller's data may say itself what is to be done.
 _DECLARING_KEYS: Final = ("kind", "action", "intent", "operation", "command")
 
@@ -37,11 +38,15 @@ class Findings(NamedTuple):
 
 def classify(text: str, data: Mapping[str, object] | None = None) -> Intent:
     """What the text asks for; what may be dangerous is said to be."""
-    parts = sentences(readable(text))
+    shown = readable(text[:_READ_AT_MOST])
+    parts, complete = sentences(shown[: 2 * _READ_AT_MOST])
+    complete = complete and len(text) <= _READ_AT_MOST and len(shown) <= 2 * _READ_AT_MOST
     language = language_of([token for part in parts for token in part.tokens])
     found = _findings(parts, language)
+    if not complete:
+        found.dangerous.append(Finding(UNKNOWN, "the rest, which is not read"))
     declared = _declared(data or {})
-    named = entities(text)
+    named = entities(text[:_READ_AT_MOST])
     commands = [f for f in found.dangerous if found.tampers or not f.excuse]
     kinds = _kinds(declared, commands, found)
     gated = bool(commands) or any(kind in GATED_KINDS for kind in declared)

@@ -67,16 +67,19 @@ VERBS: Final = {
         trim* crop* bump fill tweak expand annotate comment number hide unhide reformat
 """,
     "configure": """
-        configure set enable disable switch activate customize customise mute unmute
+        configure use set enable disable switch activate customize customise mute unmute
         calibrate personalize personalise setup turn toggle""",
+    # They may mean much; only the phrases tell. A command that no phrase explains stays in doubt.
+    "doubtful": """
+        give put bring leave pull lock spot place pick slip stick shove throw hand push pass carry
+        lay grab swap trade drag haul strip""",
     # They say "carry it out" of the noun that follows: make a payment, confirm the order.
     "act": """
         do make perform process proceed initiate finalize finalise confirm validate
         arrange get have let help try handle effect request issue""",
     # Known and neither: they keep the spelling check and the net for unknown verbs quiet.
     "": """
-        work go come use need think consider want like love hope forget hesitate happen mean seem keep give put
-        take bring leave say talk speak wait stay become believe agree play meet visit travel cook
+        work go come need think consider want like love hope forget hesitate happen mean seem keep         take say talk speak wait stay become believe agree play meet visit travel cook
         eat sleep feel live thank ignore forget pretend stop avoid refrain cease bother dare expire
         fail succeed bounce vanish arrive depend contain belong include require cost matter apply involve affect""",
 }
@@ -114,7 +117,8 @@ NOUNS: Final = {
     "payment": """payment payments wire refund refunds reimbursement reimbursements purchase
         purchases order orders donation donations deposit withdrawal transaction transactions
         remittance invoice invoices subscription bill bills money cash loan prepayment""",
-    "export": "export exports backup backups dump download downloads extraction",
+    "export": """export exports backup backups dump download downloads extraction csv zip xlsx
+        excel spreadsheet""",
     "execute": "deployment deployments execution rollout rollback reboot restart installation",
     "configure_rights": """permission permissions access role roles admin admins administrator
         administrators owner owners ownership privilege privileges rights right moderator superuser
@@ -166,7 +170,7 @@ WORDS: Final = {
         alright right actually really again definitely also so oh ah um good morning evening
         afternoon everyone today tonight tomorrow maybe perhaps permanently safely automatically
         properly completely entirely cleanly directly anyway fine great never mind look listen lol
-        honestly frankly basically and urgent question quick yo sir madam bot assistant here""",
+        honestly frankly quite rather basically and urgent question quick yo sir madam bot assistant here""",
     "thing": """thread threads message messages note notes file files folder folders document
         documents task tasks account accounts data dataspace dataspaces sphere spheres project
         projects contact contacts record records post posts page pages item items email emails

@@ -12,7 +12,7 @@ VERBS: Final = {
         balancer degager larguer zapper degommer aneantir eradiquer raser broyer ecraser desinstaller
         resilier annuler radier expurger evacuer liquider rayer biffer gommer exterminer pulveriser
         dissoudre desabonner flinguer bousiller cramer bruler deleter shooter demolir abolir retrancher
-        escamoter virer nuker flusher dezinguer abattre ejecter""",
+        escamoter disparaitre virer nuker flusher dezinguer abattre ejecter""",
     "send": """
         envoyer expedier transmettre mailer repondre contacter prevenir avertir informer
         notifier relancer appeler telephoner communiquer livrer soumettre renvoyer reexpedier texter
@@ -61,7 +61,11 @@ VERBS: Final = {
         reorganiser organiser ranger reformuler rectifier ajuster terminer finir suspendre rouvrir
         actualiser rafraichir prolonger etendre cocher assigner prioriser dupliquer copier taguer
         commenter deplier masquer lier augmenter reduire diviser traiter""",
-    "configure": "configurer parametrer activer personnaliser choisir",
+    "configure": "configurer utiliser parametrer activer personnaliser choisir",
+    # They may mean much; only the phrases tell. A command that no phrase explains stays in doubt.
+    "doubtful": """
+        mettre donner laisser passer rendre remettre tirer confier sortir deposer poser glisser
+        placer porter participer renouveler coller fourrer troquer""",
     # They say "carry it out" of the noun that follows: faire un virement, confirmer la commande.
     "act": """
         faire effectuer realiser proceder operer programmer initier emettre ordonner confirmer
@@ -69,11 +73,10 @@ VERBS: Final = {
     # Known and neither: they keep the spelling check and the net for unknown verbs quiet.
     "": """
         aller venir pouvoir vouloir devoir aimer souhaiter desirer esperer oublier hesiter manquer
-        tarder attendre prendre mettre donner laisser tenir passer rappeler garder conserver rester
+        tarder attendre prendre tenir rappeler garder conserver rester
         parler discuter jouer reflechir voyager manger dormir travailler penser croire essayer arreter eviter
         cesser permuter fonctionner marcher contenir dependre signifier arriver exister couter
-        deranger echouer reussir rater ignorer pretendre habiter concerner gerer servir aider remettre rendre tirer
-        confier ressembler appartenir impliquer falloir debarrasser occuper charger assurer songer
+        deranger echouer reussir rater ignorer pretendre habiter concerner gerer servir aider         ressembler appartenir impliquer falloir debarrasser occuper charger assurer songer
         veiller ouvrer sembler obtenir avoir etre""",
 }
 
@@ -125,6 +128,9 @@ IRREGULAR: Final = """
     produire: produis produit produisons produisez | produit produite produits | produisant | produir
     traduire: traduis traduit traduisons traduisez traduise | traduit traduite traduits | traduisant | traduir
     reduire: reduis reduit reduisons reduisez | reduit reduite reduits | reduisant | reduir
+    disparaitre: disparais disparait disparaissons disparaissez disparaisse disparaissent | disparu disparue disparus disparues | disparaissant | disparaitr
+    sortir: sors sort sortons sortez sorte sortes | sorti sortie sortis sorties | sortant | sortir
+    mettre: mets met mette mettes mettons mettez mettiez | mis mise mises | mettant | mettr
     abattre: abats abat abattons abattez abatte | abattu abattue abattus | abattant | abattr"""
 
 # Verb forms that are everyday nouns or adjectives as well.
@@ -147,7 +153,8 @@ NOUNS: Final = {
     "payment": """paiement paiements payement virement virements versement versements reglement
         remboursement remboursements achat achats commande commandes don dons depot acompte facture
         factures transaction transactions prelevement abonnement argent addition""",
-    "export": "export exports exportation exportations sauvegarde sauvegardes telechargement dump",
+    "export": """export exports exportation exportations sauvegarde sauvegardes telechargement dump csv zip xlsx
+        excel""",
     "execute": """deploiement deploiements execution redemarrage installation declenchement
         lancement""",
     "configure_rights": """droit droits acces permission permissions role roles autorisation
@@ -177,7 +184,7 @@ WORDS: Final = {
     "definite": """le la les l mon ma mes ce cet cette ces son sa ses notre nos votre vos leur leurs
         tout toute tous toutes chaque ton ta tes ca cela ceci celui celle ceux celles au aux du""",
     "indefinite": "un une des quelque quelques plusieurs certains certaines deux trois aucun aucune",
-    "prep": """de d a dans par pour avec en vers chez entre depuis pendant selon via comme contre
+    "prep": """de d a dans par pour avec en vers chez entre depuis pendant selon via comme contre sous
         hors jusqu des jusque voici voila""",
     "about": """sur concernant propos sujet intitule intitulee
         disant expliquant""",
@@ -189,7 +196,7 @@ WORDS: Final = {
     "do": "",
     "modal": "peux peut peuvent pourrais pourra pourrait pourraient va vont",
     "oblige": "dois doit doivent devrais devra devront devrait devraient faut faudrait faudra",
-    "wh": "qui que quoi quand comment pourquoi ou combien quel quelle quels quelles lequel laquelle",
+    "wh": "qui quoi quand comment pourquoi ou combien quel quelle quels quelles lequel laquelle",
     "sub": """si quand lorsque lorsqu puisque puisqu car parce pendant tandis que qu apres avant des
         dont""",
     "and": "et puis ensuite apres plus aussi egalement & +",

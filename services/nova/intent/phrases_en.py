@@ -14,7 +14,7 @@ IDIOMS: Final = {
         … fire; rm -rf; drop table|database|schema; 🗑 <definite>; ~format …
         disk|drive|server|volume; ~reduce … zero; ~lose <definite>; ~cut <definite>; ~leave no
         trace; ~stop keeping; do not need|want … anymore|more|longer; ~undo … existence; good
-        riddance; ~opt out; gone""",
+        riddance; ~opt out; gone; have|has got to go; ~lose the""",
     "send": """
         ~get back to; ~drop … line|note|message|mail|email; ~let <name> know; ~let
         the|my|our|all|everyone|everybody|him|her|them … know; ~reach out; ~follow up with; ~write
@@ -27,16 +27,17 @@ IDIOMS: Final = {
         posted|informed|loop; ~put … copy|cc; ~loop … in; ~pass … along|on; ~pass on; ~hand … in;
         ~get … to <name>; ~show … to <name>; ~show <name> the|my; ~leave … message|voicemail;
         ~talk to <name>; ~speak to|with <name>; ~thank <name>; ~congratulate <name>; ~bring … to
-        <name>; ~fire off; ~touch base; ~apologize to; ~apologise to; ~say … to <name>; ~break …
-        news; 📧 <definite>; 📤 <definite>; ~give <name> the|my|our|this|that|a; ~introduce … to;
-        ~draft and send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post; ~put … in touch;
-        ~report … to <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit … up""",
+        <name>; ~touch base; ~apologize to; ~apologise to; ~say … to <name>; ~break … news; 📧
+        <definite>; 📤 <definite>; ~give <name> the|my|our|this|that|a; ~introduce … to; ~draft and
+        send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post; ~put … in touch; ~report … to
+        <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit … up; ~fire off; ~fire … over|off""",
     "publish": """
         ~make … public|visible|available|live; ~go live; ~go public; ~put … online|live; ~put up;
         ~put out; ~bring … live; ~get … online|live|out there; ~get the word out; ~spread …
         word|news; ~roll … out; ~set … live|public; ~take … live|public; ~make it known; ~let the
         world; ~share … publicly|online|linkedin|twitter|facebook; ~open … to
-        everyone|public|world|all; ~tell the world""",
+        everyone|public|world|all; ~tell the world; ~put … out there; ~get … out there; ~push …
+        live""",
     "transfer": """
         ~hand … over; ~hand over; ~turn … over to; ~sign … over; ~give … to <name>; ~bring …
         into|to … <sphere>; ~put … in|into|under … <sphere>; ~copy … to|into … <sphere>; ~push …
@@ -50,7 +51,8 @@ IDIOMS: Final = {
         bill|cost|costs|rent|tab|invoice|fee; ~send … money|cash|funds; ~cash out; ~foot the bill;
         ~shell out; ~chip in; ~pay back|off|up|down; ~check out with; ~take care of …
         bill|invoice|rent|payment; ~square up; 💸 <amount>|<name>; ~clear …
-        invoice|bill|debt|balance; ~sign … up for; ~place … order|bet|bid; ~make … payable""",
+        invoice|bill|debt|balance; ~sign … up for; ~place … order|bet|bid; ~make … payable; ~spot
+        <name>; ~release … funds|money; ~put down; ~hit … with a bill""",
     "export": """
         ~back … up; ~back up; ~save … as pdf|csv|json|xlsx|excel; ~copy … usb|disk|drive|outside;
         ~save … to|on|onto dropbox|drive|disk|usb|cloud|s3|desktop|computer|laptop; ~take … out
@@ -64,7 +66,8 @@ IDIOMS: Final = {
         server|machine|service; ~call … api|webhook|endpoint|function; ~hit … endpoint|api; ~apply
         … patch|migration|fix; ~merge … pr|branch|pull; ~sign off; ~do the same; ~repeat …
         action|that; proceed; git push; git reset; curl; wget; bash; powershell; insert into;
-        delete from; update … set; eval; exec; os.system; ~fire … up; ~kick … off; ~close … deal""",
+        delete from; update … set; eval; exec; os.system; ~fire … up; ~close … deal; ~kick … off;
+        ~kick off; ~fire up; ~spin … up; ~spin up""",
     "configure_rights": """
         ~give|grant|hand|get|offer|assign …
         access|permission|permissions|rights|admin|role|key|keys; ~make …
@@ -85,7 +88,13 @@ IDIOMS: Final = {
         approval|confirmation|checkpoint; ~change … password|role|rights|access|owner; ~set …
         private|visibility|role; ~log … in as; ~sign … out; ~leave the thread|group|team; ~hook …
         up; ~link … account|bank|gmail|slack; ~reset … password; ~lower|raise … limit; ~remove
-        <person> from; ~add <name> as""",
+        <person> from; ~add <name> as; i|we want|need <name> to
+        see|view|read|edit|access|join|use|approve|manage|be; i|we would like <name> to
+        see|view|read|edit|access|join|use|approve|manage|be; ~lock … out; ~take away; ~shut … out""",
+    "send_noun": """
+        email|message|mail|note|text|letter|word|line|reply|reminder to <name>; word|note to
+        the|my|our""",
+    "export_noun": "to|onto|on my|a|the laptop|computer|desktop|phone|usb|disk|dropbox|stick",
 }
 
 # Phrases that set how the words after them are meant; `moods.py` tells the moods.
@@ -148,7 +157,8 @@ MOODS: Final = {
         clean|clear up … text|wording|grammar|formatting|style|sentence|paragraph; set …
         status|due|date|priority|title|name|tags; push …
         meeting|deadline|appointment|date|call|back; order|sort … by; cancel …
-        reminder|timer|alarm; stop the run|timer; clear up; book mark""",
+        reminder|timer|alarm; stop the run|timer; clear up; book mark; give …
+        title|name|tag|label|description; put … tag|label|date|title|calendar|agenda|order""",
     "forbid": """
         do|does|did|should|must|would|can|could|may|shall|will not; never; not to; i forbid you
         to; no need to; do not have to; not have to; do not you dare; under no circumstances;
@@ -156,21 +166,25 @@ MOODS: Final = {
         must|should|can|may|will|shall|need|ought not; you are not to|allowed|supposed""",
     "forbid_noun": "without; avoid; refrain from; instead of; rather than; no more; no; against",
     "forbid_wish": "do not want|wish|need|like; would not like|want",
-    "inverted_verb": """
+    "note:create": """
+        remind me to; add|create|set|make|write a|an task|reminder|todo|note|memo to;
+        add|create|set|make|write a|an task|reminder|todo|note|memo <end>; reminder|task|todo|memo
+        to; note|record|mention|remember that; set a reminder; remind me … to""",
+    "name": "called|named|titled|entitled; as|to <quoted>; tagged|labelled|labeled|marked",
+    "condition": "as soon as; in case; once",
+    "head:ask": """
+        has|had|is|are|was|were|am; have … been; have you|we|they|i|he|she; do you
+        know|remember|think|have|recall; would|will deleting|removing|sending|it""",
+    "head:ask_verb": """
         should|must|may|might i; can|could i; do|did|does i|we|you|they|he|she|it|anyone|people;
         does|did; will|would; should; am i allowed|supposed|able|permitted to; is it
         ok|okay|safe|wise|dangerous|risky|necessary|allowed|legal|normal|bad|better to; is there
         a|any|some way|option|possibility|method|means|shortcut to; can|could
         a|an|users|people|admins|guests|members|agents|i; do i have|need|want to; do <plural>""",
-    "note:create": """
-        remind me to; add|create|set|make|write a|an task|reminder|todo|note|memo to;
-        add|create|set|make|write a|an task|reminder|todo|note|memo <end>; reminder|task|todo|memo
-        to; note|record|mention|remember that; set a reminder; remind me … to""",
-    "inverted": """
-        has|had|is|are|was|were|am; have … been; have you|we|they|i|he|she; do you
-        know|remember|think|have|recall; would|will deleting|removing|sending|it""",
-    "name": "called|named|titled|entitled; as|to <quoted>",
-    "condition": "as soon as; in case; once",
+    "soft": """
+        take care; take it easy; take your time; give it a try; give it some thought; put simply;
+        never mind; no problem; of course; such a; as soon as possible; right away; right now; if
+        you please; by the way; thank you; thanks a lot; too many|much""",
 }
 
 # Words of somebody who talks the reader out of its rules: nothing dangerous is excused beside them.

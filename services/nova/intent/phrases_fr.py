@@ -13,37 +13,42 @@ IDIOMS: Final = {
         de|du|d|des; plus utile|necessaire|utiles; ~ne garder; ne|n
         garde|gardez|conserve|conservez|garder|laisse|laissez pas|plus|rien; ~fermer|cloturer …
         compte; ~formater … disque|serveur; veux plus; ~finir avec; ~rendre introuvable; 🗑
-        <definite>; ~remettre … zero; ~faire … propre|nettoyage; ~sucrer <definite>""",
+        <definite>; ~remettre … zero; ~faire … propre|nettoyage; ~sucrer <definite>; ne|n
+        garde|gardez|garder|conserve|conservez|conserver|laisse|laissez aucun|aucune; est|sont a
+        supprimer|effacer|jeter|detruire|enlever|retirer""",
     "send": """
         ~ecrire a|au|aux|lui|leur; ~ecrire … mail|lettre|message|courriel|email|mot a|au|aux|pour;
-        ~ecrire <person>; ~faire suivre|parvenir|passer|savoir; ~faire … suivre|parvenir; ~mettre
-        … copie; ~dire a <name>; dis|dites|dire lui|leur; lui|leur dire|ecrire|repondre|demander;
-        ~dire a|au|aux mon|ma|mes|la|l|notre|nos|tous|tout|toute|son; ~dire au|aux; ~demander
-        a|au|aux; demande|demandez|demander lui|leur; ~tenir … courant|informe; ~passer …
+        ~ecrire <person>; ~faire … suivre|parvenir; ~mettre … copie; ~dire a <name>;
+        dis|dites|dire lui|leur; lui|leur dire|ecrire|repondre|demander; ~dire a|au|aux
+        mon|ma|mes|la|l|notre|nos|tous|tout|toute|son; ~dire au|aux; ~demander a|au|aux;
+        demande|demandez|demander lui|leur; ~tenir … courant|informe; ~passer …
         coup|appel|mot|message; ~laisser … message|mot; ~donner … nouvelles; ~rappeler <name>;
         ~rappeler a|au|aux|lui|leur; ~rappeler mon|ma|mes|le|la|les|notre; ~mettre …
         relation|boucle; ~annoncer a; ~montrer a|au|aux <name>; ~confier … a; ~donner … reponse;
         ~parler a; ~presenter … a <name>; ~remettre … a|au|aux; 📧 <definite>; 📤 <definite>;
         ~montrer … a|au|aux <name>; ~rendre … a; ~deposer … plainte|dossier|demande; ~prendre
-        contact; ~reprendre contact""",
+        contact; ~reprendre contact; ~passer le mot; ~passer … mot; ~faire
+        suivre|parvenir|passer|savoir""",
     "publish": """
         ~mettre … ligne|live|avant; ~rendre …
         public|publique|publics|publiques|visible|accessible; ~rendre public|publique; ~faire …
         annonce|connaitre|publication; ~passer … public|publique; ~mettre …
         blog|site|linkedin|facebook|twitter|instagram|web|reseaux; ~ouvrir … public|tous|monde;
-        ~sortir <definite>; ~faire … savoir; ~mettre au courant tout""",
+        ~sortir <definite>; ~faire … savoir; ~mettre au courant tout; ~faire paraitre; ~partager …
+        reseaux|linkedin|facebook|publiquement|web""",
     "transfer": """
         ~passer … dans|vers|en|a|au|sur … <sphere>; ~mettre … dans|sous … <sphere>; ~copier …
-        dans|vers … <sphere>; ~envoyer … vers|dans … <sphere>; ~ranger … dans … <sphere>; ~faire
-        passer; ~confier <definite>; ~changer … sphere|proprietaire; ~donner … a <name>; ~verser …
-        dans|vers … <sphere>; ~glisser … dans … <sphere>; ~mettre … nom de""",
+        dans|vers … <sphere>; ~envoyer … vers|dans … <sphere>; ~ranger … dans … <sphere>; ~confier
+        <definite>; ~changer … sphere|proprietaire; ~donner … a <name>; ~verser … dans|vers …
+        <sphere>; ~glisser … dans … <sphere>; ~mettre … nom de; ~faire passer … <sphere>""",
     "payment": """
         <amount> a|au|pour|aux <name>; ~donner|filer|passer|preter|avancer|refiler … <amount>;
         file|filez|filer|refile|balance|glisse|lache … <amount>; ~envoyer|transferer|virer|verser
         … <amount>; ~passer … commande|ordre; ~faire … don|cheque|virement|paiement|achat|depot;
         ~mettre … argent|<amount>; ~envoyer … argent|sous|fric|thune|pognon; ~prendre …
         abonnement; ~prendre en charge; ~retirer <amount>; ~deposer <amount>; ~offrir|acheter;
-        ~rendre … <amount>; 💸 <amount>|<name>; ~s abonner; ~tirer <amount>""",
+        ~rendre … <amount>; 💸 <amount>|<name>; ~s abonner; ~tirer <amount>; ~debloquer …
+        fonds|argent|<amount>; ~rendre … dois|argent; ~participer au|aux|a""",
     "export": """
         ~sauvegarder … disque|usb|cloud|externe|drive|dropbox|s3|ordinateur; ~faire …
         sauvegarde|export|dump; ~sortir … donnees|base|contacts|historique|fichier; ~enregistrer …
@@ -75,8 +80,15 @@ IDIOMS: Final = {
         sans
         approbation|confirmation|validation|autorisation|demander|permission|verification|checkpoint;
         ~prendre … controle; ~lier … compte; ~relier|brancher … compte|banque|gmail|slack|drive;
-        ~integrer … gmail|slack|drive|module|banque|crm; ~quitter <definite>; ~retirer … de|du;
-        ~nommer … administrateur|administratrice|proprietaire|admin|editeur|moderateur|responsable""",
+        ~integrer … gmail|slack|drive|module|banque|crm; ~quitter <definite>; ~nommer …
+        administrateur|administratrice|proprietaire|admin|editeur|moderateur|responsable; je|nous
+        veux|voudrais|souhaite|voulons que <name> puisse|ait|voie|accede|soit|lise; que <name>
+        puisse|ait|voie|accede|lise; ~fermer … acces; ~augmenter|elever|etendre …
+        droits|privileges|acces; ~retirer|enlever|virer|sortir <name> de|du|d""",
+    "send_noun": """
+        mail|message|email|courriel|mot|sms|texto|lettre|rappel a|au|aux <name>;
+        mail|message|email|courriel|mot|sms|texto|lettre a|au|aux mon|ma|la|l|mes""",
+    "export_noun": "sur mon|un|le|l|une|ma ordinateur|pc|disque|bureau|telephone|cle|portable|usb",
 }
 
 # Phrases that set how the words after them are meant; `moods.py` tells the moods.
@@ -110,16 +122,16 @@ MOODS: Final = {
         je|il|elle|ils|elles|les|le|la; est ce que on doit|devrait; faut|faudrait|faudra il; faut
         t il; qui peut|peuvent|doit|pourrait|va|veut|a; quand faut|dois|doit|peut|puis|va;
         pourquoi; ou puis|peut|dois|faut; que se passe|passerait t il; que se passe|passerait; qu
-        arrive|est t il; qu est ce qui|que; a quoi sert; comment ca|cela; ai je le droit de; suis
-        je autorise|oblige|cense a|de; quelle est la difference entre; difference entre; quelles
-        sont les etapes pour; quel|quelle|quels|quelles; combien; lequel|laquelle; est il
+        arrive|est t il; a quoi sert; comment ca|cela; ai je le droit de; suis je
+        autorise|oblige|cense a|de; quelle est la difference entre; difference entre; quelles sont
+        les etapes pour; quel|quelle|quels|quelles; combien; lequel|laquelle; est il
         prudent|risque|necessaire|dangereux|utile|sage|interdit|obligatoire|permis|autorise|normal
         de|d; est ce prudent|risque|necessaire|dangereux|utile|grave|obligatoire|permis|normal
         de|d;
         facon|maniere|moyen|droit|procedure|etapes|methode|possibilite|intention|effet|risque|cout|but
         de|d|pour; est ce que
         supprimer|effacer|envoyer|publier|transferer|payer|exporter|archiver|partager; ce qui se
-        passe|passerait; si je|il|elle|on|quelqu; de quoi ai je besoin""",
+        passe|passerait; si je|il|elle|on|quelqu; de quoi ai je besoin; qu est ce qui|que|qu""",
     "ask_generic": """
         est il possible de|d; peut on; c est possible de|d; est ce possible de|d; est ce que on|l
         peut""",
@@ -137,7 +149,8 @@ MOODS: Final = {
         dire|montrer|expliquer|indiquer|donner|preciser|presenter|decrire|lire|detailler|parler|renseigner|eclairer|aider|apprendre;
         parle|parlez moi; fais|faites moi voir|savoir|comprendre|lire; tiens moi; tenez moi;
         informe|previens|avertis|alerte|notifie moi|nous; reponds|repondez a ma|cette|la|mes; j ai
-        une question; lis moi; lisez moi; traduis; poser une question; rappelle|rappelez moi|nous""",
+        une question; lis moi; lisez moi; traduis; poser une question; rappelle|rappelez moi|nous;
+        donne|donnez ton|votre|ta avis|opinion|reponse""",
     "read:search": """
         ~faire une recherche; lance|lancer|lancez|fais|faire|effectue une recherche;
         jette|jeter|jetez un oeil|coup""",
@@ -157,10 +170,12 @@ MOODS: Final = {
         deplace|deplacer|deplacez|avance|avancer|avancez|repousse|decale …
         reunion|date|echeance|rendez|paragraphe|section|tache|rdv; mets|mettre|mettez …
         jour|gras|forme|ordre|pause; nettoie|nettoyer|nettoyez …
-        texte|mise|style|phrase|paragraphe|orthographe; regle|regler|reglez …
-        heure|volume|alarme|parametre|parametres|luminosite; annule|annuler|annulez …
+        texte|mise|style|phrase|paragraphe|orthographe; annule|annuler|annulez …
         rappel|minuteur|alarme|suppression; met|mets|mettre|mettez a jour; nomme|nommer|nommez
-        le|la|ce|cette fil|note|dossier|projet|document|tache""",
+        le|la|ce|cette fil|note|dossier|projet|document|tache; mets|mettre|mettez …
+        echeance|titre|priorite|statut|date|calendrier|agenda|etiquette; donne|donnez|donner …
+        titre|nom|etiquette; regle|regler|reglez …
+        heure|volume|alarme|parametre|parametres|luminosite|fuseau|horloge|langue|theme|probleme|problemes""",
     "work:configure": """
         passe|passer|passez la|l langue|interface|affichage; ~mettre … langue|anglais|francais;
         active|activer|activez le|la mode; ~changer|modifier …
@@ -171,17 +186,25 @@ MOODS: Final = {
     "forbid_noun": "sans; au lieu de|d; plutot que de|d; pas de|d; aucun|aucune; surtout pas de|d",
     "soft": """
         s il te|vous plait; tout de suite; si possible; quand meme; merci d avance; je te|vous
-        prie""",
+        prie; bien sur; pas de probleme; laisse tomber; par exemple; en fait; a propos; du coup;
+        au fait; des maintenant; sur le champ; prends ton temps""",
     "note:create": """
         rappelle|rappelez moi de|d; me rappeler de|d; rappel|tache|memo pour|de|d;
         note|noter|notez que|qu; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
         tache|rappel|memo pour|de|d; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
         tache|rappel|memo <end>; rappelle|rappelez moi … de|d""",
-    "inverted": "qui; que; y a; il y a",
     "name": """
         fil|note|dossier|projet|document|tache|espace|groupe|playlist|discussion
-        nomme|nommee|intitule|intitulee|appele|appelee|titre; en|comme <quoted>""",
+        nomme|nommee|intitule|intitulee|appele|appelee|titre; en|comme <quoted>;
+        etiquete|etiquetes|etiquetees|etiquetee|tague|tagues""",
     "condition": "des que|qu; une fois que|qu; au cas ou; aussitot que; tant que",
+    "head:ask": """
+        qui; y a; il y a; que
+        se|fait|faire|faut|faudrait|dit|veut|signifie|contient|devient|peut|peuvent|dois|doit|puis|m|t|nous|vous|s|sais|penses|pensez|font|sont;
+        qu est|a|ont|en|y""",
+    "head:request": """
+        que ce|cet|cette|ces|le|la|les|l|mon|ma|mes|tout|tous|toutes|on|tu|vous; qu
+        on|il|elle|ils|elles""",
 }
 
 # Words of somebody who talks the reader out of its rules: nothing dangerous is excused beside them.

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from services.nova.intent.lexicon import currencies
@@ -24,7 +25,9 @@ _SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:(?! {2})[\W_]{1,3}[^\W\d_])
 _E_MAIL: Final = re.compile(r"\be-mail", re.IGNORECASE)
 _TLDR: Final = re.compile(r"\btl;dr", re.IGNORECASE)
 _SINGLE_QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]{1,200})'(?!\w)")
+WORDS_AT_MOST: Final = 1_000
 _QUOTED_AT_MOST: Final = 30
+_LONGEST_SENTENCE: Final = 100
 _HARD: Final = frozenset(".!?;:\n()[]{}•|…。！？")
 _SOFT: Final = frozenset(",—–/")
 _EMOJI: Final = frozenset("🗑📧📤💸")
@@ -35,7 +38,7 @@ _SHORT: Final = {
     "doesnt": "does not", "didnt": "did not", "cant": "can not", "couldnt": "could not",
     "wouldnt": "would not", "shouldnt": "should not", "isnt": "is not", "ain't": "is not",
     "gonna": "going to", "wanna": "want to", "gotta": "got to", "gimme": "give me",
-    "lemme": "let me", "pls": "please", "plz": "please", "u": "you", "ya": "you", "ur": "your",
+    "lemme": "let me", "rmv": "remove", "snd": "send", "pls": "please", "plz": "please", "u": "you", "ya": "you", "ur": "your",
     "whats": "what is", "hows": "how is", "wheres": "where is", "whos": "who is", "id": "id",
     "jveux": "je veux", "jvoudrais": "je voudrais", "jaimerais": "j aimerais", "jai": "j ai",
     "cest": "c est", "pk": "pourquoi", "pq": "pourquoi", "tt": "tout", "msg": "message",
@@ -156,11 +159,12 @@ def _without_quotes(tokens: list[Token]) -> list[Token]:
     return kept
 
 
-def sentences(text: str) -> list[Sentence]:
-    """The sentences of a readable text, in order."""
+def sentences(text: str) -> tuple[list[Sentence], bool]:
+    """The sentences of a readable text, and whether they are all of it."""
+    read = list(islice(_tokens(text), WORDS_AT_MOST + 1))
     found: list[Sentence] = []
     current: list[Token] = []
-    for token in _without_quotes(_with_amounts(list(_tokens(text)))):
+    for token in _without_quotes(_with_amounts(read[:WORDS_AT_MOST])):
         if token.kind != "mark":
             current.append(token)
         elif token.raw in _HARD:
@@ -171,6 +175,9 @@ def sentences(text: str) -> list[Sentence]:
                 found[-1].end = "?"
         elif token.raw in _SOFT and current and current[-1].kind != "mark":
             current.append(token)
+        if len(current) == _LONGEST_SENTENCE:
+            found.append(Sentence(current, ""))
+            current = []
     if current:
         found.append(Sentence(current, ""))
-    return found
+    return found, len(read) <= WORDS_AT_MOST

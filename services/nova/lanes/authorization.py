@@ -6,6 +6,7 @@ from typing import Final
 from chenu.governance.v1.authorization_service_pb2 import (
     ActionRequest,
     AuthorizeActionsRequest,
+    GetAuthorizationRequest,
     Verdict,
     VerdictState,
 )
@@ -74,6 +75,16 @@ class Authorizer:
         for action in actions:
             _note(action, verdicts[action.request_id])
         return verdicts
+
+    async def decided(self, block: CheckpointBlock) -> bool:
+        """Whether any of what a run waits for has been decided; asks as the current caller."""
+        for waiting in block.checkpoints:
+            answer = await self._authorization.GetAuthorization(
+                GetAuthorizationRequest(request_id=waiting.request_id), timeout=_TIMEOUT
+            )
+            if answer.verdict.state != VerdictState.VERDICT_STATE_BLOCKED:
+                return True
+        return False
 
     async def withdraw(self, record: RunRecord, reason: str) -> None:
         """Cancel the checkpoints that the run still waits for."""

@@ -156,6 +156,8 @@ class Planner:
             words = request_turn(record.run.text, record.journal["context"])
             turns.append(_turn("user", [{"text": {"text": words}}]))
         tools = record.run.mode != RunMode.RUN_MODE_ANALYSIS
+        if tools and not self._catalogue.complete:
+            await self._catalogue.refresh()
         answer = await self._model.Complete(
             CompleteRequest(
                 role=Role.ROLE_NOVA,

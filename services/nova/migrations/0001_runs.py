@@ -73,6 +73,7 @@ TABLES = (
 )""",
 )
 
+# The texts below are put together from constants of this file.
 EVENTS = """
     INSERT INTO nova.run_events
         (run_id, sequence_number, tenant, identity, type, lane, round, state, summary)
