@@ -101,14 +101,15 @@ def splitter(verb: str) -> re.Pattern[str]:
 
 
 def clauses(text: str, between: re.Pattern[str]) -> Iterator[str]:
-    """The orders in a masked text, in turn, bare of courtesies; questions and refusals left out."""
+    """The orders in a masked text, in turn, bare of courtesies; questions are left out.
+
+    A refusal stays, and orders nothing: it does not begin with a verb.
+    """
     for sentence in _SENTENCE.findall(text):
         if is_question(sentence):
             continue
         for clause in between.split(sentence):
-            order = without_courtesy(clause).strip(" \t,.!?;:")
-            if order and not _REFUSAL.match(order):
-                yield order
+            yield without_courtesy(clause).strip(" \t,.!?;:")
 
 
 def is_question(sentence: str) -> bool:

@@ -186,6 +186,11 @@ def test_it_is_the_thread_spoken_of_before() -> None:
     assert actions(planned) == [append("Log", "x"), send("ops", "y"), archive("Log")]
 
 
+def test_a_request_without_words_is_answered() -> None:
+    picture = {"type": "image", "source": {}}
+    assert plan_of({"role": "user", "content": [picture]}).calls == ()
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "unit",

@@ -115,6 +115,12 @@ def test_nothing_is_done_when_nothing_was_found(words: str) -> None:
     assert "nothing more to do" in second.text
 
 
+def test_a_place_beyond_what_was_found_is_nothing() -> None:
+    ask = request_of("Search for threads about rent and archive the third one")
+    first = plan_of(ask)
+    assert plan_of(ask, *round_of(first, found("A"))).calls == ()
+
+
 def test_a_created_thread_is_used_in_the_round_after_by_its_id() -> None:
     ask = request_of('Create a thread called "Trip" and append "Rome" to it')
     first = plan_of(ask)
