@@ -138,16 +138,16 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
     def __init__(self, identity: StandInIdentity) -> None:
         self._identity = identity
 
-    async def GetKeySet(self, _request: Any, _context: Any) -> Any:  # noqa: N802
+    async def GetKeySet(self, _request: Any, _context: Any) -> Any:
         return token_service_pb2.GetKeySetResponse(jwks=await self._identity.key_set())
 
-    async def IssueServiceToken(self, request: Any, _context: Any) -> Any:  # noqa: N802
+    async def IssueServiceToken(self, request: Any, _context: Any) -> Any:
         name = jwt.decode(request.assertion, options={"verify_signature": False})["sub"]
         return token_service_pb2.IssueServiceTokenResponse(
             service_token=self._identity.service(name)
         )
 
-    async def RenewDelegation(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def RenewDelegation(self, request: Any, context: Any) -> Any:
         claims = jwt.decode(request.delegation_token, options={"verify_signature": False})
         if claims["delegation"] in self._identity.ended_delegations:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the delegation has ended")
@@ -165,7 +165,7 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
     def __init__(self, identity: StandInIdentity) -> None:
         self._identity = identity
 
-    async def CheckEligibility(self, request: Any, _context: Any) -> Any:  # noqa: N802
+    async def CheckEligibility(self, request: Any, _context: Any) -> Any:
         self._identity.eligibility_asked.append(request)
         answer = eligibility_service_pb2.CheckEligibilityResponse()
         for voter in request.voters:

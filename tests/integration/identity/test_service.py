@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import grpc
 import pytest
 
@@ -11,7 +12,9 @@ from chenu.events.v1.source_service_pb2 import GetBundleRequest
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from chenu.identity.v1.auth_service_pb2 import GetMeRequest, LoginRequest
 from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest
-from kernel.migration import check
+from deploy.local.postgres_server import PostgresServer
+from deploy.postgres.roles import SERVICE, database_url
+from kernel.migration import check, downgrade, upgrade
 from services.identity.demo import ensure_user
 from services.identity.sweeper import sweep
 from tests.integration.identity.conftest import PASSWORD, Identity, Someone, refusal
@@ -20,6 +23,29 @@ from tests.support.identity import bearer
 
 async def test_tables_and_migrations_agree(urls: Any) -> None:
     assert await check("identity", urls.admin) == []
+
+
+async def test_the_schema_goes_down_and_comes_up_again(
+    urls: Any, admin: Any, postgres_server: PostgresServer
+) -> None:
+    await admin.execute("CREATE DATABASE identity_downgrade_test")
+    other = database_url(postgres_server.admin_url, "identity_downgrade_test")
+    connection = await asyncpg.connect(other)
+    async with connection.transaction():
+        await connection.execute(
+            SERVICE.format(service="identity", database="identity_downgrade_test")
+        )
+    for _ in range(2):
+        await upgrade("identity", other)
+        assert await check("identity", other) == []
+        await downgrade("identity", other, "base")
+    left = await connection.fetch(
+        "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'identity'::regnamespace"
+        " UNION SELECT relname FROM pg_class WHERE relnamespace = 'identity'::regnamespace"
+        " AND relkind = 'r'"
+    )
+    await connection.close()
+    assert [row["name"] for row in left] == ["alembic_version"]
 
 
 async def test_the_demo_user_is_registered_once_and_logged_in_afterwards(
