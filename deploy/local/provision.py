@@ -1,4 +1,4 @@
-"""What a local stack needs before its services start: secrets, keys, schemas, and their environment."""
+"""What a local stack needs before its services start: keys, roles, schemas, their environment."""
 
 import asyncio
 import json
@@ -10,58 +10,28 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.backends import Backends
+from deploy.local.errors import BackendError
+from deploy.local.ports import Ports
 from deploy.local.secret_file import write_secret
-from deploy.local.server import HOST, free_port
+from deploy.local.server import HOST
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
 from services.audit.keys import open_log_key
 from services.audit.settings import AuditSettings
 from services.identity.service_keys import make_service_key
 
-FLEET: Final = (*SERVICES, "gateway")
-DEFAULT_PORTS: Final = {
-    "identity": 50050,
-    "threads": 50051,
-    "governance": 50052,
-    "audit": 50053,
-    "nova": 50054,
-    "llm": 50055,
-    "courier": 50057,
-    "gateway": 8080,
-}
-# Behind a first port: the services in their usual order, the gateway, what lies beneath them.
-_OFFSETS: Final = {name: port - 50050 for name, port in DEFAULT_PORTS.items()} | {
-    "gateway": 8,
-    "simulator": 9,
-    "postgres": 10,
-    "nats": 11,
-}
 ANTHROPIC: Final = "https://api.anthropic.com"
+ANTHROPIC_KEY: Final = "ANTHROPIC_API_KEY"
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where everything listens."""
+class KeyMissing(BackendError):
+    """Claude was asked for, and there is no key to ask with."""
 
-    services: Mapping[str, int]
-    simulator: int
-    postgres: int
-    nats: int
-
-    @classmethod
-    def choose(cls, first: int | None) -> "Ports":
-        """The usual ports, with free ones beneath; or twelve in a row from `first`."""
-        if first is None:
-            return cls(DEFAULT_PORTS, free_port(), free_port(), free_port())
-        ports = {name: first + offset for name, offset in _OFFSETS.items()}
-        services = {name: ports[name] for name in FLEET}
-        return cls(services, ports["simulator"], ports["postgres"], ports["nats"])
-
-    @classmethod
-    def free(cls) -> "Ports":
-        """Free ones throughout, for tests."""
-        services = {name: free_port() for name in FLEET}
-        return cls(services, free_port(), free_port(), free_port())
+    def __init__(self) -> None:
+        super().__init__(
+            f"--live needs a key for Claude: set {ANTHROPIC_KEY}, or leave --live out to use the"
+            " model simulator."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +48,22 @@ class Choices:
 
 def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -> dict[str, str]:
     """Make what is missing and bring every schema up to date; returns the fleet's environment."""
+    if choices.live and not os.environ.get(ANTHROPIC_KEY):
+        raise KeyMissing
     keys = state / "keys"
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for service in FLEET:
+    for service in ports.services:
         make_service_key(keys, service)
-    log_key = open_log_key(keys / "log.pem", keys / "log.vkey", AuditSettings().origin)
+    origin = AuditSettings.model_fields["origin"].default  # not from the shell's environment
+    log_key = open_log_key(keys / "log.pem", keys / "log.vkey", origin)
     pin = state / "log.vkey"
     if not pin.exists():  # what a verifier trusts is written down once, when the log begins
         pin.write_text(f"{log_key.verifier_key}\n")
     passwords = _passwords(state / "passwords.json")
     asyncio.run(_schemas(backends.postgres.admin_url, passwords))
-    return _environment(keys, backends, ports, choices, passwords)
+    environment = _environment(keys, backends, ports, choices, passwords)
+    write_secret(state / "environment.json", json.dumps(environment, indent=2) + "\n")
+    return environment
 
 
 def _passwords(path: Path) -> dict[str, str]:
@@ -109,14 +84,19 @@ def _environment(
     keys: Path, backends: Backends, ports: Ports, choices: Choices, passwords: Mapping[str, str]
 ) -> dict[str, str]:
     # Made from nothing: what the shell holds must not choose a model, a host or a key.
+    gateway = f"http://{HOST}:{ports.services['gateway']}"
     environment = {
         "PATH": os.defpath,
         "LC_ALL": "C.UTF-8",
+        "PYTHONSAFEPATH": "1",
         "CHENU_ENVIRONMENT": "development",
-        "CHENU_KEYS_DIR": str(keys),
+        "CHENU_KEYS_DIR": str(keys.absolute()),
         "CHENU_NATS_URL": backends.nats.url,
+        # Nobody balances load here: a stopping service need not wait until others have noticed.
+        "CHENU_DRAIN_SECONDS": "0",
+        "CHENU_GRACE_SECONDS": "3",
         "CHENU_COURIER_ALLOWED_PRIVATE": json.dumps(list(choices.allow_private)),
-        "CHENU_GOVERNANCE_REVIEW_URL": f"http://{HOST}:{ports.services['gateway']}",
+        "CHENU_GOVERNANCE_REVIEW_URI": f"{gateway}/api/v2/checkpoints/{{checkpoint_id}}",
         **_model(ports, choices),
     }
     for service, port in ports.services.items():
@@ -134,7 +114,7 @@ def _model(ports: Ports, choices: Choices) -> dict[str, str]:
     if choices.live:
         return {
             "CHENU_LLM_ANTHROPIC_URL": ANTHROPIC,
-            "CHENU_LLM_ANTHROPIC_API_KEY": os.environ["ANTHROPIC_API_KEY"],
+            "CHENU_LLM_ANTHROPIC_API_KEY": os.environ[ANTHROPIC_KEY],
         }
     host = f"{HOST}:{ports.simulator}"
     return {

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,10 +95,11 @@ class Server(ABC):
                 refuse_taken_port(self.name, self.port)
                 self._spawn(self.prepare(), lock, detached)
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Returns when it does its work; raises what its last words mean when it ended instead."""
         end = time.monotonic() + self.start_seconds
         while not self.ready():
+            meanwhile()
             if self._ended() or time.monotonic() > end:
                 self.kill()
                 raise self.failure(self._said())

@@ -13,13 +13,15 @@ import grpc
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from deploy.local.backends import Backends
 from deploy.local.errors import BackendError
+from deploy.local.ports import Ports
 from deploy.local.processes import GatewayProcess, ServiceProcess, SimulatorProcess
-from deploy.local.provision import Choices, Ports, provision
+from deploy.local.provision import Choices, provision
 from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST, Server
 from services.identity.demo import ensure_user
 
 DEMO_EMAIL: Final = "demo@chenu.example"
+LONGEST_PAUSE: Final = 30.0
 Say = Callable[[str], None]
 
 
@@ -30,6 +32,7 @@ class Stack:
         self._state, self._ports, self._choices, self._say = state, ports, choices, say
         self._backends = Backends(state, postgres_port=ports.postgres, nats_port=ports.nats)
         self._processes: list[Server] = []
+        self._ended: dict[str, tuple[int, float]] = {}
 
     @property
     def endpoints(self) -> Path:
@@ -39,18 +42,17 @@ class Stack:
     def start(self) -> None:
         """Start everything, or nothing; BackendError says what to do about a failure."""
         self.endpoints.unlink(missing_ok=True)
-        self._say("PostgreSQL and NATS")
-        self._backends.start()
+        self._say("starting PostgreSQL and NATS")
         try:
+            self._backends.start()
             self._say("keys, roles, schemas")
             environment = provision(self._state, self._backends, self._ports, self._choices)
             self._processes = self._make_processes(environment)
-            self._say("services")
+            self._say(f"starting {', '.join(process.name for process in self._processes)}")
             for process in self._processes:
                 process.begin()
             for process in self._processes:
                 process.wait_until_ready()
-            self._say("the demo user")
             self._write_endpoints()
         except BaseException:
             self.stop()
@@ -61,9 +63,8 @@ class Stack:
         while not stopping():
             for server in (self._backends.postgres, self._backends.nats, *self._processes):
                 if not server.running() and not stopping():
-                    self._say(f"{server.name} has ended; starting it again")
                     self._start_again(server)
-            time.sleep(0.3)
+            time.sleep(0.2)
 
     def stop(self) -> None:
         """Stop everything, the services before what they stand on."""
@@ -75,6 +76,13 @@ class Stack:
         self._backends.stop()
 
     def _start_again(self, server: Server) -> None:
+        """At once the first time, ever less often where it keeps ending."""
+        times, last = self._ended.get(server.name, (0, 0.0))
+        times = 0 if time.monotonic() > last + 2 * LONGEST_PAUSE else times
+        if time.monotonic() < last + min(0.5 * (2**times - 1), LONGEST_PAUSE):
+            return
+        self._ended[server.name] = times + 1, time.monotonic()
+        self._say(f"{server.name} has ended; starting it again")
         try:
             server.begin()
         except BackendError as problem:
@@ -92,21 +100,21 @@ class Stack:
     def _write_endpoints(self) -> None:
         services = self._ports.services
         addresses = {name: f"{HOST}:{port}" for name, port in services.items()}
-        user = self._demo_user(addresses["identity"])
         document = addresses | {
             "gateway": f"http://{HOST}:{services['gateway']}",
-            "demo_user": user,
-            "model": "claude" if self._choices.live else "simulator",
+            "demo_user": self._demo_user(addresses["identity"]),
         }
         write_secret(self.endpoints, json.dumps(document, indent=2) + "\n")
 
     def _demo_user(self, identity: str) -> dict[str, str]:
+        """The demo user, who is registered when the stack is made."""
         path = self._state / "demo_user.json"
         if not path.exists():
+            self._say("the demo user")
             made = {"email": DEMO_EMAIL, "password": f"{secrets.token_urlsafe(12)}-a1"}
+            asyncio.run(_ensure_user(identity, made))
             write_secret(path, json.dumps(made))
         user: dict[str, str] = json.loads(path.read_text())
-        asyncio.run(_ensure_user(identity, user))
         return user
 
 

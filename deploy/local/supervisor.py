@@ -1,70 +1,87 @@
-"""A stack as one process: in the foreground until Ctrl-C, or detached until it is asked to stop."""
+"""A stack as one process of its own, which `chenu up` starts, follows and stops."""
 
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NoReturn
 
-from deploy.local.errors import BackendError, StartFailed
-from deploy.local.provision import Choices, Ports
+from deploy.local.account import ENVIRONMENT
+from deploy.local.errors import BackendError, explained
+from deploy.local.ports import Ports
+from deploy.local.provision import ANTHROPIC_KEY, Choices
+from deploy.local.secret_file import write_secret
 from deploy.local.server import Command, Server
-from deploy.local.stack import Say, Stack
+from deploy.local.stack import Stack
 
-
-def run(state: Path, ports_from: int | None, choices: Choices, say: Say, ready: Say) -> None:
-    """Start a stack and watch over it until SIGINT or SIGTERM; `ready` is told when it stands."""
-    stopping: list[int] = []
-    stack = Stack(state, Ports.choose(ports_from), choices, say)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda n, _: stopping.append(n))
-    stack.start()
-    try:
-        ready(str(stack.endpoints))
-        stack.watch(lambda: bool(stopping))
-    finally:
-        say("stopping")
-        stack.stop()
+PROBLEM: Final = "problem: "
+READY: Final = "ready"
 
 
 class Supervisor(Server):
-    """A detached stack: found again, and stopped, by its state folder."""
+    """The process that watches over a stack; found again, and stopped, by its state folder."""
 
     name = "CHE·NU"
     stop_signals = (signal.SIGTERM,)
-    start_seconds = 120
+    start_seconds = 180
 
-    def __init__(self, state: Path, ports_from: int | None, choices: Choices) -> None:
+    def __init__(
+        self, state: Path, ports_from: int | None = None, choices: Choices | None = None
+    ) -> None:
         super().__init__(state / "run" / "supervisor", state / "logs" / "supervisor.log")
-        self._state, self._ports_from, self._choices = state.absolute(), ports_from, choices
+        self._state, self._ports_from = state.absolute(), ports_from
+        self._choices = choices or Choices()
+        # The model's key travels in the environment: an argument would stand in process lists.
+        key = {ANTHROPIC_KEY: os.environ.get(ANTHROPIC_KEY, "")} if self._choices.live else {}
+        self.environment = {**ENVIRONMENT, "LC_ALL": "C.UTF-8", **key}
 
     def prepare(self) -> Command:
-        """The old endpoints must not be taken for the new ones."""
+        """What was ready in an earlier life must not be taken for ready now."""
         (self._state / "endpoints.json").unlink(missing_ok=True)
-        given = {
-            "state": str(self._state),
-            "ports_from": self._ports_from,
-            "choices": asdict(self._choices),
-        }
-        return Command([sys.executable, "-m", "deploy.local.supervisor", json.dumps(given)])
+        given = {"ports_from": self._ports_from, "choices": asdict(self._choices)}
+        write_secret(self.folder / "given.json", json.dumps(given))
+        arguments = [sys.executable, "-m", "deploy.local.supervisor", str(self._state)]
+        return Command(arguments)
 
     def ready(self) -> bool:
         """Whether the stack has written where everything is."""
         return (self._state / "endpoints.json").exists()
 
     def failure(self, said: str) -> BackendError:
-        """What the stack said last, which tells what to do."""
-        return StartFailed(self.name, self.log, said.rpartition("problem: ")[2] or said)
+        """What the stack itself said, which tells what to do."""
+        _, problem, words = said.rpartition(PROBLEM)
+        return BackendError(words.strip()) if problem else super().failure(said)
 
 
 def main() -> None:
-    """`python -m deploy.local.supervisor JSON`: what a detached stack runs."""
-    given: dict[str, Any] = json.loads(sys.argv[1])
+    """`python -m deploy.local.supervisor DIR`: run the stack that DIR/run/supervisor describes."""
+    state = Path(sys.argv[1])
+    given: dict[str, Any] = json.loads((state / "run" / "supervisor" / "given.json").read_text())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    stack = Stack(state, Ports.choose(given["ports_from"]), Choices(**given["choices"]), _tell)
     try:
-        run(Path(given["state"]), given["ports_from"], Choices(**given["choices"]), _tell, _tell)
+        with explained(state):
+            stack.start()
     except BackendError as problem:
-        sys.exit(f"problem: {problem}")
+        sys.exit(f"{PROBLEM}{problem}")
+    except KeyboardInterrupt:
+        return
+    try:
+        _tell(READY)
+        stack.watch(lambda: False)
+    except KeyboardInterrupt:
+        _tell("stopping")
+    finally:
+        stack.stop()
+
+
+def _stop(*_: object) -> NoReturn:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # stopping is not to be interrupted in its turn
+    raise KeyboardInterrupt
 
 
 def _tell(words: str) -> None:

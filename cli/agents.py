@@ -1,0 +1,142 @@
+"""`chenu agents …`: who may act for you, and never decide for you."""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from chenu.identity.v1.agent_pb2 import Agent
+from chenu.identity.v1.agent_service_pb2 import (
+    FireAgentRequest,
+    HireAgentRequest,
+    HireAgentResponse,
+    ListAgentsRequest,
+)
+from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
+from chenu.identity.v1.token_service_pb2 import IssueAgentTokenRequest
+from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
+from cli.command import command
+from cli.connection import Connection
+from cli.here import Here, as_json
+from cli.identifiers import every, resolve
+from cli.problems import UsageProblem
+from cli.rendering import ago, facts, one_line, safe, short, table, when
+
+SECRET_VARIABLE = "CHENU_AGENT_SECRET"  # noqa: S105 - the name of a variable
+Which = Annotated[str, typer.Argument(metavar="AGENT", help="Its name, its id, an end of it.")]
+
+
+async def agent_id(connection: Connection, typed: str) -> str:
+    """The id of the agent that was meant."""
+    stub = connection.stub(AgentServiceStub)
+    request = ListAgentsRequest(page_size=200)
+    known = every(stub.ListAgents, request, "agents", lambda one: str(one.display_name))
+    return await resolve(typed, "agent", known, by_name=True)
+
+
+async def hire_agent(connection: Connection, name: str) -> HireAgentResponse:
+    """Hire an agent; the answer holds its secret, this once."""
+    request = HireAgentRequest(display_name=name, request_id=str(uuid4()))
+    return await connection.stub(AgentServiceStub).HireAgent(request)
+
+
+async def agent_token(connection: Connection, identifier: str, secret: str) -> str:
+    """An access token of an agent."""
+    stub = connection.stub(TokenServiceStub, token="")
+    request = IssueAgentTokenRequest(agent_id=identifier, secret=secret)
+    return (await stub.IssueAgentToken(request)).access_token
+
+
+async def hire(here: Here, name: Annotated[str, typer.Argument(help="What you call it.")]) -> None:
+    """Hire an agent for your identity; its secret is shown this once.
+
+    It can ask governance and be blocked by it; it can never approve anything.
+    """
+    here.show(await hire_agent(here.connection, name), _hired)
+
+
+async def fire(here: Here, which: Which) -> None:
+    """Fire an agent: it gets no token any more, and Nova stops working for it."""
+    request = FireAgentRequest(agent_id=await agent_id(here.connection, which))
+    answer = await here.connection.stub(AgentServiceStub).FireAgent(request)
+    here.show(answer, lambda fired: _facts(fired.agent))
+
+
+async def list_agents(here: Here) -> None:
+    """List your agents by name."""
+    answer = await here.connection.stub(AgentServiceStub).ListAgents(
+        ListAgentsRequest(page_size=200)
+    )
+    here.show(answer, lambda found: agents_table(found.agents))
+
+
+async def token(here: Here, which: Which) -> None:
+    """Print an access token of an agent; its secret is read from CHENU_AGENT_SECRET or asked for.
+
+    [bold]CHENU_AGENT_SECRET=… chenu agents token Filer[/bold]
+    """
+    secret = os.environ.get(SECRET_VARIABLE, "")
+    if not secret:
+        if not sys.stdin.isatty():
+            raise UsageProblem(f"the agent's secret is needed: set {SECRET_VARIABLE}")
+        secret = typer.prompt("The agent's secret", hide_input=True)
+    stub = here.connection.stub(TokenServiceStub, token="")
+    answer = await stub.IssueAgentToken(
+        IssueAgentTokenRequest(agent_id=await agent_id(here.connection, which), secret=secret)
+    )
+    if here.json:
+        here.write(as_json(answer))
+    else:
+        sys.stdout.write(answer.access_token + "\n")
+
+
+def agents_table(agents: Iterable[Agent]) -> RenderableType:
+    """Agents, one line each."""
+    return table(
+        ("agent", "name", "identity", "hired", "fired"),
+        (
+            (
+                short(one.agent_id),
+                one_line(one.display_name, 40),
+                short(one.identity_id),
+                ago(one.create_time),
+                ago(one.fire_time),
+            )
+            for one in agents
+        ),
+        empty="No agents. Hire one: chenu agents hire NAME",
+    )
+
+
+def _facts(agent: Agent) -> RenderableType:
+    return facts(
+        (
+            ("agent", agent.agent_id),
+            ("name", safe(agent.display_name)),
+            ("for identity", agent.identity_id),
+            ("hired", when(agent.create_time)),
+            ("fired", when(agent.fire_time)),
+        )
+    )
+
+
+def _hired(answer: HireAgentResponse) -> RenderableType:
+    if not answer.secret:
+        return _facts(answer.agent)
+    words = "Keep the secret now, it is not shown again:"
+    return Group(_facts(answer.agent), Text(words, style="yellow"), Text(answer.secret))
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add them to the application."""
+    group = typer.Typer(no_args_is_help=True, help="Who may act for you.")
+    command(group, "list")(list_agents)
+    command(group, "hire")(hire)
+    command(group, "fire")(fire)
+    command(group, "token")(token)
+    app.add_typer(group, name="agents", rich_help_panel="Things")

@@ -1,0 +1,215 @@
+"""`chenu audit list|verify|proof`: what happened, and the proof that nobody changed it since."""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from chenu.audit.v1.entry_pb2 import Entry
+from chenu.audit.v1.entry_service_pb2 import GetEntryRequest, ListEntriesRequest
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
+from cli.command import command
+from cli.here import Here, as_json
+from cli.log_verification import Verification, pinned_keys, verify_log
+from cli.problems import FAILED, OK
+from cli.rendering import facts, one_line, safe, table, when, word
+from cli.words import AUDIT_ACTIONS, listed, number
+from kernel.receipts import ReceiptInvalid, check_inclusion, leaf_hash, open_tree_head
+
+UNPINNED: Final = 3
+
+
+async def list_entries(
+    here: Here,
+    *,
+    resource: Annotated[str, typer.Option(help='Only this resource: "thread/<id>".')] = "",
+    actor: Annotated[str, typer.Option(help="Only by this person, agent or service.")] = "",
+    sphere: Annotated[str, typer.Option(help="Only in this sphere.")] = "",
+    action: Annotated[str, typer.Option(help=f"Only these: {listed(AUDIT_ACTIONS)}.")] = "",
+    run: Annotated[str, typer.Option(help="Only the records of this run (its whole id).")] = "",
+    request: Annotated[str, typer.Option(help="Only the records of this request id.")] = "",
+    violations: Annotated[
+        bool, typer.Option("--violations", help="Only what crossed a boundary.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+) -> None:
+    """List records, the latest first. That you read them is recorded too.
+
+    [bold]chenu audit list --action delete[/bold]
+    [bold]chenu audit list --resource thread/0199… --output json[/bold]
+    """
+    answer = await here.connection.stub(EntryServiceStub).ListEntries(
+        ListEntriesRequest(
+            page_size=limit,
+            resource=resource,
+            actor=actor,
+            sphere=sphere,
+            action=number(AUDIT_ACTIONS, action, "--action"),  # type: ignore[arg-type]
+            stream=f"run/{run}" if run else "",
+            request_id=request,
+            violations=violations,
+            include_total=True,
+        )
+    )
+    here.show(answer, lambda found: entries_table(found.entries))
+    here.tell(f"{len(answer.entries)} of {answer.total_size}")
+
+
+async def verify(here: Here) -> int:
+    """Check the whole log yourself, from the key that was pinned when the stack was made.
+
+    Exit codes: 0 verified by the pinned key · 1 tampering · 3 consistent, but no key was pinned.
+    """
+    told = here.errors.status("checking …") if here.errors.is_terminal and not here.json else None
+
+    def progress(what: str, count: int, total: int) -> None:
+        if told is not None:
+            told.update(f"{what}: {count} of {total or count}")
+
+    if told is not None:
+        told.start()
+    try:
+        done = await verify_log(here.connection, here.state, progress)
+    finally:
+        if told is not None:
+            told.stop()
+    if here.json:
+        here.write(_document(done))
+    here.tell(verification_view(done))
+    if done.problems:
+        return FAILED
+    return OK if done.pinned else UNPINNED
+
+
+async def proof(
+    here: Here,
+    index: Annotated[int, typer.Argument(min=0, help="The record's place in the log.")],
+) -> int:
+    """Show one record with the path that proves its place in the signed log, and check it here."""
+    entry = (
+        await here.connection.stub(EntryServiceStub).GetEntry(GetEntryRequest(index=index))
+    ).entry
+    log = here.connection.stub(LogServiceStub)
+    head = await log.GetTreeHead(GetTreeHeadRequest())
+    answer = await log.GetInclusionProof(GetInclusionProofRequest(index=index, tree_size=head.size))
+    wrong = ""
+    try:
+        keys = pinned_keys(here.state.pinned_key)
+        root = open_tree_head(head.tree_head, keys).root if keys else head.root
+        check_inclusion(index, answer.tree_size, leaf_hash(entry.leaf), answer.path, root)
+    except ReceiptInvalid as error:
+        wrong = str(error)
+    if here.json:
+        here.write(as_json(answer) | {"entry": as_json(entry), "wrong": wrong})
+    here.tell(entry_view(entry))
+    for sibling in answer.path:
+        here.tell(f"  {sibling.hex()}")
+    here.tell(f"✗ {wrong}" if wrong else f"✓ it is in the signed log of {answer.tree_size} records")
+    return FAILED if wrong else OK
+
+
+def entries_table(entries: Iterable[Entry]) -> RenderableType:
+    """Records, one line each."""
+    return table(
+        ("no.", "when", "what", "subject", "by", "outcome", "reason"),
+        (
+            (
+                one.index,
+                when(one.event.time),
+                one.event.type.removeprefix("chenu."),
+                one_line(one.event.subject, 60),
+                _actor(one),
+                _outcome(one),
+                safe(one.event.data.reason),
+            )
+            for one in entries
+        ),
+        empty="No records.",
+    )
+
+
+def entry_view(entry: Entry) -> RenderableType:
+    """All of a record."""
+    event, data = entry.event, entry.event.data
+    details = ((name, safe(value)) for name, value in sorted(data.details.items()))
+    return facts(
+        (
+            ("place in the log", entry.index),
+            ("what", event.type),
+            ("action", word(data, "action")),
+            ("subject", safe(event.subject)),
+            ("when", when(event.time)),
+            ("by", _actor(entry)),
+            ("method", data.method),
+            ("outcome", _outcome(entry)),
+            ("reason", data.reason),
+            ("sphere", data.sphere),
+            ("request", data.request_id),
+            ("stream", f"{data.stream} @ {data.version}" if data.stream else ""),
+            *details,
+            ("leaf hash", entry.leaf_hash.hex()),
+        )
+    )
+
+
+def verification_view(done: Verification) -> RenderableType:
+    """The headline first, then what it rests on."""
+    if done.problems:
+        headline = Text("TAMPERED: this log is not what its key signed", style="bold red")
+    elif done.pinned:
+        headline = Text("VERIFIED by the key that was pinned when the stack was made", "bold green")
+    else:
+        words = "CONSISTENT, but not verified: no key was pinned, the log vouches for itself"
+        headline = Text(words, style="bold yellow")
+    return Group(
+        headline,
+        *(Text(f"✗ {problem}", style="red") for problem in done.problems),
+        facts(
+            (
+                ("records in the log", done.size),
+                ("leaf hashes checked", done.hashes),
+                ("own records checked", done.entries),
+                ("root", done.root.hex()),
+                ("key", done.key),
+            )
+        ),
+    )
+
+
+def _document(done: Verification) -> dict[str, object]:
+    return {
+        "verified": done.verified and done.pinned,
+        "pinned": done.pinned,
+        "problems": done.problems,
+        "size": str(done.size),
+        "root": done.root.hex(),
+        "leaf_hashes_checked": str(done.hashes),
+        "entries_checked": str(done.entries),
+        "key": done.key,
+    }
+
+
+def _actor(entry: Entry) -> str:
+    actor = entry.event.data.actor
+    who = actor.agent or actor.person or actor.service
+    through = f" via {actor.service}" if actor.service and who != actor.service else ""
+    return f"{actor.kind} {who[-8:] if len(who) == 36 else who}{through}".strip()
+
+
+def _outcome(entry: Entry) -> Text:
+    outcome = entry.event.data.outcome
+    words = f"{outcome} (violation)" if entry.violation else outcome
+    return Text(words, style="" if outcome == "OK" else "red")
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add them to the application."""
+    group = typer.Typer(no_args_is_help=True, help="What happened, and the proof of it.")
+    command(group, "list")(list_entries)
+    command(group, "verify")(verify)
+    command(group, "proof")(proof)
+    app.add_typer(group, name="audit", rich_help_panel="Trusting")

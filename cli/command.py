@@ -1,0 +1,96 @@
+"""How a function becomes a command: `--state` and `--output` added, failures told in words.
+
+    @command(app, "inbox")
+    async def inbox(here: Here, everything: Annotated[bool, typer.Option("--all")] = False) -> None:
+
+It may return an exit code, and stays callable as it is.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import grpc
+import typer
+
+from cli.here import Here, Output
+from cli.problems import INTERRUPTED, Problem, problem_of
+
+DEFAULT_STATE: Final = Path(".chenu")
+Function = TypeVar("Function", bound=Callable[..., Any])
+EVERYWHERE: Final = "Everywhere"
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state",
+        metavar="DIR",
+        help="The folder of the stack (CHENU_STATE, else .chenu).",
+        show_default=False,
+        rich_help_panel=EVERYWHERE,
+    ),
+]
+OutputOption = Annotated[
+    Output | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="A table for people, or protobuf JSON for programs.",
+        show_default=False,
+        rich_help_panel=EVERYWHERE,
+    ),
+]
+
+
+def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function], Function]:
+    """Register a function that takes a Here first."""
+
+    def register(function: Function) -> Function:
+        def invoke(**given: Any) -> None:
+            context: typer.Context = given.pop("context")
+            state, output = given.pop("state"), given.pop("output")
+            above: dict[str, Any] = context.find_root().obj or {}
+            here = Here(
+                state or above.get("state") or DEFAULT_STATE,
+                output or above.get("output") or Output.TABLE,
+            )
+            raise typer.Exit(perform(here, partial(function, here, **given)))
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        parameters = [
+            _parameter("context", typer.Context, inspect.Parameter.empty),
+            *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+            _parameter("state", StateOption, None),
+            _parameter("output", OutputOption, None),
+        ]
+        invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        invoke.__annotations__ = {}
+        # A paragraph after a backspace keeps its lines: the examples.
+        text = inspect.getdoc(function) or ""
+        invoke.__doc__ = text.replace("\n\n[bold]", "\n\n\b\n[bold]")
+        app.command(name, **settings)(invoke)
+        return function
+
+    return register
+
+
+def perform(here: Here, work: "partial[Any]") -> int:
+    """Do it; returns the exit code. Every failure is explained on the way."""
+    try:
+        code = here.run(work) if inspect.iscoroutinefunction(work.func) else work()
+    except Problem as problem:
+        here.explain(problem)
+        return problem.exit_code
+    except grpc.aio.AioRpcError as error:
+        told = problem_of(error)
+        here.explain(told)
+        return told.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return int(code or 0)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, annotation=annotation, default=default)

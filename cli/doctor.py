@@ -1,0 +1,7 @@
+"""Placeholder."""
+
+import typer
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Nothing yet."""

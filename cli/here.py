@@ -1,0 +1,106 @@
+"""What every command is handed: which stack, how to speak, and the connection."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console, RenderableType
+
+from cli.connection import Connection
+from cli.problems import Problem
+from cli.state import State
+
+PIPED_WIDTH: Final = 160
+M = TypeVar("M", bound=Message)
+
+
+class Output(StrEnum):
+    """How a command answers."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Here:
+    """The stack in `folder`, answered about in the form of `output`."""
+
+    def __init__(self, folder: Path, output: Output = Output.TABLE) -> None:
+        self.state, self.output = State(folder), output
+        self.console, self.errors = _console(), _console(stderr=True)
+
+    @property
+    def json(self) -> bool:
+        """Whether programs read what is printed."""
+        return self.output is Output.JSON
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Calls to this stack, as the person who is logged in."""
+        return Connection(self.state)
+
+    def show(self, answer: M, render: Callable[[M], RenderableType]) -> None:
+        """Print an answer: its protobuf JSON, or what `render` makes of it."""
+        if self.json:
+            self.write(as_json(answer))
+        else:
+            self.tell(render(answer))
+
+    def write(self, document: Any, *, lines: bool = False) -> None:
+        """Print JSON; with `lines` on a line of its own, as a stream of answers is."""
+        indent = None if lines else 2
+        sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def tell(self, words: RenderableType) -> None:
+        """Say something to a person; programs do not see it."""
+        if not self.json:
+            self.console.print(words, markup=False, soft_wrap=isinstance(words, str))
+
+    def explain(self, problem: Problem) -> None:
+        """Print a failure on standard error."""
+        if self.json:
+            sys.stderr.write(json.dumps(problem.document(), indent=2, ensure_ascii=False) + "\n")
+            return
+        write = partial(self.errors.print, markup=False, soft_wrap=True)
+        headline = f"{problem.status}: {problem}" if problem.code else str(problem)
+        write(headline, style="bold red")
+        for field, description in problem.violations.items():
+            write(f"  {field}: {description}")
+        for name, value in problem.metadata.items():
+            if value not in str(problem):
+                write(f"  {name}: {value}", style="dim")
+        if problem.next_step:
+            write(f"  next: {problem.next_step}", style="yellow")
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """Run a command's coroutine, and close the connection after it."""
+
+        async def until_closed() -> Any:
+            try:
+                return await work()
+            finally:
+                if "connection" in self.__dict__:
+                    await self.connection.close()
+
+        return asyncio.run(until_closed())
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # Where nobody's window sets the width, a table should not fold ids as if it were narrow.
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+def as_json(answer: Message) -> dict[str, Any]:
+    """Protobuf JSON with the field names of the proto, defaults included."""
+    document: dict[str, Any] = MessageToDict(
+        answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return document

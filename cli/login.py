@@ -1,0 +1,186 @@
+"""`chenu login`, `logout`, `whoami`, `token`: who you are to the stack."""
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import grpc
+import typer
+from rich.console import RenderableType
+
+from chenu.identity.v1.auth_service_pb2 import (
+    GetMeRequest,
+    GetMeResponse,
+    LoginRequest,
+    LogoutRequest,
+    RegisterRequest,
+)
+from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
+from cli.checkpoint_lookup import checkpoint_id
+from cli.command import command
+from cli.connection import Connection
+from cli.here import Here
+from cli.problems import Problem, UsageProblem
+from cli.rendering import facts, safe
+from cli.session_file import Session
+
+PASSWORD_VARIABLE = "CHENU_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+class Audience(StrEnum):
+    """Whom a token is for."""
+
+    SERVICES = "services"
+    NOVA = "nova"
+    VOTE = "vote"
+
+
+async def log_in(connection: Connection, email: str, password: str) -> Session:
+    """Log in and keep the session in the state folder."""
+    auth = connection.stub(AuthServiceStub, token="")
+    answer = await auth.Login(LoginRequest(email=email, password=password))
+    return connection.credentials.begin(answer)
+
+
+async def register_person(
+    connection: Connection, email: str, password: str, display_name: str
+) -> Session:
+    """Make an account and keep its session."""
+    auth = connection.stub(AuthServiceStub, token="")
+    request = RegisterRequest(email=email, password=password, display_name=display_name)
+    return connection.credentials.begin(await auth.Register(request))
+
+
+async def login(
+    here: Here,
+    email: Annotated[str, typer.Option(help="Whose account; the demo user's if not given.")] = "",
+    password: Annotated[
+        str, typer.Option(help=f"Better: {PASSWORD_VARIABLE}, or be asked for it.")
+    ] = "",
+    register: Annotated[bool, typer.Option("--register", help="Make the account first.")] = False,
+    name: Annotated[str, typer.Option(help="With --register: what you are called.")] = "",
+) -> None:
+    """Log in; without --email as the stack's demo user.
+
+    The session is kept in DIR/session.json, readable by you alone. Access tokens are renewed by
+    themselves. Votes are bought with the session's secret, which no agent should be able to read.
+
+    [bold]chenu login[/bold]
+    [bold]chenu login --email ada@example.org[/bold]
+    [bold]chenu login --register --email ada@example.org --name Ada[/bold]
+    """
+    email, password = _credentials(here, email, password, register)
+    if register:
+        session = await register_person(here.connection, email, password, name or email)
+    else:
+        session = await log_in(here.connection, email, password)
+    if here.json:
+        here.write(_session_facts(session))
+    here.tell(f"Logged in as {safe(session.email)}, identity {safe(session.identity_name)}.")
+
+
+async def logout(
+    here: Here,
+    everywhere: Annotated[
+        bool, typer.Option("--all", help="End every session of yours, not just this one.")
+    ] = False,
+) -> None:
+    """End the session: its refresh tokens, vote tokens and delegations end with it."""
+    auth = here.connection.stub(AuthServiceStub)
+    try:
+        await auth.Logout(LogoutRequest(all_sessions=everywhere))
+    except Problem as problem:
+        if problem.code != grpc.StatusCode.UNAUTHENTICATED.name:
+            raise
+    finally:
+        here.connection.credentials.file.forget()
+    if here.json:
+        here.write({})
+    here.tell("Logged out.")
+
+
+async def whoami(here: Here) -> None:
+    """Show the person and the identity that you act as."""
+    answer = await here.connection.stub(AuthServiceStub).GetMe(GetMeRequest())
+    here.show(answer, me)
+
+
+async def token(
+    here: Here,
+    audience: Annotated[
+        Audience,
+        typer.Option("--for", help="services: all but nova · nova: a delegation · vote: one vote."),
+    ] = Audience.SERVICES,
+    checkpoint: Annotated[
+        str, typer.Option(help="With --for vote: the checkpoint to vote on.")
+    ] = "",
+    etag: Annotated[str, typer.Option(help="With --for vote: the digest of the view.")] = "",
+) -> None:
+    """Print a token, for grpcurl, buf curl or curl.
+
+    [bold]grpcurl -plaintext -H "authorization: Bearer $(chenu token)" 127.0.0.1:50051
+    chenu.threads.v1.ThreadService/ListThreads[/bold]
+    """
+    credentials = here.connection.credentials
+    if audience is Audience.VOTE:
+        if not (checkpoint and etag):
+            raise UsageProblem("a vote token is for one --checkpoint and one --etag")
+        made = await credentials.vote_token(await checkpoint_id(here.connection, checkpoint), etag)
+    elif audience is Audience.NOVA:
+        made = await credentials.delegation_token()
+    else:
+        made = await credentials.access_token()
+    if here.json:
+        here.write({"token": made, "for": audience.value})
+    else:
+        sys.stdout.write(made + "\n")
+
+
+def me(answer: GetMeResponse) -> RenderableType:
+    """Who the token stands for."""
+    user, identity = answer.user, answer.identity
+    return facts(
+        (
+            ("person", f"{safe(user.display_name)} <{safe(user.email)}>"),
+            ("person id", user.user_id),
+            ("identity", safe(identity.display_name)),
+            ("identity id", identity.identity_id),
+            ("tenant id", user.tenant_id),
+        )
+    )
+
+
+def _credentials(here: Here, email: str, password: str, register: bool) -> tuple[str, str]:
+    if not email:
+        if register or password:
+            raise UsageProblem("whose account? give --email")
+        demo = here.state.endpoints().get("demo_user")
+        if not demo:
+            raise UsageProblem("this stack has no demo user; give --email")
+        return demo["email"], demo["password"]
+    password = password or os.environ.get(PASSWORD_VARIABLE, "")
+    if not password:
+        if not sys.stdin.isatty():
+            raise UsageProblem(f"no password: set {PASSWORD_VARIABLE}, or log in at a terminal")
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=register)
+    return email, password
+
+
+def _session_facts(session: Session) -> dict[str, str]:
+    """What may be shown of a session: nothing that opens a door."""
+    return {
+        "email": session.email,
+        "user_id": session.user_id,
+        "tenant_id": session.tenant_id,
+        "identity_id": session.identity_id,
+    }
+
+
+def register_commands(app: typer.Typer) -> None:
+    """Add them to the application."""
+    panel = "You"
+    command(app, "login", rich_help_panel=panel)(login)
+    command(app, "logout", rich_help_panel=panel)(logout)
+    command(app, "whoami", rich_help_panel=panel)(whoami)
+    command(app, "token", rich_help_panel=panel)(token)

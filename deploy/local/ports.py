@@ -1,0 +1,58 @@
+"""Where everything of a local stack listens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.local.server import free_port
+
+DEFAULT_PORTS: Final = {
+    "identity": 50050,
+    "threads": 50051,
+    "governance": 50052,
+    "audit": 50053,
+    "nova": 50054,
+    "llm": 50055,
+    "courier": 50057,
+    "gateway": 8080,
+}
+# Behind a first port: the services in their usual order, the gateway, what lies beneath them.
+_OFFSETS: Final = {name: port - 50050 for name, port in DEFAULT_PORTS.items()} | {
+    "gateway": 8,
+    "simulator": 9,
+    "postgres": 10,
+    "nats": 11,
+}
+ROW: Final = len(_OFFSETS) + 1
+"""How many ports in a row a stack takes; spheres' one is kept free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The port of each part; 0 for PostgreSQL and NATS means any free one."""
+
+    services: Mapping[str, int]
+    simulator: int
+    postgres: int = 0
+    nats: int = 0
+
+    @classmethod
+    def choose(cls, first: int | None) -> "Ports":
+        """The usual ones (None), a row from `first`, or free ones throughout (0)."""
+        if first is None:
+            return cls(DEFAULT_PORTS, free_port())
+        if first == 0:
+            return cls.free()
+        ports = {name: first + offset for name, offset in _OFFSETS.items()}
+        services = {name: ports[name] for name in DEFAULT_PORTS}
+        return cls(services, ports["simulator"], ports["postgres"], ports["nats"])
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Free ones throughout, for tests and the demo."""
+        chosen: list[int] = []
+        while len(chosen) <= len(DEFAULT_PORTS):
+            port = free_port()
+            if port not in chosen:
+                chosen.append(port)
+        return cls(dict(zip(DEFAULT_PORTS, chosen, strict=False)), chosen[-1])
