@@ -60,14 +60,14 @@ _PENDING: Final = Statement(
     f"{_BRIEF} WHERE s.state = 'pending' ORDER BY c.create_time, c.checkpoint_id"
 )
 _CHANGED: Final = Statement(
-    f"{_BRIEF} WHERE c.changed >= pg_snapshot_xmin(CAST(:since AS pg_snapshot))"
-    " AND NOT pg_visible_in_snapshot(c.changed, CAST(:since AS pg_snapshot))"
+    f"{_BRIEF} WHERE c.changed >= pg_snapshot_xmin(CAST(CAST(:since AS text) AS pg_snapshot))"
+    " AND NOT pg_visible_in_snapshot(c.changed, CAST(CAST(:since AS text) AS pg_snapshot))"
     " ORDER BY c.create_time, c.checkpoint_id"
 )
 # A snapshot of the future is from another life of the database, before it was restored.
 _SNAPSHOT: Final = Statement(
     "SELECT pg_current_snapshot()::text AS now, pg_snapshot_xmax(pg_current_snapshot())"
-    " >= pg_snapshot_xmax(CAST(:since AS pg_snapshot)) AS known"
+    " >= pg_snapshot_xmax(CAST(CAST(:since AS text) AS pg_snapshot)) AS known"
 )
 _NEVER: Final = "1:1:"
 _LATEST: Final = {

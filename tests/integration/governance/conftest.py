@@ -123,3 +123,19 @@ async def permit_key_set(client: GovernanceClient) -> PermitKeys:
 
     answer = await client.authorization.GetPermitKeySet(GetPermitKeySetRequest())
     return permit_keys(json.loads(answer.jwks))
+
+
+@pytest.fixture
+async def app(urls: DatabaseUrls, service: Any) -> AsyncIterator[Any]:
+    """A connection of the role that serves, without the service."""
+    connection = await asyncpg.connect(urls.app)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def worker(urls: DatabaseUrls, service: Any) -> AsyncIterator[Any]:
+    """Likewise of the role that works without an identity."""
+    connection = await asyncpg.connect(urls.worker)
+    yield connection
+    await connection.close()

@@ -1,21 +1,18 @@
-"""Asking for actions: permits, blocks, refusals."""
+"""Asking for actions: permits and blocks."""
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
 
-from chenu.governance.v1.authorization_service_pb2 import ActionRequest, VerdictState
+from chenu.governance.v1.authorization_service_pb2 import VerdictState
 from chenu.governance.v1.decision_pb2 import Effect
-from chenu_gate.action import ActionKind, Target
+from chenu_gate.action import Target
 from chenu_gate.block import block_of
 from chenu_gate.permit import PermitKeys, verify
-from kernel.service import Service
 from tests.integration.governance.conftest import Events
-from tests.support.actions import an_action
 from tests.support.governance_client import (
     GovernanceClient,
     a_request,
@@ -24,7 +21,6 @@ from tests.support.governance_client import (
     principal,
 )
 from tests.support.identity import Person, StandInIdentity
-from tests.support.refusals import refused
 
 PERMITTED = VerdictState.VERDICT_STATE_PERMITTED
 BLOCKED = VerdictState.VERDICT_STATE_BLOCKED
@@ -98,19 +94,6 @@ async def test_a_plan_gets_a_verdict_for_each_action_in_its_order(
     assert len({verdict.decision.decision_id for verdict in verdicts}) == 4
 
 
-async def test_a_rule_that_forbids_is_named_in_the_refusal(
-    client: GovernanceClient, person: Person
-) -> None:
-    action = allowed(person, targets=(Target("tenant", str(uuid4())),))
-
-    info = await refused(
-        client.ask_one(person, action), grpc.StatusCode.PERMISSION_DENIED, "GOVERNANCE_DENIED"
-    )
-
-    assert info.metadata["rule"] == "identity_boundary"
-    assert info.metadata["revision"].startswith("sha256:")
-
-
 async def test_an_agent_may_ask_for_what_it_does_itself(
     client: GovernanceClient, identity: StandInIdentity, person: Person
 ) -> None:
@@ -123,27 +106,6 @@ async def test_an_agent_may_ask_for_what_it_does_itself(
     assert (as_agent.state, for_nova.state) == (PERMITTED, PERMITTED)
 
 
-@pytest.mark.parametrize("what", ["tenant", "person", "identity", "agent", "no agent"])
-async def test_nobody_asks_for_an_action_of_somebody_else(
-    client: GovernanceClient, identity: StandInIdentity, person: Person, what: str
-) -> None:
-    agent = str(uuid4())
-    fields = {
-        "tenant": person.tenant,
-        "person": person.person,
-        "identity": person.identity,
-        "agent": agent,
-    }
-    fields |= {"agent": ""} if what == "no agent" else {what: str(uuid4())}
-    action = an_action(kind=ActionKind.SEARCH, principal=type(principal(person))(**fields))
-
-    await refused(
-        client.ask(person, allowed(person), action, metadata=identity.as_nova(person, agent)),
-        grpc.StatusCode.PERMISSION_DENIED,
-        "PRINCIPAL_MISMATCH",
-    )
-
-
 async def test_asking_for_a_checkpoint_gates_what_the_rules_allow(
     client: GovernanceClient, person: Person
 ) -> None:
@@ -153,54 +115,6 @@ async def test_asking_for_a_checkpoint_gates_what_the_rules_allow(
     assert verdict.decision.rule == "requested_checkpoint"
 
 
-@pytest.mark.parametrize(
-    ("spoil", "cause"),
-    [
-        (lambda data: data + b" ", "NOT_CANONICAL"),
-        (lambda data: data.replace(b'"run"', b'"ran"'), "UNKNOWN_FIELD"),
-        (lambda data: data.replace(b'"notify":true', b'"notify":1.5'), "FLOAT"),
-        (lambda data: data.replace(b'"delete"', b'"obliterate"'), "BAD_VALUE"),
-        (lambda data: data[:-1], "NOT_JSON"),
-        (lambda data: b"\xff" + data, "NOT_UTF8"),
-        (lambda _: b"[" * 30_000, "TOO_DEEP"),
-        (lambda _: b"[]", "WRONG_TYPE"),
-    ],
-)
-async def test_bytes_that_are_no_canonical_action_are_refused_with_the_cause_and_the_place(
-    client: GovernanceClient, person: Person, spoil: Any, cause: str
-) -> None:
-    good = a_request(allowed(person))
-    bad = ActionRequest(action=spoil(gated(person).canonical()), request_id=str(uuid4()))
-
-    info = await refused(
-        client.ask(person, good, bad), grpc.StatusCode.INVALID_ARGUMENT, "ACTION_INVALID"
-    )
-
-    assert (info.metadata["cause"], info.metadata["index"]) == (cause, "1")
-    # Nothing of the plan was decided.
-    await refused(
-        client.found(person, good.request_id), grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN"
-    )
-
-
-async def test_what_breaks_the_contract_is_refused_with_the_name_of_the_field(
-    client: GovernanceClient, person: Person
-) -> None:
-    action = allowed(person)
-    too_long = ActionRequest(action=b"x" * 32_769, request_id=str(uuid4()))
-    for plan, field in (
-        ([action] * 33, "actions"),
-        ([too_long], "actions[0].action"),
-        ([a_request(action, request_id="1")], "actions[0].request_id"),
-        ([a_request(action, agent_words="x" * 4001)], "actions[0].agent_words"),
-        ([], "actions"),
-    ):
-        info = await refused(
-            client.ask(person, *plan), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"
-        )
-        assert info.metadata["fields"] == field
-
-
 async def test_a_plan_of_32_actions_that_all_wait_is_decided_at_once(
     client: GovernanceClient, person: Person
 ) -> None:
@@ -208,18 +122,6 @@ async def test_a_plan_of_32_actions_that_all_wait_is_decided_at_once(
 
     assert {verdict.state for verdict in verdicts} == {BLOCKED}
     assert len({verdict.checkpoint.checkpoint_id for verdict in verdicts}) == 32
-
-
-async def test_an_action_that_nobody_could_review_is_refused(
-    client: GovernanceClient, person: Person
-) -> None:
-    # The view writes the whole path beside each of the values.
-    endless = a_request(gated(person, arguments={"path" * 500: [0] * 5_000}))
-
-    info = await refused(
-        client.ask(person, endless), grpc.StatusCode.INVALID_ARGUMENT, "ACTION_INVALID"
-    )
-    assert info.metadata["cause"] == "VIEW_TOO_LARGE"
 
 
 @pytest.mark.parametrize("text", ["x" * 30_000, "\u202e" * 9_000, "é" * 15_000])
@@ -248,38 +150,6 @@ async def test_an_allowed_plan_asks_nothing_of_identity(
     await client.ask(person, allowed(person), allowed(person))
 
     assert not [r for r in identity.eligibility_asked if r.tenant_id == person.tenant]
-
-
-async def test_what_nobody_could_approve_is_refused_at_once_and_for_good(
-    client: GovernanceClient, identity: StandInIdentity, person: Person
-) -> None:
-    identity.not_eligible[person.person] = "DEACTIVATED"
-    request = a_request(gated(person))
-
-    (verdict,) = await client.ask(person, request)
-    identity.not_eligible.clear()
-    (again,) = await client.ask(person, request)
-
-    assert (verdict.state, verdict.reason) == (DENIED, "NO_ELIGIBLE_APPROVER")
-    assert (again.state, again.decision.decision_id) == (DENIED, verdict.decision.decision_id)
-    assert not verdict.decision.checkpoint_id
-    await refused(
-        client.ask_one(person, request),
-        grpc.StatusCode.FAILED_PRECONDITION,
-        "NO_ELIGIBLE_APPROVER",
-    )
-
-
-async def test_changes_are_refused_while_the_audit_log_is_behind(
-    client: GovernanceClient, person: Person, service: Service[Any]
-) -> None:
-    request = a_request(allowed(person))
-    service.database.outbox.backlogged = True
-    try:
-        await refused(client.ask_one(person, request), grpc.StatusCode.UNAVAILABLE, "AUDIT_BACKLOG")
-    finally:
-        service.database.outbox.backlogged = False
-    assert (await client.ask_one(person, request)).permit
 
 
 async def test_a_decision_and_its_checkpoint_leave_one_event_each_without_content(

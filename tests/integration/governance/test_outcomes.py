@@ -1,0 +1,225 @@
+"""What executors report: once, twice, late, in conflict."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
+from chenu_gate.action import Target
+from tests.integration.governance.conftest import Events
+from tests.support.governance_client import GovernanceClient, a_request, allowed, gated
+from tests.support.identity import Person, StandInIdentity
+from tests.support.refusals import refused
+
+RUNNING = ExecutionState.EXECUTION_STATE_RUNNING
+SUCCEEDED = ExecutionState.EXECUTION_STATE_SUCCEEDED
+FAILED = ExecutionState.EXECUTION_STATE_FAILED
+UNKNOWN = ExecutionState.EXECUTION_STATE_UNKNOWN
+CONFLICT = (grpc.StatusCode.FAILED_PRECONDITION, "OUTCOME_CONFLICT")
+FORBIDDEN = (grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN")
+
+
+async def permitted(client: GovernanceClient, person: Person) -> Verdict:
+    return await client.ask_one(person, allowed(person))
+
+
+async def state(client: GovernanceClient, person: Person, verdict: Verdict) -> ExecutionState:
+    found = await client.found(person, verdict.request_id)
+    return found.decision.execution_state
+
+
+async def test_an_outcome_is_recorded_once_however_often_it_is_reported(
+    client: GovernanceClient, person: Person, events: Events, superuser: Any
+) -> None:
+    verdict = await permitted(client, person)
+    finished = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+    for _ in range(3):
+        await client.report(verdict, SUCCEEDED, finish_time=finished)
+
+    assert await state(client, person, verdict) == SUCCEEDED
+    made, executed = await events(f"decision/{verdict.decision.decision_id}")
+    assert executed["type"] == "chenu.governance.decision.executed"
+    assert executed["data"]["phase"] == "PHASE_OUTCOME"
+    assert executed["data"]["details"]["state"] == "SUCCEEDED"
+    assert executed["data"]["actor"]["service"] == "threads"
+    assert executed["identity"] == made["identity"] == person.identity
+    row = await superuser.fetchrow(
+        "SELECT * FROM governance.executions WHERE decision_id = $1", verdict.decision.decision_id
+    )
+    assert (row["finish_time"], row["reason"]) == (finished, "OK")
+
+
+@pytest.mark.parametrize(
+    ("reports", "end"),
+    [
+        ([RUNNING, SUCCEEDED], SUCCEEDED),
+        ([RUNNING, FAILED, RUNNING], FAILED),
+        ([RUNNING, UNKNOWN, RUNNING], UNKNOWN),
+        ([UNKNOWN, SUCCEEDED, SUCCEEDED], SUCCEEDED),
+        ([UNKNOWN, FAILED], FAILED),
+    ],
+)
+async def test_reports_that_come_in_turn_late_or_twice_are_taken_in(
+    client: GovernanceClient, person: Person, reports: list[ExecutionState], end: ExecutionState
+) -> None:
+    verdict = await permitted(client, person)
+
+    for report in reports:
+        await client.report(verdict, report)
+
+    assert await state(client, person, verdict) == end
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(SUCCEEDED, FAILED), (FAILED, SUCCEEDED), (SUCCEEDED, UNKNOWN), (FAILED, UNKNOWN)],
+)
+async def test_another_end_for_the_same_decision_is_refused(
+    client: GovernanceClient, person: Person, first: ExecutionState, second: ExecutionState
+) -> None:
+    verdict = await permitted(client, person)
+    await client.report(verdict, first)
+
+    info = await refused(client.report(verdict, second), *CONFLICT)
+
+    assert info.metadata["decision_id"] == verdict.decision.decision_id
+    assert await state(client, person, verdict) == first
+
+
+async def test_a_report_of_another_action_is_refused(
+    client: GovernanceClient, person: Person
+) -> None:
+    verdict = await permitted(client, person)
+
+    info = await refused(
+        client.report(verdict, SUCCEEDED, action_digest="sha256:" + "0" * 64), *CONFLICT
+    )
+
+    assert info.metadata["cause"] == "ANOTHER_ACTION"
+
+
+async def test_what_was_never_permitted_has_no_outcome(
+    client: GovernanceClient, person: Person
+) -> None:
+    forbidden = allowed(person, targets=(Target("identity", str(uuid4())),))
+    denied, waiting, rejected = await client.ask(
+        person, a_request(forbidden), a_request(gated(person)), a_request(gated(person))
+    )
+    await client.reject(person, rejected.checkpoint)
+
+    for verdict in (denied, waiting, rejected):
+        info = await refused(client.report(verdict, SUCCEEDED), *CONFLICT)
+        assert info.metadata["cause"] == "NEVER_PERMITTED"
+
+
+async def test_one_refused_outcome_takes_back_the_whole_report(
+    client: GovernanceClient, identity: StandInIdentity, person: Person
+) -> None:
+    good, bad = await permitted(client, person), await permitted(client, person)
+    await client.report(bad, FAILED)
+    outcomes = [
+        Outcome(
+            decision_id=verdict.decision.decision_id,
+            action_digest=verdict.decision.action_digest,
+            state=SUCCEEDED,
+        )
+        for verdict in (good, bad)
+    ]
+
+    await refused(
+        client.outcomes.ReportOutcomes(
+            ReportOutcomesRequest(outcomes=outcomes), metadata=identity.as_service("threads")
+        ),
+        *CONFLICT,
+    )
+
+    not_started = ExecutionState.EXECUTION_STATE_NOT_STARTED
+    assert await state(client, person, good) == not_started
+
+
+async def test_an_executor_reports_its_own_decisions_and_learns_of_no_others(
+    client: GovernanceClient, person: Person
+) -> None:
+    foreign = await permitted(client, person)
+    missing = Verdict()
+    missing.CopyFrom(foreign)
+    missing.decision.decision_id = str(uuid4())
+
+    answers = []
+    for verdict in (foreign, missing):
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await client.report(verdict, SUCCEEDED, executor="courier")
+        trailers = dict(failure.value.trailing_metadata() or ())
+        answers.append((failure.value.code(), failure.value.details(), trailers))
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] == FORBIDDEN[0]
+
+
+async def test_nobody_but_executors_reports(
+    client: GovernanceClient, identity: StandInIdentity, person: Person
+) -> None:
+    verdict = await permitted(client, person)
+    request = ReportOutcomesRequest(
+        outcomes=[
+            Outcome(
+                decision_id=verdict.decision.decision_id,
+                action_digest=verdict.decision.action_digest,
+                state=SUCCEEDED,
+            )
+        ]
+    )
+    for metadata in (
+        identity.as_human(person),
+        identity.as_agent(person, str(uuid4())),
+        identity.as_nova(person),
+        identity.as_service("nova"),
+    ):
+        await refused(
+            client.outcomes.ReportOutcomes(request, metadata=metadata),
+            grpc.StatusCode.PERMISSION_DENIED,
+            "CALLER_NOT_ALLOWED",
+        )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": ExecutionState.EXECUTION_STATE_UNSPECIFIED},
+        {"state": ExecutionState.EXECUTION_STATE_NOT_STARTED},
+        {"state": 99},
+        {"decision_id": "1"},
+        {"action_digest": "sha256:x"},
+        {"reason": "x" * 101},
+    ],
+)
+async def test_a_report_that_breaks_the_contract_is_refused(
+    client: GovernanceClient, person: Person, changes: dict[str, Any]
+) -> None:
+    verdict = await permitted(client, person)
+    fields = {"state": SUCCEEDED} | changes
+
+    await refused(
+        client.report(verdict, **fields), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"
+    )
+
+
+async def test_contradicting_reports_at_once_leave_one_end(
+    client: GovernanceClient, person: Person, events: Events
+) -> None:
+    verdict = await permitted(client, person)
+
+    answers = await asyncio.gather(
+        *(client.report(verdict, end) for end in (SUCCEEDED, FAILED, SUCCEEDED, FAILED)),
+        return_exceptions=True,
+    )
+
+    assert sum(answer is None for answer in answers) == 2
+    assert len(await events(f"decision/{verdict.decision.decision_id}")) == 2

@@ -1,0 +1,153 @@
+"""What the service's database roles may do and see, whoever holds their connections."""
+
+# ruff: noqa: S608 - the tables and columns in the statements stand here
+
+import json
+from typing import Any
+
+import asyncpg
+import pytest
+
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from services.governance.tables import metadata
+from tests.support.governance_client import GovernanceClient
+from tests.support.governance_roles import become
+from tests.support.identity import Person
+
+OWNED = ("decisions", "actions", "executions", "checkpoints", "views", "votes", "comments")
+
+
+@pytest.mark.parametrize(
+    "table", ["decisions", "votes", "actions", "comments", "views", "checkpoints", "executions"]
+)
+@pytest.mark.parametrize("role", ["app", "worker"])
+async def test_no_role_of_the_service_deletes_history(
+    person: Person, app: Any, worker: Any, table: str, role: str
+) -> None:
+    connection = {"app": app, "worker": worker}[role]
+    await become(connection, person)
+
+    for sql in (f"DELETE FROM governance.{table}", f"TRUNCATE governance.{table} CASCADE"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(sql)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("decisions", "effect"),
+        ("decisions", "facts"),
+        ("actions", "action"),
+        ("votes", "option"),
+        ("comments", "comment"),
+        ("views", "view"),
+        ("checkpoints", "etag"),
+        ("checkpoints", "decision_id"),
+        ("checkpoints", "required_approvals"),
+        ("checkpoints", "executed"),
+        ("executions", "state"),
+        ("freeze", "epoch"),
+    ],
+)
+async def test_what_was_decided_shown_or_voted_is_not_rewritten(
+    person: Person, app: Any, table: str, column: str
+) -> None:
+    await become(app, person)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await app.execute(f"UPDATE governance.{table} SET {column} = {column}")
+
+
+@pytest.mark.parametrize("table", ["decisions", "votes"])
+async def test_not_even_the_owner_of_the_tables_rewrites_history_by_accident(
+    superuser: Any, table: str
+) -> None:
+    await superuser.execute("SET ROLE governance_owner")
+    for replica in ("origin", "replica"):
+        await superuser.execute("RESET ROLE")
+        await superuser.execute(f"SET session_replication_role = {replica}")
+        await superuser.execute("SET ROLE governance_owner")
+        for sql in (
+            f"UPDATE governance.{table} SET tenant = tenant",
+            f"DELETE FROM governance.{table}",
+            f"TRUNCATE governance.{table} CASCADE",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+                await superuser.execute(sql)
+
+
+async def test_row_level_security_alone_keeps_identities_apart(
+    client: GovernanceClient, person: Person, app: Any
+) -> None:
+    request, blocked = await client.blocked(person)
+    await client.approve(person, blocked, comment="yes")
+    (verdict,) = await client.ask(person, request)
+    await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)
+
+    async def seen() -> dict[str, int]:
+        return {
+            table: await app.fetchval(f"SELECT count(*) FROM governance.{table}") for table in OWNED
+        }
+
+    await become(app, person)
+    assert await seen() == dict.fromkeys(OWNED, 1)
+    for stranger in (
+        Person(),
+        Person(tenant=person.tenant),
+        Person(tenant=person.tenant, person=person.person),
+        Person(identity=person.identity),
+    ):
+        await become(app, stranger)
+        assert await seen() == dict.fromkeys(OWNED, 0)
+
+
+async def test_without_an_identity_nothing_is_answered_at_all(app: Any) -> None:
+    for table in OWNED:
+        with pytest.raises(asyncpg.UndefinedObjectError):
+            await app.fetch(f"SELECT * FROM governance.{table}")
+    # And once it was set and is empty again, as in a connection that was used before.
+    for name in ("tenant", "person", "identity"):
+        await app.execute("SELECT set_config($1, '', false)", f"chenu.{name}")
+    for table in OWNED:
+        with pytest.raises(asyncpg.InvalidTextRepresentationError):
+            await app.fetch(f"SELECT * FROM governance.{table}")
+    with pytest.raises(asyncpg.InvalidTextRepresentationError):
+        await app.fetchval("SELECT governance.authorize($1)", json.dumps({"items": []}))
+
+
+@pytest.mark.parametrize("table", ["actions", "views", "votes", "comments"])
+async def test_the_worker_reads_no_content(worker: Any, table: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await worker.fetch(f"SELECT * FROM governance.{table}")
+
+
+async def test_what_each_role_is_granted_it_also_sees(
+    client: GovernanceClient, person: Person, app: Any, worker: Any
+) -> None:
+    """A missing policy would show as zero rows, and nobody would notice."""
+    request, blocked = await client.blocked(person)
+    await client.approve(person, blocked, comment="yes")
+    (verdict,) = await client.ask(person, request)
+    await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)
+    await become(app, person)
+
+    for connection, role in ((app, "governance_app"), (worker, "governance_worker")):
+        for table in metadata.tables.values():
+            may = await connection.fetchval(
+                "SELECT has_table_privilege($1, $2, 'SELECT')", role, f"governance.{table.name}"
+            )
+            if may and table.name not in {"bundles", "receipts", "requests"}:
+                count = await connection.fetchval(f"SELECT count(*) FROM governance.{table.name}")
+                assert count > 0, (role, table.name)
+
+
+async def test_every_table_forces_row_level_security_on_everybody(
+    superuser: Any, service: Any
+) -> None:
+    rows = await superuser.fetch(
+        "SELECT relname, relrowsecurity AND relforcerowsecurity AS forced FROM pg_class"
+        " WHERE relnamespace = 'governance'::regnamespace AND relkind = 'r'"
+    )
+
+    assert {row["relname"] for row in rows if not row["forced"]} == {"alembic_version"}
+    assert {table.name for table in metadata.tables.values()} < {row["relname"] for row in rows}
