@@ -1,13 +1,14 @@
 """Requests to a model as Nova makes them, and what the simulator plans for them."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from deploy.local.simulator.conversation import read_conversation
 from deploy.local.simulator.plan import Plan
 from deploy.local.simulator.planner import plan
 
-TOOLS = [
+TOOLS = (
     "thread_create",
     "thread_search",
     "thread_append",
@@ -16,7 +17,7 @@ TOOLS = [
     "thread_transfer",
     "webhook_send",
     "finish",
-]
+)
 THREAD_ID = "0192f0c1-7c6e-7b2a-9a55-1f6b1c2d3e4f"
 
 
@@ -71,8 +72,12 @@ def round_of(planned: Plan, *contents: Any, failed: bool = False) -> list[dict[s
     return [{"role": "assistant", "content": uses}, {"role": "user", "content": results}]
 
 
-def plan_of(*messages: dict[str, Any], tools: list[str] = TOOLS) -> Plan:
-    return plan(read_conversation(messages), tools)
+def plan_of(
+    *messages: dict[str, Any], tools: Iterable[str] = TOOLS, **properties: dict[str, Any]
+) -> Plan:
+    """The plan, with these tools; `properties` of their schemas matter in few tests."""
+    schemas = {tool: {"type": "object", "properties": properties.get(tool, {})} for tool in tools}
+    return plan(read_conversation(messages), schemas)
 
 
 def actions(planned: Plan) -> list[tuple[str, dict[str, Any]]]:

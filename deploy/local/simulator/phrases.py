@@ -123,6 +123,7 @@ class Voice:
 
     def _deed(self, tool: str, arguments: Mapping[str, Any], *, done: bool) -> str:
         told = _Told({name: _clipped(value) for name, value in arguments.items()})
+        told["text"] = told["content"] if "content" in told else told["text"]
         told["thread"] = self.names.get(told["thread"], told["thread"])
         words = _DEEDS.get(tool, (tool,) * 4)
         return words[2 * self.french + done].format_map(told)

@@ -4,7 +4,7 @@ Pure and without memory: every round reads the whole conversation again, so the 
 always gives the same plan.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,8 +24,8 @@ class _NoneMeant(Exception):
     """A step needs threads that the results do not hold, or hold too many of."""
 
 
-def plan(conversation: Conversation, tools: Collection[str]) -> Plan:
-    """The next round's plan, with no tool but those offered."""
+def plan(conversation: Conversation, tools: Mapping[str, Any]) -> Plan:
+    """The next round's plan, with no tool but those offered, whose schemas `tools` holds."""
     voice = Voice(in_french(conversation.request), _names(conversation))
     if failed := [result for result in conversation.results if result.failed]:
         return Plan(voice.failure(failed[0]))
@@ -35,11 +35,11 @@ def plan(conversation: Conversation, tools: Collection[str]) -> Plan:
         return Plan(voice.answer(conversation))
     if missing := sorted(wanted - set(tools)):
         return Plan(voice.no_tool(missing))
-    return _round(_rounds(steps), conversation, voice, can_finish=FINISH in tools)
+    return _round(_rounds(steps), conversation, voice, tools)
 
 
 def _round(
-    rounds: list[list[Step]], conversation: Conversation, voice: Voice, *, can_finish: bool
+    rounds: list[list[Step]], conversation: Conversation, voice: Voice, tools: Mapping[str, Any]
 ) -> Plan:
     number = len(conversation.rounds)
     steps = rounds[number] if number < len(rounds) else []
@@ -51,11 +51,10 @@ def _round(
     if not calls:
         return Plan(voice.report(conversation.results))
     last = number == len(rounds) - 1
-    text = voice.intention(calls, last)
-    if last and can_finish:
-        answer = voice.report(conversation.results, calls)
-        return Plan(text, (*calls, Call(FINISH, {"answer": answer})))
-    return Plan(text, tuple(calls))
+    used = [call.fitted(tools[call.tool]) for call in calls]
+    if last and FINISH in tools:
+        used.append(Call(FINISH, {"answer": voice.report(conversation.results, calls)}))
+    return Plan(voice.intention(calls, last), tuple(used))
 
 
 def _names(conversation: Conversation) -> dict[str, str]:
@@ -140,11 +139,16 @@ def _threads(thread: Any, conversation: Conversation) -> list[str]:
 
 def _created(title: str, conversation: Conversation) -> list[str]:
     return [
-        thread["id"]
+        identity
         for result in conversation.results
         if result.tool == "thread_create" and result.arguments.get("title") == title
-        for thread in threads_in(result.content)
+        for identity in _made(result.content)
     ]
+
+
+def _made(content: Any) -> list[str]:
+    identity = content.get("thread_id") if isinstance(content, dict) else None
+    return [identity] if isinstance(identity, str) else [t["id"] for t in threads_in(content)]
 
 
 def _found(rounds: Sequence[Sequence[Result]]) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from deploy.local.simulator.plan import Plan
@@ -78,11 +78,11 @@ def read_request(body: bytes, *, counting: bool = False) -> dict[str, Any]:
     return dict(request)
 
 
-def offered_tools(request: Mapping[str, Any]) -> Collection[str]:
-    """The names of the tools that an answer may use."""
+def offered_tools(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas of the tools that an answer may use, by name."""
     if (request.get("tool_choice") or {}).get("type") == "none":
-        return ()
-    return [tool["name"] for tool in request.get("tools") or ()]
+        return {}
+    return {tool["name"]: tool["input_schema"] for tool in request.get("tools") or ()}
 
 
 def message_of(plan: Plan, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,6 +186,23 @@ def test_it_is_the_thread_spoken_of_before() -> None:
     assert actions(planned) == [append("Log", "x"), send("ops", "y"), archive("Log")]
 
 
+def test_arguments_take_the_names_and_types_of_the_tools_schema() -> None:
+    content = {"thread": {"type": "string"}, "content": {"type": "string"}}
+    planned = plan_of(request_of('Append "x" to Log'), thread_append=content)
+    assert actions(planned) == [("thread_append", {"thread": "Log", "content": "x"})]
+    for type_, words, payload in (
+        ("object", '"x"', {"text": "x"}),
+        ("object", '{"a": 1}', {"a": 1}),
+        ("string", '{"a": 1}', '{"a": 1}'),
+        (["object", "string"], '{"a": 1}', {"a": 1}),
+    ):
+        ask = request_of(f"Send {words} to ops")
+        planned = plan_of(ask, webhook_send={"payload": {"type": type_}})
+        assert actions(planned) == [send("ops", payload)]
+    planned = plan_of(request_of('Send "x" to ops'), webhook_send={"body": {"type": "string"}})
+    assert actions(planned) == [("webhook_send", {"endpoint": "ops", "body": "x"})]
+
+
 def test_a_request_without_words_is_answered() -> None:
     picture = {"type": "image", "source": {}}
     assert plan_of({"role": "user", "content": [picture]}).calls == ()

@@ -132,6 +132,13 @@ def test_a_created_thread_is_used_in_the_round_after_by_its_id() -> None:
     assert finishes(second)
 
 
+def test_an_outcome_of_ids_alone_tells_the_created_thread() -> None:
+    ask = request_of('Create a thread called "Trip" and archive it')
+    first = plan_of(ask)
+    second = plan_of(ask, *round_of(first, {"thread_id": "id-trip", "status": "active"}))
+    assert actions(second) == [archive("id-trip")]
+
+
 def test_a_created_thread_is_used_by_its_title_where_no_id_came_back() -> None:
     ask = request_of("Peux-tu créer un fil nommé Vacances et y ajouter « Rome » ?")
     first = plan_of(ask)

@@ -113,9 +113,9 @@ def test_counting_needs_no_limit_and_takes_none() -> None:
 
 
 def test_no_tool_is_offered_when_none_may_be_chosen() -> None:
-    assert offered_tools(request(tools=[TOOL])) == ["look"]
-    assert offered_tools(request(tools=[TOOL], tool_choice={"type": "none"})) == ()
-    assert offered_tools(request()) == []
+    assert offered_tools(request(tools=[TOOL])) == {"look": {"type": "object"}}
+    assert offered_tools(request(tools=[TOOL], tool_choice={"type": "none"})) == {}
+    assert offered_tools(request()) == {}
 
 
 def test_tokens_are_counted_the_same_every_time_and_grow_with_the_text() -> None:
