@@ -1,10 +1,11 @@
-"""Settings come from the environment; all problems are told at once.
+"""Settings come from the environment, secrets from files too; all problems are told at once.
 
 class ThreadsSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CHENU_THREADS_")
 shared, settings = load(SharedSettings, ThreadsSettings)
 """
 
+import os
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SERVICES: Final = (
     "identity", "threads", "governance", "audit", "nova", "llm", "spheres", "courier", "gateway",
 )  # fmt: skip
+SECRETS: Final = "CHENU_SECRETS_DIR"
 
 
 class SettingsError(Exception):
@@ -95,9 +97,11 @@ class ServiceSettings(BaseSettings):
 def load(*classes: type[BaseSettings]) -> tuple[Any, ...]:
     """Read every class from the environment, or say everything that is wrong with it."""
     loaded, problems = [], []
+    # Docker's way of handing over a secret: a file named like the variable, in this folder.
+    files: Any = {"_secrets_dir": os.environ[SECRETS]} if SECRETS in os.environ else {}
     for settings_class in classes:
         try:
-            loaded.append(settings_class())
+            loaded.append(settings_class(**files))
         except ValidationError as error:
             prefix = settings_class.model_config.get("env_prefix", "")
             problems += [

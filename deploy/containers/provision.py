@@ -1,0 +1,86 @@
+"""`python -m deploy.containers.provision`: once before the fleet, and again at each upgrade.
+
+Makes roles and schemas, brings every schema up to date, and lays the keys out so
+that each service can be given its own folder and no other:
+
+    <root>/public/       what everybody may read: public keys, the log's verifier key
+    <root>/<service>/    what only that service may read: its keys, its roles' passwords
+"""
+
+import asyncio
+import secrets
+import shutil
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from deploy.local.secret_file import write_secret
+from deploy.postgres.roles import DATABASE, LOGINS, SERVICES, database_url, provision_database
+from kernel.migration import upgrade
+from services.audit.keys import open_log_key
+from services.audit.settings import AuditSettings
+from services.identity.service_keys import make_service_key
+
+FLEET: Final = (*SERVICES, "gateway")
+
+
+class ProvisionSettings(BaseSettings):
+    """`CHENU_PROVISION_…`: the only credentials that may make roles, used here and nowhere else."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENU_PROVISION_", frozen=True)
+
+    admin_url: SecretStr
+    """The superuser's URL of the PostgreSQL server."""
+    keys_root: Path = Path("/keys")
+    """The volume that holds the keys."""
+
+
+def main() -> None:
+    """Do it all; doing it again changes nothing that stands."""
+    settings = ProvisionSettings()
+    asyncio.run(_database(settings))
+    _keys(settings.keys_root)
+    print("provisioned", flush=True)
+
+
+async def _database(settings: ProvisionSettings) -> None:
+    admin, root = settings.admin_url.get_secret_value(), settings.keys_root
+    passwords = {login: secrets.token_urlsafe(24) for login in LOGINS}
+    for service in SERVICES:
+        _hand_over(root / service, service, admin, passwords)
+    await provision_database(admin, passwords)
+    for service in SERVICES:
+        await upgrade(service, database_url(admin))
+
+
+def _hand_over(folder: Path, service: str, admin: str, passwords: dict[str, str]) -> None:
+    """Give a service the URLs of its own roles, as secret files named like their variables."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = urlsplit(database_url(admin)).netloc.rpartition("@")[2]
+    for kind, variable in (("app", "database_url"), ("worker", "worker_database_url")):
+        role = f"{service}_{kind}"
+        path = folder / f"chenu_{service}_{variable}"
+        if path.exists():  # a running service holds this password: it stays
+            passwords[role] = urlsplit(path.read_text()).password or passwords[role]
+        write_secret(path, f"postgresql://{role}:{passwords[role]}@{server}/{DATABASE}")
+
+
+def _keys(root: Path) -> None:
+    public = root / "public"
+    public.mkdir(parents=True, exist_ok=True)
+    for service in FLEET:
+        own = root / service
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_service_key(own, service)
+        shutil.copy(own / f"{service}.pub.pem", public)
+    # Identity reads the others' public keys beside its own token keys.
+    for key in public.glob("*.pub.pem"):
+        shutil.copy(key, root / "identity")
+    open_log_key(root / "audit" / "log.pem", public / "log.vkey", AuditSettings().origin)
+
+
+if __name__ == "__main__":
+    main()
