@@ -1,117 +1,78 @@
 """Lane A: what a request asks for, and whether a person may have to approve it."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from services.nova.intent.entities import entities
-from services.nova.intent.events import events, language_of
+from services.nova.intent.events import language_of
+from services.nova.intent.findings import Finding, Findings, gather
 from services.nova.intent.intent import GATED_KINDS, UNKNOWN, Entity, Intent
 from services.nova.intent.keywords import keywords, urgency
-from services.nova.intent.moods import ASK, READ, REQUEST, placed
 from services.nova.intent.normalisation import readable
-from services.nova.intent.tokens import Sentence, Token, sentences
-from services.nova.intent.uses import Reading
+from services.nova.intent.tokens import Sentence, sentences
 
 _READ_AT_MOST: Final = 8_000  # characters; nobody can call harmless what was not read
 # Keys under which the caller's data may say itself what is to be done.
 _DECLARING_KEYS: Final = ("kind", "action", "intent", "operation", "command")
-
-
-class Finding(NamedTuple):
-    """A kind of action that the text asks for, or has an excuse for naming."""
-
-    kind: str
-    words: str
-    excuse: str = ""
-    noun: bool = False  # a noun for the action: the payment, the rights
-    clause: tuple[int, int] = (0, 0)
-
-
-class Findings(NamedTuple):
-    """All that was found in a text, in its order."""
-
-    dangerous: list[Finding]
-    harmless: list[Finding]
-    asks: bool
-    tampers: bool
+# Entities that bear out a kind: an amount makes a payment likelier.
+_FITTING: Final = {
+    "payment": {"amount"},
+    "send": {"email", "person", "endpoint"},
+    "publish": {"title", "url"},
+    "transfer": {"sphere"},
+    "delete": {"thread", "title", "id"},
+    "create": {"title"},
+    "update": {"title", "thread", "date"},
+    "summarize": {"thread", "title", "date"},
+    "search": {"title", "person", "date", "amount"},
+}
+_FULL: Final = 1000  # per mille
+_NONE: Final = 300
+_GARBAGE: Final = 100
+_EACH_OTHER: Final = 100  # taken off for each other kind that is asked for too
 
 
 def classify(text: str, data: Mapping[str, object] | None = None) -> Intent:
     """What the text asks for; what may be dangerous is said to be."""
-    shown = readable(text[:_READ_AT_MOST])
-    parts, complete = sentences(shown[: 2 * _READ_AT_MOST])
-    complete = complete and len(text) <= _READ_AT_MOST and len(shown) <= 2 * _READ_AT_MOST
+    parts, complete = _parts(text)
     language = language_of([token for part in parts for token in part.tokens])
-    found = _findings(parts, language)
+    found = gather(parts, language)
     if not complete:
         found.dangerous.append(Finding(UNKNOWN, "the rest, which is not read"))
     declared = _declared(data or {})
     named = entities(text[:_READ_AT_MOST])
-    commands = [f for f in found.dangerous if found.tampers or not f.excuse]
+    commands = found.commands
     kinds = _kinds(declared, commands, found)
-    gated = bool(commands) or any(kind in GATED_KINDS for kind in declared)
     return Intent(
         kind=kinds[0],
-        confidence=_confidence(kinds[0], found, commands, named),
-        requires_checkpoint=gated,
+        confidence=_confidence(kinds, parts, found, named),
+        requires_checkpoint=bool(commands or declared),
         entities=named,
         keywords=keywords(parts),
         urgency=urgency(parts),
         language=language,
         is_question=found.asks and not commands,
         secondary_kinds=tuple(kinds[1:]),
-        reasoning=_reasoning(kinds[0], found, commands, declared),
+        reasoning=_reasoning(kinds[0], found, declared),
     )
 
 
+def _parts(text: str) -> tuple[list[Sentence], bool]:
+    shown = readable(text[:_READ_AT_MOST])
+    parts, complete = sentences(shown[: 2 * _READ_AT_MOST])
+    return parts, complete and len(text) <= _READ_AT_MOST and len(shown) <= 2 * _READ_AT_MOST
+
+
 def _declared(data: Mapping[str, object]) -> list[str]:
-    """Kinds that the data names outright; anything else in it is content, not a request."""
-    said = [data[key] for key in _DECLARING_KEYS if key in data]
+    """Gated kinds that the data names outright; anything else in it is content, not a request."""
     found: list[str] = []
-    for value in said:
+    for key in _DECLARING_KEYS:
+        value = data.get(key)
         if isinstance(value, str):
-            inner = classify(value)
-            if inner.requires_checkpoint and inner.kind not in found:
-                found.append(inner.kind if inner.kind in GATED_KINDS else "execute")
-    return found
-
-
-def _findings(parts: list[Sentence], language: str) -> Findings:
-    dangerous: list[Finding] = []
-    harmless: list[Finding] = []
-    asks = tampers = noted = False
-    for number, part in enumerate(parts):
-        spoken = language_of(part.tokens, language)
-        spoken = "en" if spoken == "und" else spoken
-        found = events(part.tokens, spoken)
-        places = placed(part, found, noted=noted)
-        noted = part.end == ":" and found[-1].what == "note"
-        reading = Reading(part, places)
-        for index, place in enumerate(places):
-            event = place.event
-            tampers = tampers or event.what == "tampering"
-            asks = asks or place.mood == ASK or part.asks
-            words = " ".join(token.word for token in part.tokens[event.start : event.end])
-            clause = (number, place.clause)
-            if place.strange:
-                dangerous.append(Finding(UNKNOWN, words, clause=clause))
-            if event.what == "danger":
-                kind = _paid(event.kind, part.tokens, event.end)
-                excuse = reading.excuse(index)
-                dangerous.append(Finding(kind, words, excuse, event.noun_acts, clause))
-            elif event.what in {"read", "work", "note"} and event.kind:
-                harmless.append(Finding(event.kind, words, clause=clause))
-            elif event.what == "mood" and event.kind.startswith("ask"):
-                harmless.append(Finding("query", words, clause=clause))
-            elif event.reading and place.mood in {REQUEST, READ}:
-                harmless.append(Finding(event.kind or "query", words, noun=True, clause=clause))
-    return Findings(dangerous, harmless, asks, tampers)
-
-
-def _paid(kind: str, tokens: list[Token], after: int) -> str:
-    """Money that is sent or moved is paid; French "virer" without any is to throw out."""
-    money = any(token.kind == "amount" for token in tokens[after : after + 8])
-    return "payment" if money and kind in {"send", "transfer", "delete"} else kind
+            parts, _ = _parts(value)
+            commands = gather(parts, "en").commands
+            found.extend(command.kind for command in commands)
+    return list(dict.fromkeys(found))
 
 
 def _kinds(declared: list[str], commands: list[Finding], found: Findings) -> list[str]:
@@ -120,6 +81,8 @@ def _kinds(declared: list[str], commands: list[Finding], found: Findings) -> lis
     ordered = sorted(commands, key=lambda f: (f.noun and f.clause in verbs, f.kind in vague))
     asked = [_precise(finding, commands) for finding in ordered]
     read = [_precise(finding, found.harmless) for finding in found.harmless]
+    if any(kind not in vague for kind in asked):
+        asked = [kind for kind in asked if kind != UNKNOWN]
     kinds = list(dict.fromkeys([*declared, *asked, *read]))
     return kinds or ["query" if found.asks else UNKNOWN]
 
@@ -131,47 +94,32 @@ def _precise(finding: Finding, others: list[Finding]) -> str:
         return finding.kind
     if any(noun.kind == "configure" for noun in nouns) and finding.kind in {"delete", "transfer"}:
         return "configure"
-    if finding.kind == "query":
+    if finding.kind in {"query", UNKNOWN}:
         return nouns[0].kind
-    confirmed = finding.kind == "execute" and nouns[0].kind == "payment"
-    return nouns[0].kind if confirmed else finding.kind
+    paid = finding.kind in {"execute", "publish"} and nouns[0].kind == "payment"
+    return "payment" if paid else finding.kind
 
 
 def _confidence(
-    kind: str, found: Findings, commands: list[Finding], named: tuple[Entity, ...]
+    kinds: list[str], parts: list[Sentence], found: Findings, named: tuple[Entity, ...]
 ) -> int:
-    return 300
+    """Pieces of evidence out of three; see README.md."""
+    if kinds[0] == UNKNOWN:
+        known = found.dangerous or found.harmless
+        return _NONE if known else _GARBAGE * bool(parts)
+    hits = {f.words for f in (*found.commands, *found.harmless) if f.kind == kinds[0]}
+    fits = {entity.type for entity in named} & _FITTING.get(kinds[0], set())
+    asked = kinds[0] == "query" and any(part.asks for part in parts)
+    evidence = min(len(hits), 2) + bool(fits) + asked
+    rivals = sum(kind != "query" for kind in kinds[1:])
+    return max(_NONE, min(_FULL, _FULL * evidence // 3) - _EACH_OTHER * rivals)
 
 
-def _reasoning(kind: str, found: Findings, commands: list[Finding], declared: list[str]) -> str:
-    if declared:
-        return f"the data declares {declared[0]}"
-    return "; ".join(f"{f.words}: {f.excuse or 'asked for'}" for f in found.dangerous[:6]) or kind
-
-
-def debug(text):
-    all_ = sentences(readable(text))
-    lang = language_of([t for s in all_ for t in s.tokens])
-    for s in all_:
-        l = language_of(s.tokens, lang)
-        l = l if l != "und" else "en"
-        ev = events(s.tokens, l)
-        pl = placed(s, ev)
-        r = Reading(s, pl)
-        print("--", l, s.end)
-        for i, p in enumerate(pl):
-            e = p.event
-            print(
-                "  ",
-                " ".join(t.word for t in s.tokens[e.start : e.end]),
-                "|",
-                e.what,
-                e.kind,
-                e.forms,
-                "|",
-                p.mood,
-                "H" if p.head else "",
-                "A" if p.awaited else "",
-                "D" if p.denied else "",
-                "=>" + (r.excuse(i) or "COMMAND") if e.what == "danger" else "",
-            )
+def _reasoning(kind: str, found: Findings, declared: list[str]) -> str:
+    said = [f"the data declares {name}" for name in declared]
+    said += [f"“{f.words}” is {f.excuse or 'asked for'}" for f in found.dangerous]
+    if found.tampers and found.dangerous:
+        said.append("the text talks about how it is to be read, so nothing in it is excused")
+    if not said:
+        said = [f"“{f.words}” asks for {f.kind}" for f in found.harmless]
+    return "; ".join(said[:8]) or f"nothing in it asks for anything: {kind}"

@@ -37,6 +37,11 @@ class Event(NamedTuple):
     noun_acts: bool = False
     reading: bool = False
 
+    @property
+    def acts(self) -> bool:
+        """Whether the noun asks for the action where nothing else is said."""
+        return self.noun_acts or self.end - self.start > 1
+
 
 def language_of(tokens: list[Token], default: str = "und") -> str:
     """The language that more of the words belong to."""
@@ -122,9 +127,9 @@ def _phrase(
     for pattern in patterns().get(first, ()):
         if not pattern.rest and pattern.language != language:
             continue
-        if pattern.meaning.startswith("inverted") and not head:
+        if pattern.meaning.startswith("head:") and not head:
             continue
-        if noun and pattern.meaning.startswith("idiom"):
+        if noun and pattern.meaning.startswith("idiom") and not pattern.meaning.endswith("_noun"):
             continue
         end = _match(pattern, tokens, entries, start)
         if end:
@@ -136,16 +141,22 @@ def _phrase_event(
     pattern: Pattern, start: int, end: int, entry: Entry, last: Entry
 ) -> Event:
     what, _, kind = pattern.meaning.partition(":")
+    if what == "head":
+        return Event(start, end, "mood", kind)
     if what == "idiom":
         nominal = entry.role == "amount" or entry.lemma in {"without", "no", "sans"}
         forms = "n" if nominal else entry.forms.replace("n", "") or "b"
+        if kind.endswith("_noun"):
+            forms = entry.forms if entry.gated else "n"
+            acts = kind.startswith("export")
+            return Event(start, end, "danger", kind.removesuffix("_noun"), forms, acts)
         return Event(start, end, "danger", kind.removesuffix("_rights"), forms, nominal)
     if what in {"read", "work"}:
         forms = entry.forms.replace("n", "") or "b"
         return Event(start, end, what, kind, forms, reading=last.reading)
     if what in {"soft", "tampering", "note", "condition", "name"}:
         return Event(start, end, {"condition": "sub", "name": "about"}.get(what, what), kind)
-    return Event(start, end, "mood", what.replace("inverted", "ask"))
+    return Event(start, end, "mood", what)
 
 
 def _word(entry: Entry, at: int) -> Event:

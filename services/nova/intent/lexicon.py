@@ -79,7 +79,7 @@ def _add_light_verbs(table: dict[str, Entry], language: str) -> None:
             for verb in first[1:].split("|") if first.startswith("~") else ():
                 for form, letter in _inflected(verb, language):
                     if form not in table:
-                        table[form] = Entry("verb", forms=letter, lemma=verb)
+                        table[form] = Entry("verb", "doubtful", letter, lemma=verb)
 
 
 def _add_small_words(table: dict[str, Entry], by_role: dict[str, str]) -> None:

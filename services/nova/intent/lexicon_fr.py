@@ -130,7 +130,6 @@ IRREGULAR: Final = """
     reduire: reduis reduit reduisons reduisez | reduit reduite reduits | reduisant | reduir
     disparaitre: disparais disparait disparaissons disparaissez disparaisse disparaissent | disparu disparue disparus disparues | disparaissant | disparaitr
     sortir: sors sort sortons sortez sorte sortes | sorti sortie sortis sorties | sortant | sortir
-    mettre: mets met mette mettes mettons mettez mettiez | mis mise mises | mettant | mettr
     abattre: abats abat abattons abattez abatte | abattu abattue abattus | abattant | abattr"""
 
 # Verb forms that are everyday nouns or adjectives as well.
