@@ -50,11 +50,15 @@ class PermitKeys:
         )
         return mint(permit, self._signing.private, self._signing.kid), permit.expires_at
 
+    async def reload(self) -> None:
+        """Read the folder again; where that fails, things stay as they were."""
+        self._signing, self.jwks = await asyncio.to_thread(_read, self._folder)
+
     async def reload_forever(self) -> None:
-        """Follow the folder; a folder that cannot be read leaves things as they were."""
+        """A background task of the service."""
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
-            self._signing, self.jwks = await asyncio.to_thread(_read, self._folder)
+            await self.reload()
 
 
 def _read(folder: Path) -> tuple[SigningKey, str]:

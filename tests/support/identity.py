@@ -131,6 +131,10 @@ class StandInIdentity(TokenMint):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Be away from now on."""
         await self._server.stop(0)
 
 
