@@ -61,4 +61,8 @@ class State:
 
     def address(self, service: str) -> str:
         """`host:port` of a service."""
-        return str(self.endpoints()[service])
+        address = self.endpoints().get(service)
+        if not address:
+            words = f"the stack in {self.folder} has no {service} service"
+            raise Problem(words, reason="NO_SERVICE", next_step="chenu down, then chenu up")
+        return str(address)

@@ -24,7 +24,7 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
     view = checked.view
     parts: list[RenderableType] = [
         Text(safe(checkpoint.question), style="bold"),
-        Text(safe(view["headline"])),
+        *([] if view["headline"] in checkpoint.question else [Text(safe(view["headline"]))]),
         Text(safe(view["consequence"]), style="" if view["reversible"] else "bold red"),
         *(Text(f"! {safe(warning['text'])}", style="bold yellow") for warning in view["warnings"]),
         Text(),
@@ -74,8 +74,9 @@ def _action_facts(view: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "tool", f"{safe(view['tool'])} of {safe(view['executor'])} ({view['kind']})"
     for target in view["targets"]:
         at = f" as of {safe(target['version'])}" if target["version"] else " in any version"
-        yield "target", f"{safe(target['type'])} {safe(target['id'])}{at}"
-    spheres = [view["source_sphere"], view["target_sphere"]]
+        name = f" “{safe(target['name'])}”," if target.get("name") else ""
+        yield "target", f"{safe(target['type'])}{name} {safe(target['id'])}{at}"
+    spheres = dict.fromkeys((view["source_sphere"], view["target_sphere"]))
     yield "sphere", " → ".join(safe(sphere) for sphere in spheres if sphere)
     yield "for", f"identity {principal['identity']} of person {principal['person']}"
     yield "asked by", f"agent {safe(principal['agent'])}" if principal["agent"] else ""

@@ -9,6 +9,7 @@ from chenu_gate.action import Action
 from chenu_gate.canonical_json import digest
 from chenu_gate.refusal import ActionRefused
 from chenu_gate.view import render
+from chenu_gate.visible_text import original
 from cli.problems import Problem
 
 
@@ -47,10 +48,4 @@ def checked_view(checkpoint: Checkpoint) -> CheckedView:
     except ActionRefused as refusal:
         raise ViewUntrue(f"its action is not well formed ({refusal})") from None
     words = str(view.get("untrusted", {}).get("agent_words", ""))
-    own = render(action, agent_words="")
-    shown = {**view, "untrusted": {"agent_words": ""}}
-    if not words:
-        return CheckedView(view, own == shown)
-    # The agent's words are not in the action: only what they do not touch can be compared.
-    own["warnings"] = shown["warnings"] = []
-    return CheckedView(view, own == shown)
+    return CheckedView(view, render(action, agent_words=original(words)) == view)
