@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.backends import Backends, running_backends
 from deploy.local.nats_server import NatsServer
@@ -15,6 +16,10 @@ from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
 from tests.support.fleet import Client, Fleet
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("chenu")
 
 
 @pytest.fixture(scope="session")
