@@ -12,12 +12,14 @@ that the server names. Calls are coroutines (streams: async generators), so a
 stub's answer is awaited or iterated and has no call object.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from math import inf
 from typing import Any, Final, cast
 
 import grpc
@@ -100,17 +102,30 @@ class ServiceToken:
             self.METHOD, StringValue.SerializeToString, StringValue.FromString
         )
         self._service, self._key = service, key
-        self._token, self._renew_at = "", 0.0
+        self._token, self._renewed = "", -inf
+        self._lock = asyncio.Lock()
 
     async def __call__(self) -> str:
-        """A token with at least a quarter of its life before it."""
-        if time.monotonic() >= self._renew_at:
-            claims = {"sub": self._service, "aud": "identity"}
-            assertion = self._key.sign(claims, typ="assertion+jwt", ttl=60)
-            answer = await self._issue(StringValue(value=assertion), timeout=10)
-            self._token = answer.value
-            self._renew_at = time.monotonic() + _TOKEN_TTL_SECONDS * 0.75
+        """A token with a quarter of its life before it; less, while identity cannot be reached."""
+        if self._age() > 0.75 * _TOKEN_TTL_SECONDS:
+            async with self._lock:
+                if self._age() > 0.75 * _TOKEN_TTL_SECONDS:
+                    await self._renew()
         return self._token
+
+    def _age(self) -> float:
+        return time.monotonic() - self._renewed
+
+    async def _renew(self) -> None:
+        claims = {"sub": self._service, "aud": "identity"}
+        assertion = self._key.sign(claims, typ="assertion+jwt", ttl=60)
+        try:
+            answer = await self._issue(StringValue(value=assertion), timeout=10)
+        except grpc.aio.AioRpcError:
+            if self._age() > 0.95 * _TOKEN_TTL_SECONDS:
+                raise
+        else:
+            self._token, self._renewed = answer.value, time.monotonic()
 
 
 class Channels:

@@ -13,7 +13,7 @@ are text, jsonb is Python objects, timestamptz is an aware datetime.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 import asyncpg
@@ -159,10 +159,7 @@ class Database:
             await connection.execute("COMMIT")
             if emitted:
                 self.outbox.written.set()
-        except BaseException:
-            await _finish(_roll_back(connection))
-            raise
-        finally:
+        finally:  # the pool rolls back what is open, and throws away what it cannot
             await _finish(self._pool.release(connection, timeout=_CLEANUP_SECONDS))
 
 
@@ -229,16 +226,6 @@ def _time_left() -> float:
     if remaining <= 0.001:
         raise DeadlineExceeded
     return min(remaining, DEFAULT_TIMEOUT_SECONDS)
-
-
-async def _roll_back(connection: Any) -> None:
-    """Leave no transaction open; a connection that cannot do that is thrown away."""
-    try:
-        if connection.is_in_transaction():
-            await connection.execute("ROLLBACK", timeout=_CLEANUP_SECONDS)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it must not come back
-        with suppress(asyncpg.InterfaceError):  # the pool has already let go of a lost one
-            connection.terminate()
 
 
 async def _finish(cleanup: Awaitable[None]) -> None:

@@ -18,6 +18,7 @@ from kernel.database import Database
 from kernel.errors import ServiceError
 
 WINDOW_SECONDS: Final = 60.0
+WRITE_SECONDS: Final = 5.0
 _SUBJECTS: Final = 32
 _KEYS: Final = 10_000
 _log: Final = structlog.get_logger(component="denials")
@@ -90,12 +91,11 @@ class Denials:
     async def _write(self, events: list[AuditRecord]) -> None:
         if not events:
             return
+        # A task of its own: a client that hangs up does not escape its record.
         task = asyncio.ensure_future(self._commit(events))
-        try:
-            await asyncio.shield(task)  # a client that hangs up does not escape its record
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the call is refused whatever happens here
+        await asyncio.wait({task}, timeout=WRITE_SECONDS)
+        if not task.done() or task.exception():  # the call is refused whatever happens here
+            error = task.exception() if task.done() else "it takes too long"
             _log.error("a denial could not be recorded", error=repr(error), count=len(events))
 
     async def _commit(self, events: list[AuditRecord]) -> None:

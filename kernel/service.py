@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
 
+import grpc
 import structlog
 import uvloop
 from google.protobuf.empty_pb2 import Empty
@@ -178,7 +179,10 @@ class Service(Generic[S]):
         """Notice withdrawn keys; new ones are found when a token names them."""
         while True:
             await asyncio.sleep(KEYS_SECONDS)
-            await self.keys.refresh()
+            try:
+                await self.keys.refresh()
+            except grpc.aio.AioRpcError as error:
+                _log.warning("keys not refreshed", service=self.name, code=error.code().name)
 
 
 async def run(*programs: Program[Any]) -> None:

@@ -72,8 +72,14 @@ def configure(shared: SharedSettings, name: str) -> None:
 def serve_metrics(listen: str) -> Callable[[], None]:
     """Serve Prometheus on `host:port`; returns what stops it."""
     host, _, port = listen.rpartition(":")
-    server, _ = start_http_server(int(port), host or "127.0.0.1")
-    return server.shutdown
+    server, thread = start_http_server(int(port), host or "127.0.0.1")
+
+    def stop() -> None:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    return stop
 
 
 @contextmanager

@@ -338,6 +338,16 @@ async def test_the_outbox_can_be_written_and_not_read_by_those_who_write_it(urls
     await worker.close()
 
 
+async def test_the_force_of_row_level_security_binds_the_owner_too(
+    database: Database, admin: asyncpg.Connection
+) -> None:
+    await add(database, someone())
+    assert await admin.fetchval("SELECT count(*) FROM sample.notes") > 0
+    await admin.execute("SET ROLE sample_owner")
+    assert await admin.fetchval("SELECT count(*) FROM sample.notes") == 0
+    await admin.execute("RESET ROLE")
+
+
 async def test_functions_and_counts_compile(database: Database, caller: Caller) -> None:
     count = Statement(select(func.count().label("n")).select_from(notes))
     async with database.transaction(caller) as tx:

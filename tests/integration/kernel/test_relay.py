@@ -11,6 +11,7 @@ import pytest
 
 from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_CREATE
 from chenu.events.v1.bundle_pb2 import Bundle, Manifest
+from deploy.local.postgres_server import PostgresServer
 from kernel import relay as relay_module
 from kernel.audit_event import AuditRecord, record
 from kernel.context import background, new_id
@@ -18,6 +19,7 @@ from kernel.database import Database, OutboxState
 from kernel.messaging import NotPublished
 from kernel.receipts import leaf_hash, root_of
 from kernel.relay import MAX_BUNDLE_BYTES, Relay
+from kernel.service import _supervise
 from kernel.settings import SharedSettings
 from kernel.statement import Statement
 from tests.integration.kernel.conftest import Urls, someone, until
@@ -252,6 +254,24 @@ async def test_two_relays_do_not_work_at_once_and_the_second_takes_over(stage: S
             await stage.write(events[1])
             await until(lambda: events[1].bytes in second.events())
             await admin.close()
+
+
+async def test_after_a_restart_of_the_database_the_relay_goes_on(
+    stage: Stage, postgres_server: PostgresServer
+) -> None:
+    relay = Relay("sample", stage.worker, stage.recorder, stage.shared)  # type: ignore[arg-type]
+    task = asyncio.create_task(_supervise("relay", relay.run))
+    events = [make_event() for _ in range(2)]
+    await stage.write(events[0])
+    await stage.all_of(events[:1])
+    await asyncio.to_thread(postgres_server.stop)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(postgres_server.start)
+    await stage.write(events[1])
+    await stage.all_of(events)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert stage.recorder.events() == [event.bytes for event in events]
 
 
 async def test_a_database_that_was_restored_begins_a_new_generation(stage: Stage) -> None:

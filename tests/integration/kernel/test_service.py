@@ -2,9 +2,13 @@
 
 import asyncio
 import json
+import os
+import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import asyncpg
 import grpc
@@ -16,12 +20,12 @@ from chenu.events.v1 import source_service_pb2 as source
 from chenu.events.v1.bundle_pb2 import Manifest, Receipt
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from kernel import denials as denials_module
-from kernel import receipts
+from kernel import receipts, telemetry
 from kernel.context import new_id
 from kernel.database import Database
 from kernel.errors import Forbidden, reason_of
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash, node_hash
-from kernel.service import Program, Service
+from kernel.service import Program, Service, run
 from kernel.settings import ServiceSettings, SharedSettings
 from kernel.tokens import SigningKey
 from tests.integration.kernel.conftest import Urls, until
@@ -338,6 +342,76 @@ async def test_a_draining_service_finishes_its_calls_and_says_not_serving(fleet:
     fleet.service.port = 0
     error = await refused(fleet.stub.Echo(Request(), metadata=token, timeout=5))
     assert error.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_several_services_share_a_process_until_it_is_told_to_stop(
+    nats_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Service[Any]] = []
+
+    async def assemble(service: Service[ServiceSettings]) -> None:
+        service.add_servicer(sample.add_servicer, sample.Servicer())
+        started.append(service)
+
+    class Settings(ServiceSettings):
+        listen: str = "127.0.0.1:0"
+
+    monkeypatch.setenv("CHENU_NATS_URL", nats_url)
+    monkeypatch.setenv("CHENU_KEYS_DIR", str(tmp_path))
+    monkeypatch.setenv("CHENU_DRAIN_SECONDS", "0")
+    monkeypatch.setattr("kernel.telemetry.configure", lambda *_: None)
+    running = asyncio.create_task(
+        run(Program("one", Settings, assemble), Program("two", Settings, assemble))
+    )
+    await until(lambda: len(started) == 2 and all(service.port for service in started))
+    for service in started:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+            assert (await sample.Stub(channel).Public(Request(text="here"))).text == "here"
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 10)
+    assert all(service.stopping.is_set() for service in started)
+
+
+async def test_what_was_opened_is_closed_when_a_service_cannot_start(
+    urls: Urls, nats_url: str, tmp_path: Path, admin: asyncpg.Connection
+) -> None:
+    closed: list[str] = []
+
+    async def assemble(service: Service[ServiceSettings]) -> None:
+        async def close() -> None:
+            closed.append(service.name)
+
+        service.on_stop(close)
+        raise RuntimeError("cannot be put together")
+
+    shared = SharedSettings(keys_dir=tmp_path, nats_url=nats_url)
+    settings = ServiceSettings(database_url=urls.app, worker_database_url=urls.worker)
+    with pytest.raises(RuntimeError, match="put together"):
+        await Service.start(Program("sample", ServiceSettings, assemble), shared, settings)
+    assert closed == ["sample"]
+
+
+async def test_metrics_are_served_where_asked(fleet: Fleet) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    await fleet.stub.Public(Request())
+    stop = telemetry.serve_metrics(listen)
+    text = await asyncio.to_thread(lambda: urlopen(f"http://{listen}/metrics").read().decode())
+    await asyncio.to_thread(stop)
+    assert f'chenu_calls_total{{code="OK",method="/{sample.SERVICE}/Public"}}' in text
+    assert 'chenu_outbox_unreleased{service="sample"}' in text
+
+
+async def test_a_denial_that_cannot_be_recorded_is_still_a_denial(
+    fleet: Fleet, admin: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(denials_module, "WRITE_SECONDS", 0.2)
+    await admin.execute("BEGIN; LOCK TABLE sample.outbox IN ACCESS EXCLUSIVE MODE")
+    token = bearer(fleet.issuer.access())
+    error = await refused(fleet.stub.ForAudit(Request(), metadata=token))
+    await admin.execute("COMMIT")
+    assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_a_background_task_that_fails_is_started_again(fleet: Fleet) -> None:

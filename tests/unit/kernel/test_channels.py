@@ -286,9 +286,7 @@ class Identity:
         return server, port
 
 
-async def test_a_service_trades_its_key_for_a_token_once(
-    running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_service_trades_its_key_for_a_token_once(running: Running, tmp_path: Path) -> None:
     key, identity = SigningKey.generate(tmp_path / "own.pem"), Identity(running.issuer)
     server, port = await identity.start(key)
     settings = SharedSettings(threads_address=running.address, identity_address=f"127.0.0.1:{port}")
@@ -298,14 +296,20 @@ async def test_a_service_trades_its_key_for_a_token_once(
         for _ in range(3):
             await stub.Echo(Request())
         assert len(identity.assertions) == 1
-        monkeypatch.setattr(channels_module.time, "monotonic", lambda: time.perf_counter() + 1e6)
+        credentials: Any = channels.credentials
+        credentials._renewed -= 451
+        await asyncio.gather(*(stub.Echo(Request()) for _ in range(5)))
+        assert len(identity.assertions) == 2
+        await server.stop(0)
+        credentials._renewed -= 451  # identity is away, and the token is good for a while
         await stub.Echo(Request())
-    assert [c.service for c in running.servicer.callers] == ["courier"] * 4
-    assert len(identity.assertions) == 2
+        credentials._renewed -= 140
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Echo(Request())
+    assert [c.service for c in running.servicer.callers] == ["courier"] * 9
     assert identity.assertions[0]["exp"] - identity.assertions[0]["iat"] == 60
     assert len({a["jti"] for a in identity.assertions}) == 2
     await channels.close()
-    await server.stop(0)
 
 
 def certificate(name: str, signer: Any = None) -> tuple[Any, Any]:

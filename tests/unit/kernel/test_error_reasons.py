@@ -3,9 +3,8 @@
 import importlib
 import pkgutil
 
-from chenu.events.v1.error_reason_pb2 import ErrorReason
-
 import kernel
+from chenu.events.v1.error_reason_pb2 import ErrorReason
 from kernel.errors import ServiceError
 
 
