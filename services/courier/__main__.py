@@ -1,0 +1,70 @@
+"""The courier service, put together: `python -m services.courier`."""
+
+from datetime import timedelta
+
+from chenu.courier.v1.delivery_service_pb2_grpc import add_DeliveryServiceServicer_to_server
+from chenu.courier.v1.endpoint_service_pb2_grpc import add_EndpointServiceServicer_to_server
+from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
+from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from chenu.governance.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
+from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
+from chenu_gate.executor import Executions
+from chenu_gate.gatekeeper import Gatekeeper
+from chenu_gate.outcome_reporter import OutcomeReporter
+from kernel.channels import alone
+from kernel.service import Program, Service, main
+from services.courier.dialing import Dialer
+from services.courier.execution import Executor
+from services.courier.sending import Sender
+from services.courier.servicers.delivery import DeliveryServicer
+from services.courier.servicers.endpoint import EndpointServicer
+from services.courier.servicers.executor import ExecutorServicer
+from services.courier.settings import CourierSettings
+from services.courier.sweeping import Sweeper
+from services.courier.tools import EXECUTOR, TOOLBOX
+from services.courier.vault import Vault
+
+
+async def assemble(service: Service[CourierSettings]) -> None:
+    """Wire the servicers, the sweeper, and what tells governance of endings."""
+    database, pages, settings = service.database, service.page_tokens, service.settings
+    governance = service.channels.channel("governance")
+    authorization = AuthorizationServiceStub(governance)
+
+    async def permit_key_set() -> str:
+        with alone():
+            answer = await authorization.GetPermitKeySet(GetPermitKeySetRequest(), timeout=5)
+        return str(answer.jwks)
+
+    vault = Vault.open_file(
+        settings.secrets_key_file or service.shared.keys_dir / "courier.secrets"
+    )
+    dialer = Dialer(settings.policy, settings.timeout_seconds)
+    executions = Executions(EXECUTOR)
+    reporter = OutcomeReporter(executions, service.worker.work, OutcomeServiceStub(governance))
+    executor = Executor(
+        database,
+        Gatekeeper(EXECUTOR, TOOLBOX, permit_key_set),
+        executions,
+        Sender(dialer, attempts=settings.attempts, retry_seconds=settings.retry_seconds),
+        vault,
+        running=timedelta(seconds=settings.running_seconds),
+        done=reporter.wake,
+    )
+    service.on_stop(executor.finish_sending)
+    service.add_servicer(
+        add_EndpointServiceServicer_to_server, EndpointServicer(database, pages, dialer, vault)
+    )
+    service.add_servicer(
+        add_DeliveryServiceServicer_to_server, DeliveryServicer(database, pages, executions)
+    )
+    service.add_servicer(add_ExecutorServiceServicer_to_server, ExecutorServicer(executor))
+    sweeper = Sweeper(service.worker, executions, settings.sweep_seconds, reporter.wake)
+    service.background("courier.sweeper", sweeper.run)
+    service.background("courier.outcomes", reporter.run)
+
+
+PROGRAM = Program("courier", CourierSettings, assemble)
+
+if __name__ == "__main__":
+    main(PROGRAM)

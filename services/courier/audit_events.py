@@ -1,0 +1,120 @@
+"""The audit events of the courier service: ids, states, digests; never a URL or a payload."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from chenu.events.v1.audit_event_pb2 import (
+    PHASE_DONE,
+    PHASE_INTENT,
+    PHASE_OUTCOME,
+    AuditAction,
+    Phase,
+)
+from chenu_gate.permit import PermittedAction
+from kernel.audit_event import AuditRecord, record
+from kernel.database import Record
+
+SOURCE: Final = "courier"
+CREATE: Final = AuditAction.AUDIT_ACTION_CREATE
+UPDATE: Final = AuditAction.AUDIT_ACTION_UPDATE
+DELETE: Final = AuditAction.AUDIT_ACTION_DELETE
+EXECUTE: Final = AuditAction.AUDIT_ACTION_EXECUTE
+
+
+def endpoint_changed(
+    happened: str, action: AuditAction, endpoint_id: str, version: int, **details: str
+) -> AuditRecord:
+    """An endpoint was created, updated, disabled or deleted."""
+    subject = f"endpoint/{endpoint_id}"
+    return record(
+        source=SOURCE,
+        type=f"endpoint.{happened}",
+        action=action,
+        subject=subject,
+        stream=subject,
+        version=version,
+        details=details,
+    )
+
+
+def delivery_started(
+    delivery_id: str, endpoint_id: str, payload_digest: str, permitted: PermittedAction
+) -> AuditRecord:
+    """What is about to be sent, recorded before anything is."""
+    action = permitted.action
+    return _delivery(
+        "started",
+        EXECUTE,
+        delivery_id,
+        version=1,
+        phase=PHASE_INTENT,
+        details={
+            "endpoint": endpoint_id,
+            "payload_digest": payload_digest,
+            "decision": permitted.permit.decision,
+            "action_digest": action.digest,
+            "run": action.run,
+            "tool": action.tool.name,
+        },
+    )
+
+
+def delivery_ended(delivery: Record, *, tenant: str = "", identity: str = "") -> AuditRecord:
+    """What became of it; a sweeper names whose it was."""
+    return _delivery(
+        str(delivery["state"]).lower(),
+        EXECUTE,
+        str(delivery["delivery_id"]),
+        version=int(delivery["version"]),
+        phase=PHASE_OUTCOME,
+        reason=str(delivery["reason"]),
+        details={
+            "endpoint": str(delivery["endpoint_id"]),
+            "decision": str(delivery["decision_id"]),
+            "state": str(delivery["state"]),
+            "attempts": str(delivery["attempts"]),
+            "http_status": str(delivery["http_status"]),
+        },
+        tenant=tenant,
+        identity=identity,
+    )
+
+
+def delivery_reconciled(delivery: Record) -> AuditRecord:
+    """A person looked, and said what had become of it."""
+    return _delivery(
+        "reconciled",
+        UPDATE,
+        str(delivery["delivery_id"]),
+        version=int(delivery["version"]),
+        phase=PHASE_DONE,
+        details={"state": str(delivery["state"]), "decision": str(delivery["decision_id"])},
+    )
+
+
+def _delivery(
+    happened: str,
+    action: AuditAction,
+    delivery_id: str,
+    *,
+    version: int,
+    phase: Phase,
+    details: Mapping[str, str],
+    reason: str = "",
+    tenant: str = "",
+    identity: str = "",
+) -> AuditRecord:
+    subject = f"delivery/{delivery_id}"
+    return record(
+        source=SOURCE,
+        type=f"delivery.{happened}",
+        action=action,
+        subject=subject,
+        reason=reason,
+        phase=phase,
+        stream=subject,
+        version=version,
+        details=details,
+        tenant=tenant,
+        identity=identity,
+    )

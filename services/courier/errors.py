@@ -1,0 +1,88 @@
+"""What can go wrong with endpoints and deliveries: one class for each reason."""
+
+from typing import Final
+
+from chenu_gate.gatekeeper import ActionRefused, PermitRefused, ToolRefused
+from kernel.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    ServiceError,
+    Unimplemented,
+)
+
+
+class UrlRefused(InvalidArgument):
+    """The address may not be called; the cause says why, never what a name resolved to."""
+
+    reason = "URL_REFUSED"
+    message = "this address may not be called"
+
+
+class EndpointNameTaken(AlreadyExists):
+    """Names are what people and plans call endpoints by."""
+
+    reason = "ENDPOINT_NAME_TAKEN"
+    message = "another endpoint has this name"
+
+
+class EndpointDisabled(FailedPrecondition):
+    """The decision is not used up."""
+
+    reason = "ENDPOINT_DISABLED"
+    message = "the endpoint is disabled"
+
+
+class DeliveryNotUnknown(FailedPrecondition):
+    """What is known needs no reconciling."""
+
+    reason = "DELIVERY_NOT_UNKNOWN"
+    message = "only a delivery whose end is unknown is reconciled"
+
+
+class TargetChanged(FailedPrecondition):
+    """The decision is not used up; a new plan needs a new one."""
+
+    reason = "TARGET_CHANGED"
+    message = "the endpoint is not what it was when the action was planned; plan again"
+
+
+class EffectFailed(FailedPrecondition):
+    """It was tried and failed for certain."""
+
+    reason = "EFFECT_FAILED"
+    message = "the message was not delivered"
+
+
+class OutcomeUnknown(FailedPrecondition):
+    """It may have been delivered; it is not tried again."""
+
+    reason = "OUTCOME_UNKNOWN"
+    message = "it cannot be known whether the message was delivered; reconcile the delivery"
+
+
+class DecisionUsed(PermissionDenied):
+    """The decision was executed for somebody else, or for another action."""
+
+    reason = "PERMIT_ACTION"
+    message = "the decision was executed for another action"
+
+
+_CODES: Final[dict[str, type[ServiceError]]] = {
+    "ACTION_INVALID": InvalidArgument,
+    "ARGUMENTS_INVALID": InvalidArgument,
+    "TOOL_UNKNOWN": Unimplemented,
+    "TOOL_CHANGED": FailedPrecondition,
+}
+
+
+def refused(refusal: PermitRefused | ActionRefused | ToolRefused) -> ServiceError:
+    """What the gatekeeper did not admit, as the client gets it; all about a permit is a denial."""
+    metadata = refusal.metadata if isinstance(refusal, ToolRefused) else {}
+    if isinstance(refusal, ActionRefused):
+        metadata = {"cause": refusal.cause, "path": refusal.path}
+    error_class = _CODES.get(refusal.reason, PermissionDenied)
+    error = error_class(str(refusal), details=(), retry_after=None, subject="", **metadata)
+    error.reason = refusal.reason  # type: ignore[misc]  # the gate has a class for each reason
+    return error

@@ -1,0 +1,54 @@
+"""Settings of the courier service: `CHENU_COURIER_…`."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from kernel.settings import ServiceSettings
+from services.courier.addresses import AddressPolicy
+
+
+class CourierSettings(ServiceSettings):
+    """How and where to messages are sent."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENU_COURIER_", frozen=True)
+
+    listen: str = "127.0.0.1:50057"
+    allowed_private: str = ""
+    """Private addresses that may be called all the same: `host:port` or networks, with commas."""
+    allowed_ports: str = "80,443,8080,8443"
+    """Ports that may be called at public addresses: numbers and ranges, with commas."""
+    secrets_key_file: Path | None = None
+    """Encrypts endpoints' secrets; made when missing; default `<keys_dir>/courier.secrets`."""
+    timeout_seconds: float = Field(8, gt=0)
+    """How long one attempt may take, from the first packet to the answer."""
+    attempts: int = Field(3, ge=1, le=10)
+    """How often one delivery is tried, where trying again can do no harm."""
+    retry_seconds: float = Field(0.5, ge=0)
+    """How long the first retry waits; each later one twice as long."""
+    sweep_seconds: float = Field(5, gt=0)
+    """How often deliveries whose end was never recorded are looked for."""
+
+    @field_validator("allowed_private")
+    @classmethod
+    def _names_addresses(cls, value: str) -> str:
+        AddressPolicy.parse(value, "")
+        return value
+
+    @field_validator("allowed_ports")
+    @classmethod
+    def _names_ports(cls, value: str) -> str:
+        AddressPolicy.parse("", value)
+        return value
+
+    @property
+    def policy(self) -> AddressPolicy:
+        """What the two address settings come to."""
+        return AddressPolicy.parse(self.allowed_private, self.allowed_ports)
+
+    @property
+    def running_seconds(self) -> float:
+        """After this time a delivery without a recorded end counts as UNKNOWN."""
+        waits = sum(self.retry_seconds * float(2**retry) for retry in range(self.attempts - 1))
+        return self.attempts * self.timeout_seconds + waits + 15
