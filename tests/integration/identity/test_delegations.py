@@ -57,6 +57,11 @@ async def renew(identity: Identity, token: str, service: str = "nova") -> RenewD
     return await identity.tokens.RenewDelegation(request, metadata=metadata)
 
 
+def signing_key(identity: Identity) -> SigningKey:
+    """Identity's own, to sign what identity would not."""
+    return token_keys(identity.service.shared, identity.service.settings).signing
+
+
 async def agent_of(identity: Identity, person: Someone) -> tuple[str, str]:
     """The id and the access token of a hired agent."""
     hired = await identity.agents.HireAgent(
@@ -151,10 +156,8 @@ async def test_a_token_that_is_itself_past_its_expiry_is_renewed(
     start: Start, someone: Someone, identity: Identity, admin: Any
 ) -> None:
     first = claims_of((await exchange(identity, someone.token)).delegation_token)
-    keys = identity.service.shared.keys_dir / "tokens"
-    signing = SigningKey.load(max(p for p in keys.glob("*.pem") if ".pub" not in p.name))
     stale = first | {"iat": first["iat"] - 90_000, "exp": first["exp"] - 90_000}
-    token = signing.sign(stale, typ="delegation+jwt", ttl=0)
+    token = signing_key(identity).sign(stale, typ="delegation+jwt", ttl=0)
     assert claims_of((await renew(identity, token)).delegation_token)["sub"] == someone.user
 
 
@@ -269,6 +272,9 @@ async def test_forged_and_confused_tokens_are_not_renewed(
         jwt.encode(claims, "secret" * 8, algorithm="HS256", headers={"typ": "delegation+jwt"}),
         jwt.encode(claims, "", algorithm="none"),
         someone.token,
+        signing_key(identity).sign(claims, typ="access+jwt", ttl=60),
+        signing_key(identity).sign({**claims, "aud": "chenu"}, typ="delegation+jwt", ttl=60),
+        signing_key(identity).sign({**claims, "iss": "else"}, typ="delegation+jwt", ttl=60),
         "nonsense",
         "é.ü.ß",
     ):

@@ -14,6 +14,7 @@ from chenu.identity.v1.auth_service_pb2 import (
 from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
 from chenu.identity.v1.token_service_pb2 import IssueVoteTokenRequest
+from kernel.errors import reason_of
 from tests.integration.identity.conftest import Identity, Someone, Start, events, later, refusal
 from tests.support.identity import bearer
 
@@ -66,6 +67,9 @@ async def test_of_two_refreshes_at_once_one_wins_and_the_session_ends(
     )
     given = [answer for answer in answers if not isinstance(answer, BaseException)]
     assert len(given) == 1
+    refused = {reason_of(a) for a in answers if isinstance(a, grpc.aio.AioRpcError)}
+    assert "REFRESH_TOKEN_REUSED" in refused
+    assert refused <= {"REFRESH_TOKEN_REUSED", "REFRESH_TOKEN_INVALID"}
     await refusal(
         refresh(identity, given[0].session.refresh_token),
         UNAUTHENTICATED,
