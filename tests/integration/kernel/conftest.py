@@ -1,9 +1,9 @@
 """The schema `sample` in a database of its own, and both of its roles."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -14,19 +14,17 @@ from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database, OutboxState
 from kernel.migration import upgrade
+from kernel.service import Program, Service
+from kernel.settings import ServiceSettings, SharedSettings
+from kernel.tokens import SigningKey
+from tests.integration.kernel.fleet import Fleet, LogKey
+from tests.integration.kernel.relay_stage import Stage
+from tests.integration.kernel.support import Urls, someone
+from tests.unit.kernel import sample
 
 PACKAGE = "tests.integration.kernel.services"
 TEMPLATE = "kernel_template"
 PASSWORD = secrets.token_urlsafe()  # roles belong to the server, so all databases share it
-
-
-@dataclass(frozen=True)
-class Urls:
-    """How to reach the schema `sample`."""
-
-    app: str
-    worker: str
-    admin: str
 
 
 def urls_of(server: PostgresServer, name: str) -> Urls:
@@ -103,23 +101,57 @@ async def admin(urls: Urls) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
+async def make_stage(
+    clone: Callable[[], Awaitable[Urls]],
+) -> AsyncIterator[Callable[..., Awaitable[Stage]]]:
+    opened: list[Database] = []
+
+    async def make(**settings: Any) -> Stage:
+        urls, state = await clone(), OutboxState()
+        app = await Database.connect(urls.app, schema="sample", outbox=state)
+        worker = await Database.connect(urls.worker, schema="sample", outbox=state)
+        opened.extend((app, worker))
+        return Stage(urls, app, worker, SharedSettings(**settings))
+
+    yield make
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def stage(make_stage: Callable[..., Awaitable[Stage]]) -> Stage:
+    return await make_stage()
+
+
+@pytest.fixture
 def caller() -> Caller:
     return someone()
 
 
-def someone() -> Caller:
-    """A caller with ids of its own."""
-    return Caller(tenant=new_id(), person=new_id(), identity=new_id(), actor="human")
+@pytest.fixture
+def log_key() -> LogKey:
+    return LogKey()
 
 
-async def until(condition: object, seconds: float = 10) -> None:
-    """Wait until an async or plain condition holds."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while True:
-        held = condition()  # type: ignore[operator]
-        if asyncio.iscoroutine(held):
-            held = await held
-        if held:
-            return
-        assert asyncio.get_running_loop().time() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
+@pytest.fixture
+async def fleet(urls: Urls, nats_url: str, tmp_path: Path, log_key: LogKey) -> AsyncIterator[Fleet]:
+    issuer = sample.Issuer(SigningKey.generate(tmp_path / "identity.pem"))
+    SigningKey.generate(tmp_path / "sample.pem")
+    (tmp_path / "log.vkey").write_text(f"{log_key.verifier}\n")
+    servicer = sample.Servicer()
+
+    async def assemble(service: Service[ServiceSettings]) -> None:
+        service.keys.source = issuer.jwks
+        service.add_servicer(sample.add_servicer, servicer)
+
+    shared = SharedSettings(
+        keys_dir=tmp_path, nats_url=nats_url, drain_seconds=0.2, grace_seconds=1
+    )
+    settings = ServiceSettings(
+        listen="127.0.0.1:0", database_url=urls.app, worker_database_url=urls.worker
+    )
+    service = await Service.start(Program("sample", ServiceSettings, assemble), shared, settings)
+    made = Fleet(service, servicer, issuer)
+    yield made
+    await made.channel.close()
+    await service.stop()

@@ -15,38 +15,9 @@ from kernel.context import CallContext, background, enter, new_id
 from kernel.database import Database, OutboxState
 from kernel.errors import AuditBacklog, DeadlineExceeded
 from kernel.statement import Statement
-from tests.integration.kernel.conftest import Urls, someone, until
+from tests.integration.kernel.notes import ADD, SLEEP, add, titles
 from tests.integration.kernel.services.sample.tables import notes
-
-ADD = Statement(
-    insert(notes)
-    .values(
-        id=bindparam("id"),
-        tenant=bindparam("tenant"),
-        identity=bindparam("identity"),
-        title=bindparam("title"),
-        facts=bindparam("facts"),
-        tags=bindparam("tags"),
-    )
-    .returning(notes.c.id, notes.c.facts, notes.c.tags)
-)
-ALL = Statement(select(notes.c.id, notes.c.title))
-SLEEP = Statement("SELECT pg_sleep(:seconds)")
-
-
-async def add(database: Database, caller: Caller, title: str = "a note") -> str:
-    note = new_id()
-    async with database.transaction(caller) as tx:
-        await tx.fetch_one(
-            ADD, id=note, tenant=caller.tenant, identity=caller.identity, title=title,
-            facts={"n": 1}, tags=["a"],
-        )  # fmt: skip
-    return note
-
-
-async def titles(database: Database, caller: Caller) -> list[str]:
-    async with database.transaction(caller) as tx:
-        return [row["title"] for row in await tx.fetch(ALL)]
+from tests.integration.kernel.support import Urls, someone, until
 
 
 async def test_an_insert_returns_text_ids_json_and_arrays(
@@ -118,55 +89,6 @@ async def test_a_column_default_in_python_is_refused() -> None:
     table = Table("x", MetaData(), Column("a", Text), Column("b", Text, default=lambda: "b"))
     with pytest.raises(TypeError, match="server_default"):
         Statement(insert(table).values(a=bindparam("a"))).bind({"a": "1"})
-
-
-async def test_one_identity_does_not_see_the_other(database: Database) -> None:
-    mine, other = someone(), someone()
-    await add(database, mine, "mine")
-    await add(database, other, "other")
-    assert await titles(database, mine) == ["mine"]
-    assert await titles(database, other) == ["other"]
-
-
-async def test_nobody_writes_a_row_for_another_identity(database: Database) -> None:
-    mine, other = someone(), someone()
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        async with database.transaction(mine) as tx:
-            await tx.execute(
-                ADD, id=new_id(), tenant=mine.tenant, identity=other.identity, title="t",
-                facts={}, tags=[],
-            )  # fmt: skip
-
-
-async def test_a_query_without_an_identity_is_an_error_and_never_an_empty_answer(
-    database: Database, urls: Urls
-) -> None:
-    await add(database, someone())
-    fresh = await asyncpg.connect(urls.app)
-    with pytest.raises(asyncpg.PostgresError, match="chenu"):
-        await fresh.fetch("SELECT * FROM sample.notes")
-    await fresh.close()
-    with pytest.raises(asyncpg.PostgresError):  # the setting is left over as an empty text
-        await titles(database, Caller.system())
-
-
-async def test_nothing_of_an_identity_is_left_on_a_connection(
-    urls: Urls, outbox_state: OutboxState
-) -> None:
-    single = await Database.connect(urls.app, schema="sample", pool_size=1, outbox=outbox_state)
-    await add(single, someone())
-    setting = Statement("SELECT current_setting('chenu.identity', true) AS identity")
-    async with single.work() as tx:
-        row = await tx.fetch_one(setting)
-    await single.close()
-    assert row is not None
-    assert not row["identity"]
-
-
-async def test_an_id_that_is_no_uuid_never_reaches_the_database(database: Database) -> None:
-    forged = Caller(tenant="x'; DROP TABLE notes; --", person="", identity="", actor="human")
-    with pytest.raises(ValueError, match="UUID"):
-        await titles(database, forged)
 
 
 async def test_an_error_rolls_the_change_and_its_event_back(
@@ -298,54 +220,6 @@ async def test_a_connection_that_was_killed_is_replaced(
     )
     await asyncio.sleep(0.1)
     assert len(await titles(database, caller)) == 1
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE sample.history SET word = 'x'",
-        "UPDATE sample.history SET word = 'x' WHERE false",
-        "DELETE FROM sample.history",
-        "TRUNCATE sample.history",
-        "INSERT INTO sample.history VALUES (1, 'b') ON CONFLICT (id) DO UPDATE SET word = 'c'",
-    ],
-)
-async def test_history_refuses_every_change(
-    admin: asyncpg.Connection, urls: Urls, change: str
-) -> None:
-    await admin.execute("INSERT INTO sample.history VALUES (1, 'a') ON CONFLICT DO NOTHING")
-    app = await asyncpg.connect(urls.app)
-    for connection in (app, admin):  # granted to the one, owned by the other: refused to both
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
-            await connection.execute(change)
-    await admin.execute("SET session_replication_role = replica")  # switches other triggers off
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
-        await admin.execute(change)
-    await app.close()
-
-
-async def test_the_outbox_can_be_written_and_not_read_by_those_who_write_it(urls: Urls) -> None:
-    app = await asyncpg.connect(urls.app)
-    for attempt in ("SELECT * FROM sample.outbox", "DELETE FROM sample.outbox"):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await app.execute(attempt)
-    await app.close()
-    worker = await asyncpg.connect(urls.worker)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await worker.execute("UPDATE sample.bundles SET seqs = '{}'")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await worker.execute("SELECT * FROM sample.notes")
-    await worker.close()
-
-
-async def test_the_force_of_row_level_security_binds_the_owner_too(
-    database: Database, admin: asyncpg.Connection
-) -> None:
-    await add(database, someone())
-    assert await admin.fetchval("SELECT count(*) FROM sample.notes") > 0
-    await admin.execute("SET ROLE sample_owner")
-    assert await admin.fetchval("SELECT count(*) FROM sample.notes") == 0
-    await admin.execute("RESET ROLE")
 
 
 async def test_functions_and_counts_compile(database: Database, caller: Caller) -> None:

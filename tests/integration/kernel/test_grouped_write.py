@@ -12,7 +12,7 @@ from kernel.context import background, new_id
 from kernel.database import Database
 from kernel.errors import AuditBacklog
 from kernel.grouped_write import GroupedWriter, TouchedNoRow
-from tests.integration.kernel.conftest import someone, until
+from tests.integration.kernel.support import someone, until
 
 
 @pytest.fixture

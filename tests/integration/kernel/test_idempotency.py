@@ -10,7 +10,7 @@ from kernel.context import new_id
 from kernel.database import Database
 from kernel.errors import RequestIdReused
 from kernel.idempotency import claim, remember
-from tests.integration.kernel.conftest import someone
+from tests.integration.kernel.support import someone
 
 METHOD = "/chenu.sample.v1.SampleService/Create"
 REQUEST = ListVersionsRequest(stream="a", from_version=1)

@@ -13,10 +13,8 @@ from kernel.context import new_id
 from kernel.messaging import Messaging, NotPublished, acknowledge
 from kernel.relay import Relay
 from kernel.settings import SharedSettings
-from tests.integration.kernel.conftest import until
-from tests.integration.kernel.test_relay import Stage, make_event, make_stage, stage
-
-__all__ = ["make_stage", "stage"]
+from tests.integration.kernel.relay_stage import Stage, make_event
+from tests.integration.kernel.support import until
 
 
 @pytest.fixture
