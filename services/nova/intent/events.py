@@ -115,7 +115,7 @@ def _ends_gap(entries: list[Entry], at: int) -> bool:
     """A phrase does not reach over a comma, a question, or what one asks to be told."""
     entry = entries[at]
     verb_next = entry.role == "to" and "b" in "".join(e.forms for e in entries[at + 1 : at + 2])
-    return entry.role in {"comma", "wh"} or verb_next or (entry.reading and is_reading(entry.kind))
+    return entry.role in {"comma", "wh", "sub"} or verb_next or (entry.reading and is_reading(entry.kind))
 
 
 def _phrase(
@@ -148,7 +148,7 @@ def _phrase_event(
         forms = "n" if nominal else entry.forms.replace("n", "") or "b"
         if kind.endswith("_noun"):
             forms = entry.forms if entry.gated else "n"
-            acts = kind.startswith("export")
+            acts = not kind.startswith("send")
             return Event(start, end, "danger", kind.removesuffix("_noun"), forms, acts)
         return Event(start, end, "danger", kind.removesuffix("_rights"), forms, nominal)
     if what in {"read", "work"}:

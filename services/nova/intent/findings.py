@@ -8,7 +8,7 @@ from services.nova.intent.moods import placed
 from services.nova.intent.places import ASK, READ, REQUEST, WORK, Place
 from services.nova.intent.surroundings import Around
 from services.nova.intent.tokens import Sentence, Token
-from services.nova.intent.uses import excuse
+from services.nova.intent.uses import FORBIDDEN, TOLD, excuse
 
 _MONEY_WITHIN: Final = 8  # words after the verb
 
@@ -46,10 +46,23 @@ def gather(sentences: list[Sentence], language: str) -> Findings:
         spoken = language_of(sentence.tokens, language)
         said = events(sentence.tokens, "en" if spoken == "und" else spoken)
         places = placed(sentence, said, noted=noted)
+        before = len(found.dangerous), len(found.harmless)
         for index, place in enumerate(places):
             _look(found, Around(sentence, places, index), (number, place.clause))
+        new = found.dangerous[before[0] :]
+        told = found.harmless[before[1] :] or any(f.excuse in {"", FORBIDDEN, TOLD} for f in new)
+        if not told and _asks_for_something(places):
+            found.dangerous.append(Finding(UNKNOWN, "what is asked for here"))
         noted = sentence.end == ":" and said[-1].what == "note"
     return found
+
+
+def _asks_for_something(places: list[Place]) -> bool:
+    """A request about things of which no verb says what is to happen to them."""
+    asked = any(place.then == REQUEST for place in places)
+    chat = any(place.event.what == "chat" for place in places)
+    touched = any(place.event.what in {"thing", "danger"} for place in places)
+    return asked and touched and not chat
 
 
 def _look(found: Findings, around: Around, clause: tuple[int, int]) -> None:

@@ -77,10 +77,13 @@ VERBS: Final = {
     "act": """
         do make perform process proceed initiate finalize finalise confirm validate
         arrange get have let help try handle effect request issue""",
+    # Conversation: nothing is done by them.
+    "chat": """
+        think consider hope wait talk speak say believe agree play meet visit travel cook eat sleep
+        live discuss chat* laugh relax work care sing* joke guess repeat""",
     # Known and neither: they keep the spelling check and the net for unknown verbs quiet.
     "": """
-        work go come need think consider want like love hope forget hesitate happen mean seem keep         take say talk speak wait stay become believe agree play meet visit travel cook
-        eat sleep feel live thank ignore forget pretend stop avoid refrain cease bother dare expire
+        go come need want like love forget hesitate happen mean seem keep         take stay become         feel thank ignore forget pretend stop avoid refrain cease bother dare expire
         fail succeed bounce vanish arrive depend contain belong include require cost matter apply involve affect""",
 }
 
@@ -153,7 +156,7 @@ WORDS: Final = {
     "to": "to",
     "subject": "i we he she they it someone somebody nobody people users one anyone who whoever",
     "you": "you ya yourself",
-    "object": "it them him me us her itself themselves",
+    "object": "it them him me us her itself themselves self myself himself herself ourselves",
     "be": "is are was were am been being be gets",
     "have": "has have had having",
     "do": "does did",

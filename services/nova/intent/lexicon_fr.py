@@ -70,14 +70,17 @@ VERBS: Final = {
     "act": """
         faire effectuer realiser proceder operer programmer initier emettre ordonner confirmer
         finaliser amorcer entamer enclencher assurer accomplir""",
+    # Conversation: nothing is done by them.
+    "chat": """
+        parler discuter jouer reflechir voyager manger dormir travailler penser croire attendre
+        esperer songer aider bavarder rire chanter plaisanter repeter deviner""",
     # Known and neither: they keep the spelling check and the net for unknown verbs quiet.
     "": """
-        aller venir pouvoir vouloir devoir aimer souhaiter desirer esperer oublier hesiter manquer
-        tarder attendre prendre tenir rappeler garder conserver rester
-        parler discuter jouer reflechir voyager manger dormir travailler penser croire essayer arreter eviter
+        aller venir pouvoir vouloir devoir aimer souhaiter desirer oublier hesiter manquer
+        tarder prendre tenir rappeler garder conserver rester
+        essayer arreter eviter
         cesser permuter fonctionner marcher contenir dependre signifier arriver exister couter
-        deranger echouer reussir rater ignorer pretendre habiter concerner gerer servir aider         ressembler appartenir impliquer falloir debarrasser occuper charger assurer songer
-        veiller ouvrer sembler obtenir avoir etre""",
+        deranger echouer reussir rater ignorer pretendre habiter concerner gerer servir         ressembler appartenir impliquer falloir debarrasser occuper charger assurer         veiller ouvrer sembler obtenir avoir etre""",
 }
 
 # base forms | participles | gerund | stem of the future | other finite forms

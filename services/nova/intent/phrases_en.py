@@ -30,7 +30,9 @@ IDIOMS: Final = {
         <name>; ~touch base; ~apologize to; ~apologise to; ~say … to <name>; ~break … news; 📧
         <definite>; 📤 <definite>; ~give <name> the|my|our|this|that|a; ~introduce … to; ~draft and
         send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post; ~put … in touch; ~report … to
-        <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit … up; ~fire off; ~fire … over|off""",
+        <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit … up; ~fire off; ~fire …
+        over|off; ~schedule|queue|program … email|mail|message|post|newsletter|tweet; ~confirm to;
+        ~convey … regards|apologies; ~give … regards|apologies|update""",
     "publish": """
         ~make … public|visible|available|live; ~go live; ~go public; ~put … online|live; ~put up;
         ~put out; ~bring … live; ~get … online|live|out there; ~get the word out; ~spread …
@@ -57,7 +59,8 @@ IDIOMS: Final = {
         ~back … up; ~back up; ~save … as pdf|csv|json|xlsx|excel; ~copy … usb|disk|drive|outside;
         ~save … to|on|onto dropbox|drive|disk|usb|cloud|s3|desktop|computer|laptop; ~take … out
         of; ~pull … out of; ~get … out of; ~upload … to; ~extract … to|into|from … database;
-        ~print … out; ~burn … cd|dvd; ~write … csv|disk|usb; ~archive … to s3|disk|dropbox""",
+        ~print … out; ~burn … cd|dvd; ~write … csv|disk|usb; ~archive …
+        s3|bucket|disk|dropbox|drive; ~want|like a|my|the copy|data of|from""",
     "execute": """
         ~go ahead; ~go for it; do it; ~make it so; make it happen; just do it; ~carry … out;
         ~carry out; ~go through with; ~push … prod|production|live|main|master; ~put … in|into
@@ -90,11 +93,19 @@ IDIOMS: Final = {
         up; ~link … account|bank|gmail|slack; ~reset … password; ~lower|raise … limit; ~remove
         <person> from; ~add <name> as; i|we want|need <name> to
         see|view|read|edit|access|join|use|approve|manage|be; i|we would like <name> to
-        see|view|read|edit|access|join|use|approve|manage|be; ~lock … out; ~take away; ~shut … out""",
+        see|view|read|edit|access|join|use|approve|manage|be; ~lock … out; ~take away; ~shut …
+        out; only <name> may|can|should|must|shall; ~make … read only; ~make …
+        readonly|writable|editable|accessible|hidden|secret|shared|collaborative; ~turn off|on …
+        safety|checks|protections|safeguards|guards|filters|notifications""",
     "send_noun": """
         email|message|mail|note|text|letter|word|line|reply|reminder to <name>; word|note to
         the|my|our""",
-    "export_noun": "to|onto|on my|a|the laptop|computer|desktop|phone|usb|disk|dropbox|stick",
+    "export_noun": """
+        to|onto|on my|a|the laptop|computer|desktop|phone|usb|disk|dropbox|stick; copy of all|my;
+        all my data""",
+    "delete_noun": "can|may go|disappear|vanish <end>",
+    "configure_noun": "api|access|secret|ssh|private key|keys|token|tokens",
+    "publish_noun": "visible|public|accessible|open to|for|by everyone|all|anyone|everybody|the",
 }
 
 # Phrases that set how the words after them are meant; `moods.py` tells the moods.
@@ -116,12 +127,12 @@ MOODS: Final = {
         remember to; help me; i authorize; you have my; want|like you to; am going|about to; i
         will|shall|must|should; we will|shall; can|could
         someone|somebody|anyone|anybody|nova|the|this|that|it|these|those|my; want to; is it
-        possible for you; do you want to; be done; are you going; mind if you; for you to; i ask""",
+        possible for you; do you want to; be done; are you going; mind if you; for you to; i ask;
+        is|are|was|were to be; can|could everyone|everybody|all""",
     "ask_verb": """
         how to; when to; where to; what to; whether to; which to;
         how|what|when|where|why|who|which do|does|did|can|could|should|would|will|may|might|must;
-        how|what|when|where|why can|could|will|would|do you; what is the way to;
-        ways|way|steps|procedure|instructions|method|permission|right|ability|option to; what if
+        how|what|when|where|why can|could|will|would|do you; what is the way to; what if
         i|he|she|they|someone|it; happens|happen when|if i|you|we|one|they|someone; the
         ability|right|option|possibility to; difference between""",
     "ask_generic": "is it possible to; can we",
@@ -133,10 +144,10 @@ MOODS: Final = {
     "read:query": """
         tell|give|get|bring|show|fetch|hand|read me|us; let me|us know|see|understand; walk me;
         teach me; help me understand|find|see; answer my|the|this|these|following|a
-        question|questions; share your|some thoughts|ideas|opinion; talk me|to me;
-        inform|advise|brief|update|notify|alert|warn me|us; tell whether|if; keep me
-        posted|informed|updated; can i know; send help; i have a question; ask you; order … by
-        date|name|time; find out; remind me|us""",
+        question|questions; share your|some thoughts|ideas|opinion; talk me|to me; tell
+        whether|if; keep me posted|informed|updated; can i know; send help; i have a question; ask
+        you; order … by date|name|time; find out; remind me|us; inform|advise|brief|update me|us;
+        i need help|advice|information|info|more|some""",
     "read:search": """
         look for|up|through|into|at; run|do|perform|make|launch|start a|another search; pull up;
         go through; search for""",
@@ -146,9 +157,9 @@ MOODS: Final = {
         confirm whether|if|that; go over; think about|of|through; consider the|whether|if""",
     "read:summarize": "sum up; boil down; run|do|make|give … summary|recap|overview; tl dr",
     "work:create": """
-        make a|an list|table|note|plan|draft|outline|sketch|chart|copy|new; open a|another; put
-        together; come up with; take a|some note|notes; write down; new thread|note; draft; write
-        a|an post|article|blog|comment|text|poem|story""",
+        open a|another; put together; come up with; take a|some note|notes; write down; new
+        thread|note; draft; write a|an post|article|blog|comment|text|poem|story; make a|an
+        list|checklist|guide|table|note|plan|draft|outline|sketch|chart|copy|new""",
     "work:configure": """
         change|set|switch|update|adjust|put …
         language|theme|timezone|notifications|settings|preferences|currency|layout|mode""",
@@ -158,7 +169,8 @@ MOODS: Final = {
         status|due|date|priority|title|name|tags; push …
         meeting|deadline|appointment|date|call|back; order|sort … by; cancel …
         reminder|timer|alarm; stop the run|timer; clear up; book mark; give …
-        title|name|tag|label|description; put … tag|label|date|title|calendar|agenda|order""",
+        title|name|tag|label|description; put … tag|label|date|title|calendar|agenda|order; put …
+        hold""",
     "forbid": """
         do|does|did|should|must|would|can|could|may|shall|will not; never; not to; i forbid you
         to; no need to; do not have to; not have to; do not you dare; under no circumstances;
@@ -168,8 +180,10 @@ MOODS: Final = {
     "forbid_wish": "do not want|wish|need|like; would not like|want",
     "note:create": """
         remind me to; add|create|set|make|write a|an task|reminder|todo|note|memo to;
-        add|create|set|make|write a|an task|reminder|todo|note|memo <end>; reminder|task|todo|memo
-        to; note|record|mention|remember that; set a reminder; remind me … to""",
+        reminder|task|todo|memo to; note|record|mention|remember that; set a reminder; remind me …
+        to; add|create|set|make|write a|an
+        task|reminder|todo|note|memo|habit|goal|list|checklist|item|event <end>; note to self; jot
+        down <end>""",
     "name": "called|named|titled|entitled; as|to <quoted>; tagged|labelled|labeled|marked",
     "condition": "as soon as; in case; once",
     "head:ask": """
@@ -185,6 +199,9 @@ MOODS: Final = {
         take care; take it easy; take your time; give it a try; give it some thought; put simply;
         never mind; no problem; of course; such a; as soon as possible; right away; right now; if
         you please; by the way; thank you; thanks a lot; too many|much""",
+    "noun_verb": """
+        ways|way|steps|procedure|instructions|method|permission|right|ability|option|request|decision|plan|proposal|intention|wish|attempt|promise|refusal|deadline|asked|wants|wanted|decided|refused|promised
+        to""",
 }
 
 # Words of somebody who talks the reader out of its rules: nothing dangerous is excused beside them.

@@ -28,7 +28,9 @@ IDIOMS: Final = {
         ~parler a; ~presenter … a <name>; ~remettre … a|au|aux; 📧 <definite>; 📤 <definite>;
         ~montrer … a|au|aux <name>; ~rendre … a; ~deposer … plainte|dossier|demande; ~prendre
         contact; ~reprendre contact; ~passer le mot; ~passer … mot; ~faire
-        suivre|parvenir|passer|savoir""",
+        suivre|parvenir|passer|savoir; ~dire … a <name>; ~programmer|planifier …
+        mail|message|email|courriel|envoi|publication; ~confirmer a|au|aux; ~presenter …
+        excuses|condoleances|felicitations|voeux""",
     "publish": """
         ~mettre … ligne|live|avant; ~rendre …
         public|publique|publics|publiques|visible|accessible; ~rendre public|publique; ~faire …
@@ -40,7 +42,8 @@ IDIOMS: Final = {
         ~passer … dans|vers|en|a|au|sur … <sphere>; ~mettre … dans|sous … <sphere>; ~copier …
         dans|vers … <sphere>; ~envoyer … vers|dans … <sphere>; ~ranger … dans … <sphere>; ~confier
         <definite>; ~changer … sphere|proprietaire; ~donner … a <name>; ~verser … dans|vers …
-        <sphere>; ~glisser … dans … <sphere>; ~mettre … nom de; ~faire passer … <sphere>""",
+        <sphere>; ~glisser … dans … <sphere>; ~mettre … nom de; ~faire passer … <sphere>;
+        ~fusionner|integrer … dans … <sphere>""",
     "payment": """
         <amount> a|au|pour|aux <name>; ~donner|filer|passer|preter|avancer|refiler … <amount>;
         file|filez|filer|refile|balance|glisse|lache … <amount>; ~envoyer|transferer|virer|verser
@@ -54,7 +57,8 @@ IDIOMS: Final = {
         sauvegarde|export|dump; ~sortir … donnees|base|contacts|historique|fichier; ~enregistrer …
         pdf|csv|json|excel|bureau|disque|drive; ~copier … usb|disque|externe|drive|ordinateur;
         ~extraire … base|donnees|vers|csv; ~mettre … csv|pdf|excel|usb; ~recuperer …
-        csv|json|excel|pdf; ~sauvegarder <definite>; ~charger … vers; ~convertir … csv|excel""",
+        csv|json|excel|pdf; ~sauvegarder <definite>; ~charger … vers; ~convertir … csv|excel;
+        ~archiver … disque|s3|cloud|dropbox|externe|drive""",
     "execute": """
         vas|allez y; fais|faites ca|cela; ~mettre … production|prod|service|route|marche; ~faire
         tourner|marcher|executer; ~demarrer|arreter|couper …
@@ -62,7 +66,8 @@ IDIOMS: Final = {
         ~passer … prod|production; ~pousser … prod|production|main; ~donner … feu vert|accord;
         ~faire … mise jour; ~ouvrir … production; ~couper <definite>; ~mener … bien; ~passer a l
         acte; ~refaire <definite>; qu il en soit ainsi; ~mettre a execution; fais|faites le <end>;
-        fais|faites le maintenant|vite|stp|svp|pour|tout|donc""",
+        fais|faites le maintenant|vite|stp|svp|pour|tout|donc; fais|faites
+        donc|juste|vite|bien|alors ca|cela|le""",
     "configure_rights": """
         ~donner|attribuer|ouvrir|fournir|offrir|filer …
         acces|droit|droits|permission|permissions|role|cle|cles|admin; ~rendre …
@@ -84,11 +89,18 @@ IDIOMS: Final = {
         administrateur|administratrice|proprietaire|admin|editeur|moderateur|responsable; je|nous
         veux|voudrais|souhaite|voulons que <name> puisse|ait|voie|accede|soit|lise; que <name>
         puisse|ait|voie|accede|lise; ~fermer … acces; ~augmenter|elever|etendre …
-        droits|privileges|acces; ~retirer|enlever|virer|sortir <name> de|du|d""",
+        droits|privileges|acces; ~retirer|enlever|virer|sortir <name> de|du|d; ~mettre … lecture;
+        ~couper|desactiver|enlever|lever … securite|securites|protections|controles|filtres;
+        seul|seule|seuls <name>""",
     "send_noun": """
         mail|message|email|courriel|mot|sms|texto|lettre|rappel a|au|aux <name>;
         mail|message|email|courriel|mot|sms|texto|lettre a|au|aux mon|ma|la|l|mes""",
-    "export_noun": "sur mon|un|le|l|une|ma ordinateur|pc|disque|bureau|telephone|cle|portable|usb",
+    "export_noun": """
+        sur mon|un|le|l|une|ma ordinateur|pc|disque|bureau|telephone|cle|portable|usb; copie de
+        toutes|mes|tout|tous; toutes mes donnees""",
+    "delete_noun": "peut|peuvent partir|disparaitre|sauter|degager <end>; poubelle|corbeille <end>",
+    "configure_noun": "cle|cles|jeton|jetons d|api|ssh|privee|secrete",
+    "publish_noun": "visible|public|publique|accessible de|a|pour|par tous|tout|le|la",
 }
 
 # Phrases that set how the words after them are meant; `moods.py` tells the moods.
@@ -127,9 +139,7 @@ MOODS: Final = {
         les etapes pour; quel|quelle|quels|quelles; combien; lequel|laquelle; est il
         prudent|risque|necessaire|dangereux|utile|sage|interdit|obligatoire|permis|autorise|normal
         de|d; est ce prudent|risque|necessaire|dangereux|utile|grave|obligatoire|permis|normal
-        de|d;
-        facon|maniere|moyen|droit|procedure|etapes|methode|possibilite|intention|effet|risque|cout|but
-        de|d|pour; est ce que
+        de|d; est ce que
         supprimer|effacer|envoyer|publier|transferer|payer|exporter|archiver|partager; ce qui se
         passe|passerait; si je|il|elle|on|quelqu; de quoi ai je besoin; qu est ce qui|que|qu""",
     "ask_generic": """
@@ -148,9 +158,9 @@ MOODS: Final = {
         moi|nous|m; me|m|nous
         dire|montrer|expliquer|indiquer|donner|preciser|presenter|decrire|lire|detailler|parler|renseigner|eclairer|aider|apprendre;
         parle|parlez moi; fais|faites moi voir|savoir|comprendre|lire; tiens moi; tenez moi;
-        informe|previens|avertis|alerte|notifie moi|nous; reponds|repondez a ma|cette|la|mes; j ai
-        une question; lis moi; lisez moi; traduis; poser une question; rappelle|rappelez moi|nous;
-        donne|donnez ton|votre|ta avis|opinion|reponse""",
+        reponds|repondez a ma|cette|la|mes; j ai une question; lis moi; lisez moi; traduis; poser
+        une question; rappelle|rappelez moi|nous; donne|donnez ton|votre|ta avis|opinion|reponse;
+        informe|informez moi|nous; j ai besoin d aide|information|informations|infos|explications""",
     "read:search": """
         ~faire une recherche; lance|lancer|lancez|fais|faire|effectue une recherche;
         jette|jeter|jetez un oeil|coup""",
@@ -191,8 +201,9 @@ MOODS: Final = {
     "note:create": """
         rappelle|rappelez moi de|d; me rappeler de|d; rappel|tache|memo pour|de|d;
         note|noter|notez que|qu; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
-        tache|rappel|memo pour|de|d; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
-        tache|rappel|memo <end>; rappelle|rappelez moi … de|d""",
+        tache|rappel|memo pour|de|d; rappelle|rappelez moi … de|d;
+        ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
+        tache|rappel|memo|habitude|objectif|liste|note <end>; note pour moi""",
     "name": """
         fil|note|dossier|projet|document|tache|espace|groupe|playlist|discussion
         nomme|nommee|intitule|intitulee|appele|appelee|titre; en|comme <quoted>;
@@ -205,6 +216,9 @@ MOODS: Final = {
     "head:request": """
         que ce|cet|cette|ces|le|la|les|l|mon|ma|mes|tout|tous|toutes|on|tu|vous; qu
         on|il|elle|ils|elles""",
+    "noun_verb": """
+        facon|maniere|moyen|droit|procedure|etapes|methode|possibilite|intention|effet|risque|cout|but|demande|decision|projet|proposition|promesse|refus|promet|promis|decide|refuse|voulait
+        de|d|pour""",
 }
 
 # Words of somebody who talks the reader out of its rules: nothing dangerous is excused beside them.

@@ -26,6 +26,7 @@ class Place:
     clause: int
     awaited: bool = False  # the verb that the mood waits for: "how do I …", "do not …"
     generic: bool = False  # "is it possible to": a question only about things in general
+    passive: bool = False  # "can the thread be …?": an offer to do it
     denied: bool = False  # ne … pas; without …
     wanted: bool = False  # a noun made the mood READ: "I want a list of …"
     strange: bool = False  # nothing tells what the command does: zorch the thread

@@ -197,6 +197,8 @@ def _glued(word: str) -> Entry | None:
 
 def within(letters: str) -> str:
     """The longest word to watch for in letters that were spelled one by one, or none."""
+    if any(letters in words(language) and words(language)[letters].gated for language in LANGUAGES):
+        return letters
     core = _core()
     return max((form for form in core if core[form].gated and form in letters), key=len, default="")
 

@@ -11,6 +11,8 @@ from services.nova.intent.tokens import Sentence
 _SMALL: Final = frozenset({"soft", "subject", "you", "object", "negative"})
 _BEFORE_VERB: Final = frozenset({"le", "la", "les", "l", "tout", "tous", "leur"})
 _QUANTITIES: Final = frozenset({"all", "everything", "tout", "tous", "toutes"})
+_POSSESSIVES: Final = frozenset(["my", "our", "his", "her", "mon", "ma", "mes", "notre", "nos"])
+_THESE: Final = frozenset(["it", "them", "this", "that", "these", "those", "ca", "cela", "ceci"])
 _OBJECTS: Final = frozenset(
     ["definite", "indefinite", "object", "subject", "thing", "noun", "amount", "number", "unknown"]
     + ["danger", "email", "url"]
@@ -29,6 +31,8 @@ class State:
         self.clause = 0
         self.direct = False  # the sentence itself is the question
         self.wanted = False
+        self.offered = False  # the question began with "can"
+        self.passive = False  # and went on with "be"
         self.fresh = False  # a request has just been opened: its verb comes now
         self.denied_until = -1
         self.last = ""  # what the event before was
@@ -40,7 +44,7 @@ class State:
         event = self.found[index]
         place = Place(event, self.mood, self.head, self.clause, wanted=self.wanted)
         place.awaited = self.slot.accepts(event, self.last_word)
-        place.generic = self.slot.generic
+        place.generic, place.passive = self.slot.generic, self.passive
         inside = event.start < self.denied_until
         place.denied = inside or (place.awaited and self.slot.forbids)
         place.strange = self._strange(index)
@@ -85,7 +89,7 @@ class State:
     def noun(self, event: Event) -> None:
         """A noun; "a list" and the like tell that something is to be shown."""
         self.spend(event)
-        shown = event.reading and is_reading(event.kind)
+        shown = event.reading and is_reading(event.kind) and self.last_word not in _POSSESSIVES
         if shown and self.mood in {OPEN, REQUEST, WORK, SUBJECT}:
             wanted = self.mood != WORK
             self.become(READ)
@@ -102,7 +106,7 @@ class State:
         token = self.sentence.tokens[event.start]
         if event.what not in {"unknown", "doubtful"} or token.quoted or len(token.word) < 3:
             return False
-        leads = (self.head and self.mood == OPEN) or (self.fresh and self.mood == REQUEST)
+        leads = (self.head and self.mood in {OPEN, REPORT}) or (self.fresh and self.mood == REQUEST)
         following = self.found[index + 1 : index + 4]
         if not leads or not following or not token.word.isalpha():
             return False
@@ -114,7 +118,7 @@ class State:
         first = following[0]
         if first.what == "unknown":
             return len(following) > 1 and self.sentence.tokens[first.start].capital
-        if first.what == "amount" or self.word(first) in _QUANTITIES:
+        if first.what == "amount" or self.word(first) in _QUANTITIES | _THESE:
             return True
         rest = {event.what for event in following[1:]}
         return self.word(first) != "du" and first.what == "definite" and bool(

@@ -162,6 +162,14 @@ class Around:
         return near[:1] in (["pas"], ["jamais"]) and near[1:2] not in limits
 
     @property
+    def by_oneself(self) -> bool:
+        """I'll send it myself."""
+        near = [token.word for token in self.sentence.tokens[: self.event.start]][-3:]
+        rest = [token.word for token in self.rest]
+        oneself = "myself" in rest or ("moi", "meme") in zip(rest, rest[1:], strict=False)
+        return oneself and bool({"i", "je", "j"} & set(near))
+
+    @property
     def conditional(self) -> bool:
         """Whether a prohibition here holds only until, except, or for a part of it."""
         if any(token.word in spoilers() for token in self.rest):

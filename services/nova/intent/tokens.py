@@ -23,6 +23,7 @@ _TOKEN: Final = re.compile(
 )
 _SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:(?! {2})[\W_]{1,3}[^\W\d_]){2,}(?![^\W_])")
 _E_MAIL: Final = re.compile(r"\be-mail", re.IGNORECASE)
+_TITLE: Final = re.compile(r"\b(mr|mrs|ms|dr|m|mme|mlle|prof|st)\.", re.IGNORECASE)
 _TLDR: Final = re.compile(r"\btl;dr", re.IGNORECASE)
 _SINGLE_QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]{1,200})'(?!\w)")
 WORDS_AT_MOST: Final = 1_000
@@ -102,13 +103,14 @@ def _expanded(raw: str) -> tuple[str, ...]:
 
 def _spelled(match: re.Match[str]) -> str:
     letters = "".join(letter for letter in match.group() if letter.isalpha())
-    return (
-        f" {letters if len(letters) <= LONGEST else ''} {within(without_accents(letters.lower()))} "
-    )
+    hidden = within(without_accents(letters.lower()))
+    if len(letters) == 3 and hidden != letters.lower():  # y a-t-il; options a, b, c
+        return match.group()
+    return f" {letters if len(letters) <= LONGEST else ''} {hidden} "
 
 
 def _tokens(text: str) -> Iterator[Token]:
-    text = _SPELLED.sub(_spelled, _E_MAIL.sub("email", _TLDR.sub("tldr", text)))
+    text = _SPELLED.sub(_spelled, _E_MAIL.sub("email", _TLDR.sub("tldr", _TITLE.sub(r"\1 ", text))))
     text = _SINGLE_QUOTED.sub(r'"\1"', text)
     hyphen_at = -1
     for match in _TOKEN.finditer(text):

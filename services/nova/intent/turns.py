@@ -21,6 +21,8 @@ from services.nova.intent.state import State
 
 _LONG: Final = 8  # words between "when does" and its verb
 _BE_FIRST: Final = frozenset({"is", "are", "was", "were", "am"})
+_MODAL_FIRST: Final = frozenset({"can", "could", "will", "would", "may", "might"})
+_MODAL_INVERTED: Final = frozenset({"peut", "peuvent"})
 _WISHES: Final = frozenset({"veux", "veut", "voulons", "voudrais", "souhaite", "faut", "faudrait"})
 _NEGATORS: Final = frozenset({"pas", "jamais", "plus", "rien", "aucun", "aucune", "point", "guere"})
 _LIMITS: Final = (["mal"], ["seulement"], ["que"])
@@ -111,6 +113,7 @@ def _negative(state: State, event: Event) -> None:
 
 
 def _be(state: State, event: Event) -> None:
+    state.passive = state.passive or (state.offered and state.word(event) in {"be", "etre"})
     if state.mood == OPEN and state.head and state.word(event) in _BE_FIRST:
         state.mood, state.direct = ASK, True
     elif state.mood in {SUBJECT, OPEN}:
@@ -135,7 +138,13 @@ def _do(state: State, event: Event) -> None:
 
 
 def _modal(state: State, event: Event) -> None:
-    if state.mood == ASK:
+    following = state.sentence.tokens[event.end : event.end + 1]
+    begins = state.mood == OPEN and state.head and state.word(event) in _MODAL_FIRST
+    inverted = bool(following) and following[0].joined and state.word(event) in _MODAL_INVERTED
+    if state.sentence.asks and (begins or inverted):
+        state.become(ASK, Slot("bi", _LONG))
+        state.direct = state.offered = True
+    elif state.mood == ASK:
         state.slot = Slot("bi", _LONG)
     elif state.mood in {OPEN, SUBJECT, REPORT} or (
         state.mood == CONDITION and event.what == "oblige"
@@ -198,11 +207,20 @@ def _imperative(event: Event) -> bool:
     return "b" in event.forms or "i" in event.forms
 
 
+def _noun_verb(state: State, event: Event) -> None:
+    """The steps to, the request to: what follows is only their content."""
+    if state.mood in {READ, ASK}:
+        state.become(ASK, Slot("bi", 3, strict=True))
+    else:
+        state.begin()
+
+
 _PHRASES: Final[dict[str, Callable[[State, Event], None]]] = {
     "request": _request,
     "ask": _ask(CLOSED),
     "ask_verb": _ask(Slot("bi", _LONG)),
     "ask_generic": _ask(Slot("bi", 2, strict=True, generic=True)),
+    "noun_verb": _noun_verb,
     "forbid": _forbid(Slot("bi", 5, strict=True)),
     "forbid_wish": _forbid(Slot("pgn", 6)),
     "forbid_noun": _forbid_noun,
@@ -219,6 +237,7 @@ _TURNS: Final[dict[str, Callable[[State, Event], None]]] = {
     "act": _verb_of(REQUEST),
     "verb": _other_verb,
     "doubtful": _other_verb,
+    "chat": _other_verb,
     "danger": _danger,
     "noun": _noun,
     "mood": _phrase,
@@ -245,7 +264,7 @@ def take(state: State, event: Event) -> None:
     if event.what in {"soft", "tampering"}:
         return
     state.head = False
-    opened = event.what in {"mood", "verb", "doubtful", "have"} and state.mood == REQUEST
+    opened = event.what in {"mood", "verb", "chat", "doubtful", "have"} and state.mood == REQUEST
     state.fresh = opened and (event.what == "mood" or before == OPEN)
 
 

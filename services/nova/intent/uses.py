@@ -72,6 +72,8 @@ def _forbidden(around: Around) -> bool:
 def _in_ask(around: Around) -> str:
     if around.place.generic and around.place.awaited:
         return NO_EXCUSE if around.after.what == "definite" else ASKED
+    if around.place.passive and "p" in around.forms and around.before.what == "be":
+        return NO_EXCUSE
     if around.place.awaited or not around.imperative or around.nominal:
         return ASKED
     return ASKED if around.has_subject or around.linked or around.inverted else NO_EXCUSE
@@ -103,6 +105,8 @@ def _in_condition(around: Around) -> str:
 
 
 def _in_work(around: Around) -> str:
+    if "g" in around.forms and around.word_before in {"for", "of", "on", "about"}:
+        return SEEN
     if around.nominal:
         named = around.word_before in {"to", "as", "en", "comme"}
         name = named and around.event.kind != "configure"
@@ -112,6 +116,8 @@ def _in_work(around: Around) -> str:
 
 
 def _in_request(around: Around) -> str:
+    if around.by_oneself:
+        return TOLD
     if not around.nominal:
         return NO_EXCUSE
     return NOUN if around.compound or not around.event.acts else NO_EXCUSE
@@ -131,7 +137,8 @@ def _in_subject(around: Around) -> str:
     if around.imperative and not around.nominal:
         return NO_EXCUSE
     if "n" in around.forms:
-        return NOUN if stated or around.compound or not around.event.acts else NO_EXCUSE
+        free = stated or around.compound or not around.event.acts
+        return NOUN if free else NO_EXCUSE
     if "g" in around.forms:
         return TOLD if stated else NO_EXCUSE
     return TOLD if around.told and not _pleads(around) else NO_EXCUSE
