@@ -16,6 +16,7 @@ from chenu.identity.v1.token_service_pb2_grpc import add_TokenServiceServicer_to
 from kernel.database import Database
 from kernel.service import Program, Service, main
 from kernel.settings import SettingsError, SharedSettings, load
+from kernel.tokens import SigningKey
 from services.identity.agents import Agents
 from services.identity.attempts import Attempts
 from services.identity.delegations import Delegations
@@ -44,11 +45,8 @@ _ROTATE: Final = "rotate-keys"
 
 async def assemble(service: Service[IdentitySettings]) -> None:
     """Put the service together: keys, use cases, servicers, background work."""
+    own_key = _checked(service)
     settings, database = service.settings, service.database
-    if settings.clock_offset and service.shared.environment == "production":
-        raise SettingsError("CHENU_IDENTITY_CLOCK_OFFSET_SECONDS is for tests only")
-    if service.key is None:
-        raise SettingsError("the key of the identity service is missing; see CHENU_KEYS_DIR")
     keys = token_keys(service.shared, settings)
     keys.ensure()
     service.keys.source = keys.key_set
@@ -58,7 +56,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
 
     tokens, sessions = Tokens(keys, settings), Sessions(settings)
     passwords = Passwords(settings)
-    attempts = Attempts(settings, service.key.secret("attempts"))
+    attempts = Attempts(settings, own_key.secret("attempts"))
     identities = Identities(database, sessions, tokens, service.page_tokens)
     agents = Agents(database, sessions, tokens, attempts, service.page_tokens, settings)
     delegations = Delegations(database, keys, tokens, settings)
@@ -80,6 +78,18 @@ async def assemble(service: Service[IdentitySettings]) -> None:
 
 
 PROGRAM: Final = Program("identity", IdentitySettings, assemble)
+
+
+def _checked(service: Service[IdentitySettings]) -> SigningKey:
+    """The service's own key; SettingsError with all that is missing or must not be."""
+    settings, key, problems = service.settings, service.key, []
+    if key is None:
+        problems.append(f"CHENU_KEYS_DIR: {service.shared.keys_dir} holds no identity.pem")
+    if settings.clock_offset and service.shared.environment == "production":
+        problems.append("CHENU_IDENTITY_CLOCK_OFFSET_SECONDS: it is for tests only")
+    if key is None or problems:
+        raise SettingsError("\n".join(problems))
+    return key
 
 
 def token_keys(shared: SharedSettings, settings: IdentitySettings) -> TokenKeys:

@@ -6,8 +6,11 @@ from uuid import uuid4
 
 import asyncpg
 import grpc
+import protovalidate
 import pytest
+from google.protobuf import json_format
 
+from chenu.events.v1.audit_event_pb2 import AuditEvent
 from chenu.events.v1.source_service_pb2 import GetBundleRequest
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from chenu.identity.v1.auth_service_pb2 import GetMeRequest, LoginRequest
@@ -46,6 +49,15 @@ async def test_the_schema_goes_down_and_comes_up_again(
     )
     await connection.close()
     assert [row["name"] for row in left] == ["alembic_version"]
+
+
+async def test_every_recorded_event_keeps_the_contract_of_events(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    for row in await admin.fetch("TABLE identity.outbox"):
+        event = json_format.Parse(row["event"], AuditEvent())
+        protovalidate.validate(event)
+        assert event.type.startswith("chenu.identity.")
 
 
 async def test_the_demo_user_is_registered_once_and_logged_in_afterwards(

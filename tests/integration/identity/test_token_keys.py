@@ -121,6 +121,7 @@ async def test_the_command_rotates_and_says_from_when_on(
     start: Start, own_keys_dir: Path, urls: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHENU_KEYS_DIR", str(own_keys_dir))
+    monkeypatch.setenv("CHENU_IDENTITY_DATABASE_URL", urls.app)
     monkeypatch.setenv("CHENU_IDENTITY_WORKER_DATABASE_URL", urls.worker)
     said = await program.rotate()
     async with start(own_keys_dir) as identity:
@@ -148,6 +149,6 @@ async def test_a_clock_that_is_ahead_is_refused_in_production(start: Start) -> N
 async def test_identity_does_not_start_without_a_key_of_its_own(
     start: Start, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError, match="key of the identity service is missing"):
+    with pytest.raises(SettingsError, match="holds no identity"):
         async with start(tmp_path):
             pass

@@ -13,7 +13,8 @@ from services.identity.settings import IdentitySettings
 
 def passwords(**changes: Any) -> Passwords:
     cheap = {"argon2_time_cost": 1, "argon2_memory_kib": 64, "argon2_parallelism": 1}
-    return Passwords(IdentitySettings(**{**cheap, **changes}))
+    urls = {"database_url": "unused", "worker_database_url": "unused"}
+    return Passwords(IdentitySettings(**{**urls, **cheap, **changes}))
 
 
 @pytest.mark.parametrize("password", ["passw0rd", "12345678a", "mot de passé 1", "пароль12"])

@@ -10,6 +10,12 @@ from services.identity import settings
 from services.identity.settings import IdentitySettings
 
 
+@pytest.fixture(autouse=True)
+def urls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHENU_IDENTITY_DATABASE_URL", "unused")
+    monkeypatch.setenv("CHENU_IDENTITY_WORKER_DATABASE_URL", "unused")
+
+
 def test_keys_must_outlive_every_delegation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHENU_IDENTITY_DELEGATION_HOURS", "72")
     with pytest.raises(SettingsError, match="KEY_OVERLAP_HOURS must be longer"):
@@ -22,10 +28,12 @@ def test_keys_must_outlive_every_delegation(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_problem_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHENU_IDENTITY_ACCESS_SECONDS", "0")
     monkeypatch.setenv("CHENU_IDENTITY_REFRESH_DAYS", "soon")
+    monkeypatch.delenv("CHENU_IDENTITY_DATABASE_URL")
     with pytest.raises(SettingsError) as caught:
         load(IdentitySettings)
     assert "CHENU_IDENTITY_ACCESS_SECONDS" in str(caught.value)
     assert "CHENU_IDENTITY_REFRESH_DAYS" in str(caught.value)
+    assert "CHENU_IDENTITY_DATABASE_URL" in str(caught.value)
 
 
 def test_the_readme_lists_every_setting_with_its_default() -> None:

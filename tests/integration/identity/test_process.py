@@ -1,0 +1,78 @@
+"""`python -m services.identity`, as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+
+def environment(urls: Any, nats_url: str, keys_dir: Path, **changes: str) -> dict[str, str]:
+    own = {
+        "CHENU_NATS_URL": nats_url,
+        "CHENU_KEYS_DIR": str(keys_dir),
+        "CHENU_DRAIN_SECONDS": "0",
+        "CHENU_IDENTITY_LISTEN": "127.0.0.1:0",
+        "CHENU_IDENTITY_DATABASE_URL": urls.app,
+        "CHENU_IDENTITY_WORKER_DATABASE_URL": urls.worker,
+    }
+    return {**os.environ, **own, **changes}
+
+
+def start(*arguments: str, env: dict[str, str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "services.identity", *arguments]
+    return subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_it_serves_until_it_is_told_to_stop(urls: Any, nats_url: str, own_keys_dir: Path) -> None:
+    process = start(env=environment(urls, nats_url, own_keys_dir))
+    try:
+        assert process.stderr is not None
+        port, deadline = "", time.monotonic() + 30
+        while not port and time.monotonic() < deadline:
+            line = process.stderr.readline()
+            if '"serving"' in line:
+                port = line.partition('"port":')[2].strip().partition(",")[0].strip()
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest(service="chenu.identity.v1.AuthService")
+            status = stub.Check(request, timeout=10).status
+        assert status == health_pb2.HealthCheckResponse.SERVING
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_it_rotates_keys_by_command(urls: Any, nats_url: str, own_keys_dir: Path) -> None:
+    process = start("rotate-keys", env=environment(urls, nats_url, own_keys_dir))
+    said, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert said.startswith("tokens are signed with ")
+    assert len(list((own_keys_dir / "tokens").glob("*.pem"))) == 2
+
+
+def test_all_that_is_missing_is_told_in_words(urls: Any, nats_url: str, own_keys_dir: Path) -> None:
+    missing = ("CHENU_IDENTITY_DATABASE_URL", "CHENU_IDENTITY_WORKER_DATABASE_URL")
+    empty = dict.fromkeys(missing, "")
+    process = start(env=environment(urls, nats_url, own_keys_dir, **empty))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert [line.partition(":")[0] for line in errors.splitlines()] == [*missing]
+
+
+def test_an_unknown_command_is_told_the_known_one(
+    urls: Any, nats_url: str, own_keys_dir: Path
+) -> None:
+    process = start("dance", env=environment(urls, nats_url, own_keys_dir))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors == "usage: python -m services.identity [rotate-keys]\n"
