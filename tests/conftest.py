@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 from deploy.local.backends import Backends, running_backends
 from deploy.local.nats_server import NatsServer
 from deploy.local.postgres_server import PostgresServer
-from deploy.local.provision import Choices, Ports, provision
+from deploy.local.ports import Ports
+from deploy.local.provision import Choices, provision
 from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
@@ -116,3 +117,10 @@ async def fleet(fleet_environment: Mapping[str, str]) -> AsyncIterator[Fleet]:
 async def me(fleet: Fleet) -> Client:
     """A person of the test's own, logged in to the fleet."""
     return await fleet.register()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks back at the whole run comes last, and only when the whole run takes place."""
+    last = [item for item in items if item.get_closest_marker("last")]
+    whole = not config.option.keyword and config.args == config.getini("testpaths")
+    items[:] = [item for item in items if item not in last] + (last if whole else [])

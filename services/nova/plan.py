@@ -25,23 +25,24 @@ class Plan:
     answer: str
     proposals: tuple[Proposal, ...]
     final: bool
+    finish_use_id: str = ""
 
 
 def read_plan(content: Iterable[ContentBlock]) -> Plan:
     """The plan in a model's answer. Words without proposals are final."""
-    words, proposals, closing, finished = [], [], "", False
+    words, proposals, closing, finished = [], [], "", ""
     for block in content:
         if block.HasField("text"):
             words.append(block.text.text)
         elif block.HasField("tool_use"):
             arguments = _object(block.tool_use.input)
             if block.tool_use.name == FINISH:
-                finished = True
+                finished = block.tool_use.id
                 closing = str((arguments or {}).get("answer", ""))
             else:
                 proposals.append(Proposal(block.tool_use.id, block.tool_use.name, arguments))
     answer = closing or "\n".join(w for w in words if w).strip()
-    return Plan(answer, tuple(proposals), finished or not proposals)
+    return Plan(answer, tuple(proposals), bool(finished) or not proposals, finished)
 
 
 def _object(text: str) -> dict[str, Any] | None:

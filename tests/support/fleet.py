@@ -46,7 +46,7 @@ from kernel.service import Program, Service
 from kernel.settings import SharedSettings, load
 from tests.support.identity import Metadata, bearer
 
-ORDER: Final = ("identity", "threads", "governance", "audit", "llm", "nova", "gateway")
+ORDER: Final = ("identity", "threads", "courier", "governance", "audit", "llm", "nova", "gateway")
 
 
 def program(name: str) -> Program[Any]:

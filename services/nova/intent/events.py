@@ -115,7 +115,11 @@ def _ends_gap(entries: list[Entry], at: int) -> bool:
     """A phrase does not reach over a comma, a question, or what one asks to be told."""
     entry = entries[at]
     verb_next = entry.role == "to" and "b" in "".join(e.forms for e in entries[at + 1 : at + 2])
-    return entry.role in {"comma", "wh", "sub"} or verb_next or (entry.reading and is_reading(entry.kind))
+    return (
+        entry.role in {"comma", "wh", "sub"}
+        or verb_next
+        or (entry.reading and is_reading(entry.kind))
+    )
 
 
 def _phrase(
@@ -137,9 +141,7 @@ def _phrase(
     return None
 
 
-def _phrase_event(
-    pattern: Pattern, start: int, end: int, entry: Entry, last: Entry
-) -> Event:
+def _phrase_event(pattern: Pattern, start: int, end: int, entry: Entry, last: Entry) -> Event:
     what, _, kind = pattern.meaning.partition(":")
     if what == "head":
         return Event(start, end, "mood", kind)

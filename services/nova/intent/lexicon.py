@@ -46,7 +46,8 @@ class Pattern(NamedTuple):
     def weight(self) -> int:
         """The longer phrase wins, an action over a mood, words over gaps."""
         words = sum(2 for part in self.rest if part != GAP)
-        return words + self.meaning.startswith("idiom:") - (GAP in self.rest)
+        rights = 3 * (self.meaning == f"idiom:{_RIGHTS}")
+        return words + rights + self.meaning.startswith("idiom:") - (GAP in self.rest)
 
 
 @cache

@@ -74,7 +74,7 @@ IDIOMS: Final = {
     "configure_rights": """
         ~give|grant|hand|get|offer|assign …
         access|permission|permissions|rights|admin|role|key|keys; ~make …
-        admin|administrator|owner|editor|moderator|member|public|private|collaborator; ~let <name>
+        admin|administrator|owner|editor|moderator|member|private|collaborator; ~let <name>
         see|view|read|edit|write|in|into|join|use|manage|access|approve|vote; ~let
         everyone|everybody|anyone|them|him|her see|view|read|edit|in|into|join|access|use; ~add
         <person> to|as|into; ~add <name> to|into the|my|this|our
@@ -225,8 +225,6 @@ URGENCY: Final = {
     "high": (
         "urgent|urgently|quickly|important|today|tonight|priority|soon as possible|hurry|fast"
     ),
-    "low": (
-        "whenever|no rush|no hurry|when you can|low priority|eventually|some day|not urgent"
-    ),
+    "low": ("whenever|no rush|no hurry|when you can|low priority|eventually|some day|not urgent"),
     "background": "in the background|background|overnight|in your spare time|as a background job",
 }

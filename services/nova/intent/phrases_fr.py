@@ -196,8 +196,8 @@ MOODS: Final = {
     "forbid_noun": "sans; au lieu de|d; plutot que de|d; pas de|d; aucun|aucune; surtout pas de|d",
     "soft": """
         s il te|vous plait; tout de suite; si possible; quand meme; merci d avance; je te|vous
-        prie; bien sur; pas de probleme; laisse tomber; par exemple; en fait; a propos; du coup;
-        au fait; des maintenant; sur le champ; prends ton temps""",
+        prie; bien sur; pas de probleme; laisse tomber; par exemple; en fait; du coup; au fait;
+        des maintenant; sur le champ; prends ton temps""",
     "note:create": """
         rappelle|rappelez moi de|d; me rappeler de|d; rappel|tache|memo pour|de|d;
         note|noter|notez que|qu; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
@@ -219,6 +219,7 @@ MOODS: Final = {
     "noun_verb": """
         facon|maniere|moyen|droit|procedure|etapes|methode|possibilite|intention|effet|risque|cout|but|demande|decision|projet|proposition|promesse|refus|promet|promis|decide|refuse|voulait
         de|d|pour""",
+    "head:ask_verb": "vaut|vaudrait il mieux; est ce mieux|bien|utile de|d; vaut mieux",
 }
 
 # Words of somebody who talks the reader out of its rules: nothing dangerous is excused beside them.

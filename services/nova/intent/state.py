@@ -121,8 +121,10 @@ class State:
         if first.what == "amount" or self.word(first) in _QUANTITIES | _THESE:
             return True
         rest = {event.what for event in following[1:]}
-        return self.word(first) != "du" and first.what == "definite" and bool(
-            {"thing", "noun", "danger", "work", "read"} & rest
+        return (
+            self.word(first) != "du"
+            and first.what == "definite"
+            and bool({"thing", "noun", "danger", "work", "read"} & rest)
         )
 
     def asks_about(self) -> bool:

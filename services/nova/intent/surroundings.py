@@ -21,6 +21,7 @@ _PERSONS: Final = frozenset(
 _THIRD: Final = frozenset(["il", "elle", "ils", "elles", "qui"])
 _LINKS: Final = frozenset(["to", "a", "de", "d", "pour", "entre", "between", "sans", "you"])
 _NONE: Final = frozenset(["nothing", "none", "rien", "aucun", "aucune"])
+_NAMING: Final = frozenset(["appele", "appelee", "appeles", "nomme", "nommee", "nommes"])
 # What holds many things: "the payment thread" is a thread.
 _HOLDERS_AFTER: Final = frozenset(
     ["thread", "threads", "note", "notes", "task", "project", "folder", "channel", "group"]
@@ -122,6 +123,19 @@ class Around:
         english = self.before.what in _DETERMINERS and self.after.what in _NAMEABLE
         french = self.before.what in {"thing", "noun"}
         return english or (french and self.mood in {READ, WORK, ASK, REPORT, SUBJECT})
+
+    @property
+    def labels(self) -> bool:
+        """The delete button; le bouton supprimer; un fil appelé …"""
+        english = self.before.what in _DETERMINERS and self.after.reading
+        named = self.token.word in _NAMING and not self.imperative
+        return english or named or self.word_before in {"bouton", "option", "touche", "menu"}
+
+    @property
+    def quoted_object(self) -> bool:
+        """Trigger the webhook "orders"."""
+        told = "p" in self.forms and not self.imperative
+        return self.mood == REQUEST and not told and not self.leads
 
     @property
     def plural(self) -> bool:

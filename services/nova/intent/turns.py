@@ -92,7 +92,9 @@ def _note(state: State, event: Event) -> None:
 def _about(state: State, event: Event) -> None:
     state.spend(event)
     if state.mood in {WORK, OPEN, SUBJECT}:
+        wanted = state.mood == SUBJECT
         state.become(READ)
+        state.wanted = wanted
 
 
 def _negative(state: State, event: Event) -> None:
@@ -146,8 +148,10 @@ def _modal(state: State, event: Event) -> None:
         state.direct = state.offered = True
     elif state.mood == ASK:
         state.slot = Slot("bi", _LONG)
-    elif state.mood in {OPEN, SUBJECT, REPORT} or (
-        state.mood == CONDITION and event.what == "oblige"
+    elif (
+        state.mood in {OPEN, SUBJECT, REPORT}
+        or (state.mood == READ and state.wanted)
+        or (state.mood == CONDITION and event.what == "oblige")
     ):
         state.mood = REQUEST
 

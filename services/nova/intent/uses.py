@@ -28,18 +28,19 @@ _PLEADING: Final = frozenset(["please", "kindly", "stp", "svp", "merci", "veuill
 _FOR_ME: Final = frozenset({("for", "me"), ("for", "us"), ("pour", "moi"), ("pour", "nous")})
 _NEGATIONS: Final = frozenset(["no", "not", "plus", "ne", "n", "sans", "without"])
 _FREE: Final = frozenset({"edge", "soft", "prep", "comma", "and", "or"})
+_LOOKING: Final = frozenset({READ, ASK, WORK, REPORT})
 _LINKING: Final = frozenset({"be", "have", "subject", "definite", "indefinite", "number"})
 
 
 def excuse(around: Around) -> str:
     """Why the dangerous word asks for nothing, or nothing."""
-    if around.token.quoted and around.mood in {READ, ASK, WORK, REPORT, FORBID}:
+    if around.token.quoted and (around.mood in _LOOKING | {FORBID} or around.quoted_object):
         return NAMED
     if _commands(around):
         return NO_EXCUSE
     if _forbidden(around):
         return FORBIDDEN
-    if around.describes:
+    if around.describes or (around.labels and around.mood in _LOOKING):
         return SEEN
     if around.event.reading and not around.leads:
         return NOUN

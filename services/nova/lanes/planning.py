@@ -66,7 +66,8 @@ class Planner:
         if journal["refused"]:
             # The model hears what was wrong and may plan again; nothing of this plan is done.
             journal["final"] = False
-            journal["refused"] |= {p.use_id: "not done: the plan was refused" for p, _ in wanted}
+            others = [p.use_id for p, _ in wanted] + [plan.finish_use_id] * bool(plan.finish_use_id)
+            journal["refused"] |= dict.fromkeys(others, "not done: the plan was refused")
             return f"plan refused, {len(plan.proposals)} proposals"
         unresolved = await self._make_actions(record, wanted)
         if unresolved:
