@@ -29,13 +29,19 @@ class EndpointServicer(EndpointServiceServicer):
         self, request: rpc.CreateEndpointRequest, context: Any
     ) -> rpc.CreateEndpointResponse:
         caller = current().caller
-        url = await self._checked(request.url)
+        url, refusal = "", None
+        try:
+            url = await self._checked(request.url)
+        except UrlRefused as error:
+            refusal = error  # unless the request made its endpoint when that was still allowed
         endpoint_id, secret = new_id(), self._vault.new_secret()
         async with self._database.transaction(caller) as tx:
             made = await claim(tx, caller, request.request_id, _CREATE, request)
             if made is not None:
                 row = await endpoints.get(tx, made)
                 return rpc.CreateEndpointResponse(endpoint=resources.endpoint(row))
+            if refusal is not None:
+                raise refusal
             row = await endpoints.create(
                 tx,
                 endpoint_id,

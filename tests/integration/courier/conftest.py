@@ -1,0 +1,141 @@
+"""The courier service on a free port, between stand-ins for all that it talks to."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+import asyncpg
+import grpc
+import pytest
+
+from kernel.database import Database, set_codecs
+from kernel.migration import upgrade
+from kernel.service import Service
+from kernel.settings import SharedSettings
+from kernel.tokens import SigningKey
+from services.courier.__main__ import PROGRAM
+from services.courier.settings import CourierSettings
+from tests.support.courier import CourierClient
+from tests.support.database_urls import DatabaseUrls
+from tests.support.governance import StandInGovernance
+from tests.support.identity import Metadata, Person, StandInIdentity
+from tests.support.receiver import Receiver
+
+
+@pytest.fixture(scope="session")
+async def identity() -> AsyncIterator[StandInIdentity]:
+    async with StandInIdentity() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+async def governance() -> AsyncIterator[StandInGovernance]:
+    async with StandInGovernance() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+async def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
+    """The schema `courier`, migrated."""
+    await upgrade("courier", database_urls["courier"].admin)
+    return database_urls["courier"]
+
+
+@pytest.fixture(scope="session")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory,
+    nats_url: str,
+    identity: StandInIdentity,
+    governance: StandInGovernance,
+) -> SharedSettings:
+    return SharedSettings(
+        environment="test",
+        nats_url=nats_url,
+        keys_dir=tmp_path_factory.mktemp("keys"),
+        identity_address=identity.address,
+        governance_address=governance.address,
+        drain_seconds=0,
+        grace_seconds=1,
+    )
+
+
+@pytest.fixture(scope="session")
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
+def nobody() -> Iterator[int]:
+    """A port at which nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def settings(
+    shared: SharedSettings, urls: DatabaseUrls, receiver: Receiver, nobody: int
+) -> CourierSettings:
+    key_file = Path(shared.keys_dir) / "courier.pem"
+    SigningKey.generate(key_file)
+    return CourierSettings(
+        listen="127.0.0.1:0",
+        database_url=urls.app,
+        worker_database_url=urls.worker,
+        key_file=key_file,
+        allowed_private=f"127.0.0.1:{receiver.port},127.0.0.1:{nobody}",
+        timeout_seconds=0.7,
+        retry_seconds=0.01,
+        sweep_seconds=0.2,
+    )
+
+
+@pytest.fixture(scope="session")
+async def service(
+    shared: SharedSettings, settings: CourierSettings
+) -> AsyncIterator[Service[CourierSettings]]:
+    running = await Service.start(PROGRAM, shared, settings)
+    yield running
+    await running.stop()
+
+
+@pytest.fixture(scope="session")
+async def channel(service: Service[CourierSettings]) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def client(
+    channel: grpc.aio.Channel, identity: StandInIdentity, governance: StandInGovernance
+) -> CourierClient:
+    return CourierClient(channel, identity, governance)
+
+
+@pytest.fixture
+async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
+    """The app role's own connections, for what no RPC would do."""
+    opened = await Database.connect(urls.app, schema="courier", pool_size=2)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+    """Sees everything, for looking what really happened."""
+    connection = await asyncpg.connect(urls.admin)
+    await set_codecs(connection)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+@pytest.fixture
+def as_human(identity: StandInIdentity, person: Person) -> Metadata:
+    """Metadata of a call by the person."""
+    return identity.as_human(person)
