@@ -200,10 +200,9 @@ async def test_guessing_the_present_password_is_limited_too(start: Start, someon
 async def test_registrations_from_one_address_are_limited(start: Start) -> None:
     async with start(registrations_per_address=2) as identity:
         metadata = await identity.from_address(address())
+        request = RegisterRequest(password=PASSWORD, display_name="Ada")
         for _ in range(2):
-            request = RegisterRequest(
-                email=f"{uuid4()}@example.org", password=PASSWORD, display_name="Ada"
-            )
+            request.email = f"{uuid4()}@example.org"
             await identity.auth.Register(request, metadata=metadata)
         request.email = f"{uuid4()}@example.org"
         await refusal(

@@ -58,7 +58,8 @@ async def full(identity: Identity, someone: Someone) -> Someone:
 
 def caller(who: Someone, **changes: str) -> Caller:
     own = {"tenant": who.tenant, "person": who.user, "identity": who.identity}
-    return Caller(**(own | changes), actor="human")
+    ids: dict[str, Any] = own | changes
+    return Caller(**ids, actor="human")
 
 
 async def rows(app: Database, who: Caller, table: str) -> int:

@@ -41,7 +41,7 @@ def test_it_serves_until_it_is_told_to_stop(urls: Any, nats_url: str, own_keys_d
             if '"serving"' in line:
                 port = line.partition('"port":')[2].strip().partition(",")[0].strip()
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service="chenu.identity.v1.AuthService")
             status = stub.Check(request, timeout=10).status
         assert status == health_pb2.HealthCheckResponse.SERVING

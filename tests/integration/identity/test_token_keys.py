@@ -11,6 +11,7 @@ import pytest
 
 from chenu.identity.v1.auth_service_pb2 import GetMeRequest
 from chenu.identity.v1.token_service_pb2 import GetKeySetRequest
+from kernel.service import Service
 from kernel.settings import SettingsError
 from services.identity import __main__ as program
 from services.identity.key_rotation import rotate_keys
@@ -143,7 +144,7 @@ async def test_a_clock_that_is_ahead_is_refused_in_production(start: Start) -> N
         shared = identity.service.shared.model_copy(update={"environment": "production"})
         settings = identity.service.settings.model_copy(update=later(hours=1))
         with pytest.raises(SettingsError, match="CLOCK_OFFSET"):
-            await program.Service.start(program.PROGRAM, shared, settings)
+            await Service.start(program.PROGRAM, shared, settings)
 
 
 async def test_identity_does_not_start_without_a_key_of_its_own(
