@@ -65,9 +65,12 @@ class Connection:
         )
         self._open: dict[str, grpc.aio.Channel] = {}
 
-    def stub(self, stub_class: StubClass[S_co], *, token: str | None = None) -> S_co:
-        """A stub whose calls carry the session's token for it, or `token` where one is given."""
-        service = stub_class.__module__.split(".")[1]
+    def stub(self, stub_class: StubClass[S_co], *, token: str | None = None, at: str = "") -> S_co:
+        """A stub whose calls carry the session's token for it, or `token` where one is given.
+
+        `at` names the service where it is not the contract's own: executors share one contract.
+        """
+        service = at or stub_class.__module__.split(".")[1]
         if token is not None:
             return stub_class(self._telling(service, _constant(token) if token else None))
         own = self.credentials

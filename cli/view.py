@@ -23,8 +23,8 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
     """All of a checkpoint."""
     view = checked.view
     parts: list[RenderableType] = [
-        Text(safe(checkpoint.question), style="bold"),
-        *([] if view["headline"] in checkpoint.question else [Text(safe(view["headline"]))]),
+        Text(safe(checked.question), style="bold"),
+        *([] if view["headline"] in checked.question else [Text(safe(view["headline"]))]),
         Text(safe(view["consequence"]), style="" if view["reversible"] else "bold red"),
         *(Text(f"! {safe(warning['text'])}", style="bold yellow") for warning in view["warnings"]),
         Text(),
@@ -35,7 +35,7 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
             ((one["path"], one["type"], safe(one["value"])) for one in view["arguments"]),
             empty="It takes no arguments.",
         ),
-        facts(_decision_facts(checkpoint)),
+        facts((("stopped by", safe(checked.stopped_by)), *_decision_facts(checkpoint))),
         Text(),
         _digests(checkpoint, checked),
     ]
@@ -88,7 +88,7 @@ def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
     waits = word(checkpoint, "state") == "pending"
     yield "type", word(checkpoint, "type").replace("_", " ")
     yield "priority", state(word(checkpoint, "priority"))
-    yield "rule", f"{safe(checkpoint.rule)} ({short_digest(checkpoint.rule_revision)})"
+    yield "rule set", short_digest(checkpoint.rule_revision)
     yield "approvals needed", checkpoint.required_approvals
     yield "asked", f"{when(checkpoint.create_time)} ({ago(checkpoint.create_time)})"
     if waits:

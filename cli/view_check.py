@@ -31,7 +31,19 @@ class CheckedView:
     view: dict[str, Any]
     rendered_alike: bool
     """Rendered here from the action it is the same text, too; another edition of Unicode or of
-    the renderer may differ in how it shows a character."""
+    the renderer may show a character in another way."""
+
+    @property
+    def question(self) -> str:
+        """What is asked, in the words that the digest covers."""
+        return str(self.view.get("question", self.view["headline"]))
+
+    @property
+    def stopped_by(self) -> str:
+        """The rule, in the words that the digest covers."""
+        rule = self.view.get("stopped_by", {})
+        said = f"{rule.get('name', '')}: {rule.get('description', '')}"
+        return f"{said} ({rule.get('rule', '')})" if rule else ""
 
 
 def checked_view(checkpoint: Checkpoint) -> CheckedView:
@@ -48,4 +60,5 @@ def checked_view(checkpoint: Checkpoint) -> CheckedView:
     except ActionRefused as refusal:
         raise ViewUntrue(f"its action is not well formed ({refusal})") from None
     words = str(view.get("untrusted", {}).get("agent_words", ""))
-    return CheckedView(view, render(action, agent_words=original(words)) == view)
+    own = render(action, agent_words=original(words))
+    return CheckedView(view, all(view.get(name) == value for name, value in own.items()))

@@ -95,7 +95,7 @@ def _environment(
         # Nobody balances load here: a stopping service need not wait until others have noticed.
         "CHENU_DRAIN_SECONDS": "0",
         "CHENU_GRACE_SECONDS": "3",
-        "CHENU_COURIER_ALLOWED_PRIVATE": json.dumps(list(choices.allow_private)),
+        "CHENU_COURIER_ALLOWED_PRIVATE": ",".join(choices.allow_private),
         "CHENU_GOVERNANCE_REVIEW_URI": f"{gateway}/api/v2/checkpoints/{{checkpoint_id}}",
         **_model(ports, choices),
     }
