@@ -3,7 +3,7 @@
 What may enter: start and drain, settings, who is calling, the interceptor
 chain, channels, transactions, the outbox and its relay, messaging, migrations,
 telemetry. What may not: anything a single service could own. It imports no stub
-but `chenu.events.v1` and stays under 1,500 lines.
+but `chenu.events.v1`, and its size is bounded by a check.
 
 A service is a `Program` (see `kernel.service`); its use cases take a
 `Transaction` (`kernel.database`), raise a `ServiceError` (`kernel.errors`) and

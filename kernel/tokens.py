@@ -30,7 +30,7 @@ ALGORITHM: Final = "EdDSA"
 MAX_TOKEN_BYTES: Final = 8192
 LEEWAY_SECONDS: Final = 5
 _REQUIRED: Final = ["iss", "aud", "sub", "exp", "iat", "jti"]
-_CACHED: Final = 20_000
+_CACHED: Final = 10_000
 _REFRESH_SECONDS: Final = 3.0
 
 Claims = Mapping[str, Any]
