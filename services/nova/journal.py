@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from chenu.nova.v1.run_pb2 import Run, RunState
 from chenu.nova.v1.run_service_pb2 import RunEvent
 from kernel.caller import Caller
-from kernel.database import Database
+from kernel.database import Database, Record
 from kernel.errors import Forbidden, RequestIdReused
 from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
@@ -45,7 +45,9 @@ _CONTENT: Final = Statement(
     .where(runs.c.run_id == sa.bindparam("run_id"))
 )
 _RUN: Final = Statement(
-    sa.select(run_contents.c.run).where(run_contents.c.run_id == sa.bindparam("run_id"))
+    sa.select(run_contents.c.run, runs.c.state)
+    .join(runs, runs.c.run_id == run_contents.c.run_id)
+    .where(run_contents.c.run_id == sa.bindparam("run_id"))
 )
 _BY_REQUEST: Final = Statement(
     sa.select(runs.c.run_id, runs.c.body_digest).where(
@@ -152,7 +154,7 @@ class Journal:
             row = await tx.fetch_one(_RUN, run_id=run_id)
         if row is None:
             raise Forbidden(subject=f"run/{run_id}")
-        return Run.FromString(row["run"])
+        return as_it_stands(row)
 
     async def events(self, caller: Caller, run_id: str, after: int) -> Sequence[RunEvent]:
         """Up to 500 events after a sequence number; Forbidden where there is no such run."""
@@ -195,3 +197,10 @@ class Journal:
     def _written(self, record: RunRecord) -> None:
         record.events, record.audit = [], []
         self._changes.notify(record.run.run_id)
+
+
+def as_it_stands(row: Record) -> Run:
+    """The run of a row with `run` and `state`: a claim changes the state before the next write."""
+    run = Run.FromString(row["run"])
+    run.state = row["state"]
+    return run

@@ -29,7 +29,7 @@ from services.nova.errors import (
     blocked,
 )
 from services.nova.forecast import forecast
-from services.nova.journal import Journal
+from services.nova.journal import Journal, as_it_stands
 from services.nova.lanes.authorization import Authorizer
 from services.nova.record import ENDED, RunRecord
 from services.nova.settings import NovaSettings
@@ -50,7 +50,7 @@ def _matching() -> list[Any]:
 
 _before = sa.bindparam("before", type_=sa.Uuid(as_uuid=False))
 _LIST: Final = Statement(
-    sa.select(run_contents.c.run)
+    sa.select(run_contents.c.run, runs.c.state)
     .join(runs, runs.c.run_id == run_contents.c.run_id)
     .where(*_matching(), sa.or_(_before.is_(None), runs.c.run_id < _before))
     .order_by(runs.c.run_id.desc())
@@ -133,7 +133,7 @@ class Runs:
                 _LIST, before=after["run_id"] if after else None, size=size + 1, **matching
             )
             counted = await tx.fetch_one(_COUNT, **matching) if request.include_total else None
-        page = [Run.FromString(row["run"]) for row in rows[:size]]
+        page = [as_it_stands(row) for row in rows[:size]]
         token = self._pages.encode({"run_id": page[-1].run_id}, request) if len(rows) > size else ""
         for run in page:
             run.ClearField("lanes")

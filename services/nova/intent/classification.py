@@ -6,7 +6,7 @@ from typing import Final
 from services.nova.intent.entities import entities
 from services.nova.intent.events import language_of
 from services.nova.intent.findings import Finding, Findings, gather
-from services.nova.intent.intent import GATED_KINDS, UNKNOWN, Entity, Intent
+from services.nova.intent.intent import UNKNOWN, Entity, Intent
 from services.nova.intent.keywords import keywords, urgency
 from services.nova.intent.normalisation import readable
 from services.nova.intent.tokens import Sentence, sentences

@@ -1,5 +1,6 @@
 """Recognise the words and phrases of a sentence."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from services.nova.intent.lexicon import (
@@ -21,6 +22,7 @@ _ARTICLES: Final = {
     "en": frozenset(["the", "a", "an", "my", "his", "our", "its", "your", "their"]),
     "fr": frozenset(["un", "une", "mon", "ma", "mes", "ton", "ta", "son", "sa", "notre", "cette"]),
 }
+_POINTING: Final = frozenset({"definite", "object"})
 _NOTHING: Final = Entry()
 _MARK: Final = Entry(role="comma")
 _OTHER: Final = {"en": "fr", "fr": "en"}
@@ -71,24 +73,31 @@ def _entry(token: Token, language: str) -> Entry:
     return found
 
 
+_SYMBOLS: Final[dict[str, Callable[[Token, Entry], bool]]] = {
+    "<amount>": lambda token, _: token.kind == "amount",
+    "<end>": lambda token, _: token.kind == "mark",
+    "<quoted>": lambda token, _: token.quoted,
+    "<sphere>": lambda token, _: token.word in SPHERES or token.word == "sphere",
+    "<plural>": lambda token, entry: entry.role not in _POINTING and token.word.endswith("s"),
+    "<definite>": lambda token, entry: entry.role in _POINTING or token.quoted or token.capital,
+    "<person>": lambda token, entry: _is_name(token, entry) and _stands_out(token),
+    "<name>": lambda token, entry: _is_name(token, entry) and not token.quoted,
+}
+
+
+def _is_name(token: Token, entry: Entry) -> bool:
+    addressed = token.kind == "email" or token.raw.startswith("@")
+    return addressed or (token.kind == "word" and entry.role == "")
+
+
+def _stands_out(token: Token) -> bool:
+    return token.capital or token.kind == "email" or token.raw.startswith("@")
+
+
 def _fits(part: frozenset[str] | str, token: Token, entry: Entry) -> bool:
     if isinstance(part, frozenset):
         return token.word in part and token.kind == "word"
-    if part == "<amount>":
-        return token.kind == "amount"
-    if part == "<end>":
-        return token.kind == "mark"
-    if part == "<sphere>":
-        return token.word in SPHERES or token.word == "sphere"
-    if part == "<quoted>":
-        return token.quoted
-    if part == "<plural>":
-        return entry.role not in {"definite", "object"} and token.word.endswith("s")
-    if part == "<definite>":
-        return entry.role in {"definite", "object"} or token.quoted or token.capital
-    if token.kind == "email" or token.raw.startswith("@"):
-        return True
-    return token.kind == "word" and entry.role == "" and (token.capital or part == "<name>")
+    return _SYMBOLS[part](token, entry)
 
 
 def _match(pattern: Pattern, tokens: list[Token], entries: list[Entry], start: int) -> int:

@@ -131,9 +131,9 @@ def _irregular_past() -> dict[str, list[str]]:
 @cache
 def _irregular_french() -> dict[str, list[list[str]]]:
     table: dict[str, list[list[str]]] = {}
-    for line in lexicon_fr.IRREGULAR.strip().splitlines():
-        verb, forms = line.strip().split(": ")
-        table[verb] = [column.split() for column in forms.split("|")]
+    for entry in lexicon_fr.IRREGULAR.split(";"):
+        verb, forms = entry.split(":")
+        table[verb.strip()] = [column.split() for column in forms.split("|")]
     return table
 
 

@@ -1,5 +1,6 @@
 """Tell for each thing that a sentence says how it is meant."""
 
+from itertools import pairwise
 from typing import Final
 
 from services.nova.intent.events import BOUNDARIES, Event
@@ -12,7 +13,7 @@ _INVERSIONS: Final = frozenset({("t", "il"), ("t", "elle"), ("est", "il"), ("est
 
 
 def placed(sentence: Sentence, found: list[Event], *, noted: bool = False) -> list[Place]:
-    """The events of a sentence with the moods they stand in; `noted` if it is the text of a note."""
+    """The events of a sentence with their moods; `noted` if it is the text of a note."""
     state = State(sentence, found)
     if noted:
         state.become(READ, Slot("bi", 3, strict=True))
@@ -41,7 +42,7 @@ def _step(state: State, index: int) -> Place:
 
 
 def _asks_of_infinitive(sentence: Sentence, found: list[Event]) -> bool:
-    """A question whose subject is an infinitive: supprimer un fil efface-t-il …?"""
+    """A question whose subject is an infinitive: supprimer un fil efface-t-il tout."""
     words = [token.word for token in sentence.tokens]
     led = bool(found) and found[0].forms == "i" and sentence.asks and "," not in words
-    return led and any(pair in _INVERSIONS for pair in zip(words, words[1:], strict=False))
+    return led and any(pair in _INVERSIONS for pair in pairwise(words))

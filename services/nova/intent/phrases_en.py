@@ -140,7 +140,8 @@ MOODS: Final = {
         any idea|clue; i am curious|wondering; i do not know|understand|get; what
         happens|happened|is|are|was|were|has|have|had; how many|much; how
         come|is|are|was|were|long|often|far|old|has|have; who|what|which|whose|whom;
-        where|when|why is|are|was|were|has|have|had; just curious; out of curiosity; why; i wonder""",
+        where|when|why is|are|was|were|has|have|had; just curious; out of curiosity; why; i
+        wonder""",
     "read:query": """
         tell|give|get|bring|show|fetch|hand|read me|us; let me|us know|see|understand; walk me;
         teach me; help me understand|find|see; answer my|the|this|these|following|a

@@ -160,7 +160,8 @@ MOODS: Final = {
         parle|parlez moi; fais|faites moi voir|savoir|comprendre|lire; tiens moi; tenez moi;
         reponds|repondez a ma|cette|la|mes; j ai une question; lis moi; lisez moi; traduis; poser
         une question; rappelle|rappelez moi|nous; donne|donnez ton|votre|ta avis|opinion|reponse;
-        informe|informez moi|nous; j ai besoin d aide|information|informations|infos|explications""",
+        informe|informez moi|nous; j ai besoin d
+        aide|information|informations|infos|explications""",
     "read:search": """
         ~faire une recherche; lance|lancer|lancez|fais|faire|effectue une recherche;
         jette|jeter|jetez un oeil|coup""",
@@ -240,11 +241,7 @@ CURRENCIES: Final = "euro euros eur balle balles francs franc sous centimes"
 
 URGENCY: Final = {
     "critical": "immediatement|urgence|critique|tout de suite|sur le champ",
-    "high": (
-        "urgent|vite|rapidement|important|aujourd'hui|ce soir|des que possible|au plus vite|prioritaire"
-    ),
-    "low": (
-        "quand tu peux|quand vous pouvez|pas urgent|rien ne presse|a l'occasion|un de ces jours|plus tard"
-    ),
+    "high": "urgent|vite|rapidement|important|aujourd'hui|ce soir|des que possible|prioritaire",
+    "low": "quand tu peux|quand vous pouvez|pas urgent|rien ne presse|un de ces jours|plus tard",
     "background": "en arriere plan|en tache de fond|cette nuit|pendant la nuit",
 }

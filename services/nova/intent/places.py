@@ -52,3 +52,4 @@ class Slot(NamedTuple):
 
 
 CLOSED: Final = Slot()
+LONG: Final = 8  # words between "when does" and its verb

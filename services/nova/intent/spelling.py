@@ -10,116 +10,18 @@ _LEET: Final = str.maketrans("013457@$", "oieastas")
 _LEET_L: Final = str.maketrans("013457@$", "oleastas")
 LONGEST: Final = 24
 # Only these are looked for in misspelt words: a typing error away from each lies another word.
-_CORE: Final = frozenset(
-    [
-        "delete",
-        "remove",
-        "erase",
-        "destroy",
-        "purge",
-        "wipe",
-        "discard",
-        "send",
-        "forward",
-        "publish",
-        "transfer",
-        "migrate",
-        "pay",
-        "wire",
-        "refund",
-        "export",
-        "download",
-        "execute",
-        "deploy",
-        "share",
-        "grant",
-        "revoke",
-        "invite",
-        "promote",
-        "email",
-        "eliminate",
-        "supprimer",
-        "effacer",
-        "detruire",
-        "eliminer",
-        "retirer",
-        "vider",
-        "jeter",
-        "envoyer",
-        "expedier",
-        "transmettre",
-        "publier",
-        "diffuser",
-        "transferer",
-        "deplacer",
-        "payer",
-        "verser",
-        "rembourser",
-        "acheter",
-        "exporter",
-        "telecharger",
-        "executer",
-        "deployer",
-        "partager",
-        "revoquer",
-        "inviter",
-        "autoriser",
-        "virement",
-        "paiement",
-        "suppression",
-        "transfert",
-        "payment",
-        "deletion",
-        "summarize",
-        "summarise",
-        "explain",
-        "analyze",
-        "search",
-        "create",
-        "rename",
-        "archive",
-        "resumer",
-        "expliquer",
-        "analyser",
-        "rechercher",
-        "chercher",
-        "creer",
-        "renommer",
-        "archiver",
-        "montrer",
-    ]
-)
-_GLUED_TO: Final = frozenset(
-    [
-        "all",
-        "it",
-        "them",
-        "this",
-        "that",
-        "the",
-        "everything",
-        "thread",
-        "threads",
-        "money",
-        "now",
-        "tout",
-        "tous",
-        "toutes",
-        "les",
-        "le",
-        "la",
-        "ca",
-        "moi",
-        "fil",
-        "fils",
-        "message",
-        "messages",
-        "file",
-        "files",
-        "data",
-        "account",
-    ]
-)
+_CORE: Final = """
+    delete remove erase destroy purge wipe discard send forward publish transfer migrate pay wire
+    refund export download execute deploy share grant revoke invite promote email eliminate
+    supprimer effacer detruire eliminer retirer vider jeter envoyer expedier transmettre publier
+    diffuser transferer deplacer payer verser rembourser acheter exporter telecharger executer
+    deployer partager revoquer inviter autoriser virement paiement suppression transfert payment
+    deletion
+    summarize summarise explain analyze search create rename archive resumer expliquer analyser
+    rechercher chercher creer renommer archiver montrer"""
+_GLUED_TO: Final = """
+    all it them this that the everything thread threads money now tout tous toutes les le la ca
+    moi fil fils message messages file files data account"""
 
 
 def _squeezed(word: str) -> str:
@@ -128,12 +30,9 @@ def _squeezed(word: str) -> str:
 
 @cache
 def _core() -> dict[str, Entry]:
-    forms = {}
-    for language in LANGUAGES:
-        for word, entry in words(language).items():
-            if entry.lemma in _CORE and len(word) > 3:
-                forms[word] = entry
-    return forms
+    lemmas = frozenset(_CORE.split())
+    entries = (item for language in LANGUAGES for item in words(language).items())
+    return {word: entry for word, entry in entries if entry.lemma in lemmas and len(word) > 3}
 
 
 @cache
@@ -188,9 +87,9 @@ def _misspelt(word: str) -> Entry | None:
 
 
 def _glued(word: str) -> Entry | None:
-    core = _core()
+    core, tails = _core(), frozenset(_GLUED_TO.split())
     for cut in range(4, len(word) - 1):
-        if word[:cut] in core and word[cut:] in _GLUED_TO and core[word[:cut]].gated:
+        if word[:cut] in core and word[cut:] in tails and core[word[:cut]].gated:
             return core[word[:cut]]
     return None
 

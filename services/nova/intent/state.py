@@ -4,8 +4,19 @@ from typing import Final
 
 from services.nova.intent.events import Event
 from services.nova.intent.lexicon import is_reading
-from services.nova.intent.places import ASK, CLOSED, FORBID, OPEN, READ, REPORT, REQUEST, SUBJECT
-from services.nova.intent.places import WORK, Place, Slot
+from services.nova.intent.places import (
+    ASK,
+    CLOSED,
+    FORBID,
+    OPEN,
+    READ,
+    REPORT,
+    REQUEST,
+    SUBJECT,
+    WORK,
+    Place,
+    Slot,
+)
 from services.nova.intent.tokens import Sentence
 
 _SMALL: Final = frozenset({"soft", "subject", "you", "object", "negative"})
@@ -13,10 +24,9 @@ _BEFORE_VERB: Final = frozenset({"le", "la", "les", "l", "tout", "tous", "leur"}
 _QUANTITIES: Final = frozenset({"all", "everything", "tout", "tous", "toutes"})
 _POSSESSIVES: Final = frozenset(["my", "our", "his", "her", "mon", "ma", "mes", "notre", "nos"])
 _THESE: Final = frozenset(["it", "them", "this", "that", "these", "those", "ca", "cela", "ceci"])
-_OBJECTS: Final = frozenset(
-    ["definite", "indefinite", "object", "subject", "thing", "noun", "amount", "number", "unknown"]
-    + ["danger", "email", "url"]
-)
+_DETERMINED: Final = {"definite", "indefinite", "object", "subject", "amount", "number"}
+_NAMED: Final = {"thing", "noun", "unknown", "danger", "email", "url"}
+_OBJECTS: Final = frozenset(_DETERMINED | _NAMED)
 
 
 class State:
@@ -128,6 +138,6 @@ class State:
         )
 
     def asks_about(self) -> bool:
-        """Whether the words so far lead to a question: under which …, dans quelles …"""
+        """Whether the words so far lead to a question: under which terms, dans quel but."""
         led = self.last in {"prep", "to", "about"} and self.clause == 0
         return self.mood in {OPEN, READ, ASK} or self.head or (led and self.mood == SUBJECT)

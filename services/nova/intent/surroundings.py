@@ -1,6 +1,7 @@
 """What stands around a dangerous word, and what that makes of the word."""
 
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 from services.nova.intent.events import Event
@@ -14,10 +15,9 @@ _BEFORE_NOUN: Final = _DETERMINERS | {"prep", "about", "read", "work", "noun", "
 _NAMEABLE: Final = frozenset({"thing", "unknown", "noun", "danger", "read", "work"})
 _CLITICS: Final = frozenset(["le", "la", "les", "lui", "leur", "moi", "nous", "en", "y"])
 _BEFORE_VERB: Final = _CLITICS | {"l", "tout", "te", "me", "se"}
-_PERSONS: Final = frozenset(
-    ["i", "we", "he", "she", "they", "it", "je", "j", "nous", "il", "elle", "ils", "elles"]
-    + ["one", "on", "users", "people", "someone", "anyone"]
-)
+_PERSONS_EN: Final = ["i", "we", "he", "she", "they", "it", "one", "users", "people", "someone"]
+_PERSONS_FR: Final = ["je", "j", "nous", "on", "il", "elle", "ils", "elles"]
+_PERSONS: Final = frozenset({"anyone", *_PERSONS_EN, *_PERSONS_FR})
 _THIRD: Final = frozenset(["il", "elle", "ils", "elles", "qui"])
 _LINKS: Final = frozenset(["to", "a", "de", "d", "pour", "entre", "between", "sans", "you"])
 _NONE: Final = frozenset(["nothing", "none", "rien", "aucun", "aucune"])
@@ -126,7 +126,7 @@ class Around:
 
     @property
     def labels(self) -> bool:
-        """The delete button; le bouton supprimer; un fil appelé …"""
+        """The delete button; le bouton supprimer; un fil appelé Budget."""
         english = self.before.what in _DETERMINERS and self.after.reading
         named = self.token.word in _NAMING and not self.imperative
         return english or named or self.word_before in {"bouton", "option", "touche", "menu"}
@@ -180,7 +180,7 @@ class Around:
         """I'll send it myself."""
         near = [token.word for token in self.sentence.tokens[: self.event.start]][-3:]
         rest = [token.word for token in self.rest]
-        oneself = "myself" in rest or ("moi", "meme") in zip(rest, rest[1:], strict=False)
+        oneself = "myself" in rest or ("moi", "meme") in pairwise(rest)
         return oneself and bool({"i", "je", "j"} & set(near))
 
     @property

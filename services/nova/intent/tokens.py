@@ -29,6 +29,7 @@ _SINGLE_QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]{1,200})'(?!\w)")
 WORDS_AT_MOST: Final = 1_000
 _QUOTED_AT_MOST: Final = 30
 _LONGEST_SENTENCE: Final = 100
+_LONGEST_WORD: Final = 64
 _HARD: Final = frozenset(".!?;:\n()[]{}•|…。！？")
 _SOFT: Final = frozenset(",—–/")
 _EMOJI: Final = frozenset("🗑📧📤💸")
@@ -39,7 +40,8 @@ _SHORT: Final = {
     "doesnt": "does not", "didnt": "did not", "cant": "can not", "couldnt": "could not",
     "wouldnt": "would not", "shouldnt": "should not", "isnt": "is not", "ain't": "is not",
     "gonna": "going to", "wanna": "want to", "gotta": "got to", "gimme": "give me",
-    "lemme": "let me", "rmv": "remove", "snd": "send", "pls": "please", "plz": "please", "u": "you", "ya": "you", "ur": "your",
+    "lemme": "let me", "rmv": "remove", "snd": "send", "pls": "please", "plz": "please",
+    "u": "you", "ya": "you", "ur": "your",
     "whats": "what is", "hows": "how is", "wheres": "where is", "whos": "who is", "id": "id",
     "jveux": "je veux", "jvoudrais": "je voudrais", "jaimerais": "j aimerais", "jai": "j ai",
     "cest": "c est", "pk": "pourquoi", "pq": "pourquoi", "tt": "tout", "msg": "message",
@@ -88,15 +90,17 @@ def _expanded(raw: str) -> tuple[str, ...]:
         return tuple(_SHORT[raw].split())
     if "_" in raw:
         return tuple(part for whole in raw.split("_") if whole for part in _expanded(whole))
-    if "'" not in raw:
-        return (raw,)
+    return _contracted(raw) if "'" in raw else (raw,)
+
+
+def _contracted(raw: str) -> tuple[str, ...]:
     if raw.endswith("n't"):
         return (raw[:-3], "not")
     for ending, word in _ENDINGS.items():
         if raw.endswith(ending):
             return (raw.removesuffix(ending), word)
-    if raw.endswith("'s"):
-        base = raw[:-2]
+    base = raw.removesuffix("'s")
+    if base != raw:
         return (base, "is") if base in _BEFORE_IS else (base,)
     return tuple(part for part in raw.split("'") if part)
 
@@ -118,6 +122,8 @@ def _tokens(text: str) -> Iterator[Token]:
         if kind == "word":
             joined = match.start() == hyphen_at
             capital = chunk[0].isupper() and not (len(chunk) > 1 and chunk.isupper())
+            if len(chunk) > _LONGEST_WORD:  # no word of a language; what hides in it is kept
+                chunk = within(without_accents(chunk.lower())) or chunk[:_LONGEST_WORD]
             for raw in _expanded(chunk.lower()):
                 yield Token(raw, "word", capital=capital, joined=joined)
                 joined = False
@@ -173,7 +179,7 @@ def sentences(text: str) -> tuple[list[Sentence], bool]:
             if current:
                 found.append(Sentence(current, token.raw))
                 current = []
-            elif found and token.raw in "?":
+            elif found and token.raw == "?":
                 found[-1].end = "?"
         elif token.raw in _SOFT and current and current[-1].kind != "mark":
             current.append(token)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Final
 
 from services.nova.intent.events import Event
+from services.nova.intent.openings import opened_by_phrase
 from services.nova.intent.places import (
     ASK,
     CLOSED,
     CONDITION,
     FORBID,
+    LONG,
     OPEN,
     READ,
     REPORT,
@@ -19,16 +21,12 @@ from services.nova.intent.places import (
 )
 from services.nova.intent.state import State
 
-_LONG: Final = 8  # words between "when does" and its verb
 _BE_FIRST: Final = frozenset({"is", "are", "was", "were", "am"})
 _MODAL_FIRST: Final = frozenset({"can", "could", "will", "would", "may", "might"})
 _MODAL_INVERTED: Final = frozenset({"peut", "peuvent"})
 _WISHES: Final = frozenset({"veux", "veut", "voulons", "voudrais", "souhaite", "faut", "faudrait"})
 _NEGATORS: Final = frozenset({"pas", "jamais", "plus", "rien", "aucun", "aucune", "point", "guere"})
 _LIMITS: Final = (["mal"], ["seulement"], ["que"])
-_NEXT_IS_VERB: Final = frozenset(
-    ["to", "de", "d", "pour", "i", "we", "you", "he", "she", "they", "je", "on"]
-)
 _LINKS: Final = frozenset({"to", "de", "d", "pour"})
 
 
@@ -78,13 +76,13 @@ def _noun(state: State, event: Event) -> None:
     state.noun(event)
 
 
-def _politeness(state: State, event: Event) -> None:
+def _politeness(_state: State, _event: Event) -> None:
     """Changes nothing."""
 
 
 def _note(state: State, event: Event) -> None:
     near = state.last_of(event) in _LINKS
-    slot = Slot("bi", 2, strict=True) if near else Slot("bi", _LONG, after_to=True)
+    slot = Slot("bi", 2, strict=True) if near else Slot("bi", LONG, after_to=True)
     state.become(READ, slot)
     state.direct = False
 
@@ -132,11 +130,11 @@ def _have(state: State, event: Event) -> None:
         state.mood = REPORT
 
 
-def _do(state: State, event: Event) -> None:
+def _do(state: State, _event: Event) -> None:
     if state.mood == OPEN and state.head:
         state.mood, state.direct = ASK, True
     if state.mood == ASK:
-        state.slot = Slot("bi", _LONG)
+        state.slot = Slot("bi", LONG)
 
 
 def _modal(state: State, event: Event) -> None:
@@ -144,10 +142,10 @@ def _modal(state: State, event: Event) -> None:
     begins = state.mood == OPEN and state.head and state.word(event) in _MODAL_FIRST
     inverted = bool(following) and following[0].joined and state.word(event) in _MODAL_INVERTED
     if state.sentence.asks and (begins or inverted):
-        state.become(ASK, Slot("bi", _LONG))
+        state.become(ASK, Slot("bi", LONG))
         state.direct = state.offered = True
     elif state.mood == ASK:
-        state.slot = Slot("bi", _LONG)
+        state.slot = Slot("bi", LONG)
     elif (
         state.mood in {OPEN, SUBJECT, REPORT}
         or (state.mood == READ and state.wanted)
@@ -156,83 +154,19 @@ def _modal(state: State, event: Event) -> None:
         state.mood = REQUEST
 
 
-def _wh(state: State, event: Event) -> None:
+def _wh(state: State, _event: Event) -> None:
     if state.mood != ASK and state.asks_about():
         state.direct = state.mood in {OPEN, SUBJECT}
         state.become(ASK)
 
 
-def _condition(state: State, event: Event) -> None:
+def _condition(state: State, _event: Event) -> None:
     if state.mood in {OPEN, REPORT} or (state.head and state.mood not in {ASK, READ}):
         state.mood = CONDITION
 
 
-def _request(state: State, event: Event) -> None:
-    if state.mood == FORBID and not state.head:
-        return
-    words = {token.word for token in state.sentence.tokens[event.start : event.end]}
-    if state.mood == ASK and state.last in {"wh", "mood"} and not state.head:
-        state.slot = Slot("bi", 2, strict=True)
-    elif state.mood not in {ASK, READ} or state.head or words & {"you", "tu", "vous", "merci"}:
-        state.become(REQUEST)
-
-
-def _ask(slot: Slot) -> Callable[[State, Event], None]:
-    def turn(state: State, event: Event) -> None:
-        if state.mood not in {SUBJECT, FORBID} or state.asks_about():
-            state.direct = state.mood in {OPEN, SUBJECT} or (state.head and state.mood == ASK)
-            strict = state.last_of(event) in _NEXT_IS_VERB
-            near = slot._replace(words=3, strict=True) if slot.words == _LONG and strict else slot
-            state.become(ASK, near)
-
-    return turn
-
-
-def _forbid(slot: Slot) -> Callable[[State, Event], None]:
-    def turn(state: State, event: Event) -> None:
-        if state.mood == ASK and not state.head:
-            return
-        if state.mood == FORBID and state.slot.words:  # not … not
-            state.become(REQUEST)
-        else:
-            state.become(FORBID, slot)
-
-    return turn
-
-
-def _forbid_noun(state: State, event: Event) -> None:
-    """Without, instead of: the mood of the sentence goes on behind it."""
-    if state.mood in {OPEN, SUBJECT, REQUEST, WORK, READ}:
-        mood = FORBID if state.mood == OPEN else state.mood
-        state.become(mood, Slot("gni", 2, strict=True, forbids=True))
-
-
 def _imperative(event: Event) -> bool:
     return "b" in event.forms or "i" in event.forms
-
-
-def _noun_verb(state: State, event: Event) -> None:
-    """The steps to, the request to: what follows is only their content."""
-    if state.mood in {READ, ASK}:
-        state.become(ASK, Slot("bi", 3, strict=True))
-    else:
-        state.begin()
-
-
-_PHRASES: Final[dict[str, Callable[[State, Event], None]]] = {
-    "request": _request,
-    "ask": _ask(CLOSED),
-    "ask_verb": _ask(Slot("bi", _LONG)),
-    "ask_generic": _ask(Slot("bi", 2, strict=True, generic=True)),
-    "noun_verb": _noun_verb,
-    "forbid": _forbid(Slot("bi", 5, strict=True)),
-    "forbid_wish": _forbid(Slot("pgn", 6)),
-    "forbid_noun": _forbid_noun,
-}
-
-
-def _phrase(state: State, event: Event) -> None:
-    _PHRASES[event.kind](state, event)
 
 
 _TURNS: Final[dict[str, Callable[[State, Event], None]]] = {
@@ -244,7 +178,7 @@ _TURNS: Final[dict[str, Callable[[State, Event], None]]] = {
     "chat": _other_verb,
     "danger": _danger,
     "noun": _noun,
-    "mood": _phrase,
+    "mood": opened_by_phrase,
     "soft": _politeness,
     "tampering": _politeness,
     "note": _note,
@@ -274,9 +208,7 @@ def take(state: State, event: Event) -> None:
 
 def cross(state: State, event: Event) -> None:
     """A comma, "and", "or", "but": another clause begins."""
-    if state.mood == CONDITION and event.what in {"comma", "but"}:
-        state.become(OPEN)
-    elif state.mood == FORBID and not (event.what in {"or", "comma"} and state.consumed):
+    if _ends_mood(state, event):
         state.become(OPEN)
     elif state.mood == ASK:
         joined = state.direct and event.what in {"and", "or"} and state.sentence.asks
@@ -285,7 +217,13 @@ def cross(state: State, event: Event) -> None:
         state.direct = state.direct and event.what != "comma"
     elif state.mood == READ:
         state.slot = CLOSED
-    elif state.mood == SUBJECT and event.what != "or":
-        state.become(OPEN)
     state.head, state.fresh = True, False
     state.clause += 1
+
+
+def _ends_mood(state: State, event: Event) -> bool:
+    if state.mood == CONDITION:
+        return event.what in {"comma", "but"}
+    if state.mood == FORBID:  # do not send, forward or publish it
+        return not (event.what in {"or", "comma"} and state.consumed)
+    return state.mood == SUBJECT and event.what != "or"

@@ -1,6 +1,7 @@
 """Say of a dangerous word why it asks for nothing; without a reason it is taken for a command."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 from services.nova.intent.places import (
@@ -56,7 +57,7 @@ def _commands(around: Around) -> bool:
     if around.clitic_follows:
         return not around.place.denied
     rest = [token.word for token in around.rest]
-    if any(pair in _FOR_ME for pair in zip(rest, rest[1:], strict=False)):
+    if any(pair in _FOR_ME for pair in pairwise(rest)):
         return True
     return around.word_before in _PLEADING and "n" not in around.forms
 
