@@ -27,12 +27,11 @@ _NEGATED: Final = re.compile(
     r"\b(?:not|never|n['’]|pas|nothing|cannot|can't|unable)\b", re.IGNORECASE
 )
 # Law of the silent budget: what remains of a token budget is nobody's answer.
-_BUDGET: Final = re.compile(
-    r"[^.!?\n]*\b\d[\d.,  ]*\s*(?:tokens?|jetons?)\b[^.!?\n]*"
-    r"\b(?:left|remain(?:s|ing)?|budget|limit|quota|restants?|restent)\b[^.!?\n]*[.!?]?"
-    r"|[^.!?\n]*\b(?:token|jetons?) (?:budget|limit|quota)\b[^.!?\n]*\d[^.!?\n]*[.!?]?",
-    re.IGNORECASE,
+_TOKENS: Final = r"\b(?:tokens?|jetons?)\b"
+_REMAINS: Final = (
+    r"\b(?:left|remain(?:s|ing)?|budget|limite?|quota|allowance|restants?|restent|reste)\b"
 )
+_SENTENCE: Final = re.compile(r"[^.!?\n]*(?:[.!?](?=\d)[^.!?\n]*)*[.!?\n]?")
 
 
 def unsupported(answer: str, succeeded: Iterable[str]) -> Sequence[str]:
@@ -48,4 +47,14 @@ def unsupported(answer: str, succeeded: Iterable[str]) -> Sequence[str]:
 
 def without_budgets(answer: str) -> str:
     """The answer without sentences that tell a token budget's figures."""
-    return _BUDGET.sub("", answer).strip()
+    kept = [s for s in _SENTENCE.findall(answer) if not _tells_budget(s)]
+    return "".join(kept).strip()
+
+
+def _tells_budget(sentence: str) -> bool:
+    """A number, the word tokens, and a word of what remains, in one sentence."""
+    return bool(
+        re.search(r"\d", sentence)
+        and re.search(_TOKENS, sentence, re.IGNORECASE)
+        and re.search(_REMAINS, sentence, re.IGNORECASE)
+    )

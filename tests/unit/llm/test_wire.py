@@ -1,0 +1,141 @@
+"""Between our messages and Anthropic's JSON nothing is lost, and a stream is its message."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chenu.llm.v1.completion_pb2 import (
+    ContentBlock,
+    StopReason,
+    TextBlock,
+    Tool,
+    ToolResultBlock,
+    ToolUseBlock,
+    Turn,
+)
+from chenu.llm.v1.completion_service_pb2 import CompleteRequest
+from services.llm.stream import Assembly
+from services.llm.wire import from_wire, to_wire
+
+
+def test_every_kind_of_block_and_every_option_reaches_the_wire() -> None:
+    request = CompleteRequest(
+        system="rules",
+        temperature_millis=700,
+        tools=[Tool(name="t", description="d", input_schema='{"type":"object"}')],
+        turns=[
+            Turn(role="user", content=[ContentBlock(text=TextBlock(text="hi"))]),
+            Turn(
+                role="assistant",
+                content=[ContentBlock(tool_use=ToolUseBlock(id="1", name="t", input='{"a":1}'))],
+            ),
+            Turn(
+                role="user",
+                content=[
+                    ContentBlock(
+                        tool_result=ToolResultBlock(tool_use_id="1", content="no", is_error=True)
+                    )
+                ],
+            ),
+        ],
+    )
+    assert to_wire(request, "claude-x") == {
+        "model": "claude-x",
+        "max_tokens": 4000,
+        "system": "rules",
+        "temperature": 0.7,
+        "tools": [{"name": "t", "description": "d", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "1", "name": "t", "input": {"a": 1}}],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "1", "content": "no", "is_error": True}
+                ],
+            },
+        ],
+    }
+
+
+def test_a_schema_that_is_no_json_is_an_error_and_not_left_out() -> None:
+    with pytest.raises(ValueError, match="Expecting"):
+        to_wire(CompleteRequest(tools=[Tool(name="t", input_schema="{")]), "claude-x")
+
+
+def test_cached_tokens_are_counted_as_read() -> None:
+    completion = from_wire(
+        {
+            "model": "claude-x",
+            "content": [],
+            "stop_reason": "refusal",
+            "usage": {
+                "input_tokens": 1,
+                "cache_read_input_tokens": 20,
+                "cache_creation_input_tokens": 300,
+                "output_tokens": 4,
+            },
+        }
+    )
+    assert completion.usage.input_tokens == 321
+    assert completion.usage.output_tokens == 4
+    assert completion.stop_reason == StopReason.STOP_REASON_REFUSAL
+
+
+@given(st.lists(st.text(), max_size=5), st.dictionaries(st.text(), st.integers(), max_size=3))
+def test_a_stream_in_any_pieces_is_put_together_as_it_was(pieces: list[str], given: dict) -> None:
+    text, arguments = "".join(pieces), json.dumps(given)
+    assembly = Assembly()
+    events = [
+        {"type": "message_start", "message": {"model": "claude-x", "content": [], "usage": {}}},
+        {"type": "ping"},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": p}}
+            for p in pieces
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "content_block_start",
+            "index": 1,
+            "content_block": {"type": "tool_use", "id": "1", "name": "t", "input": {}},
+        },
+        *(
+            {
+                "type": "content_block_delta",
+                "index": 1,
+                "delta": {"type": "input_json_delta", "partial_json": c},
+            }
+            for c in arguments
+        ),
+        {"type": "content_block_stop", "index": 1},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "tool_use"},
+            "usage": {"output_tokens": 9},
+        },
+        {"type": "message_stop"},
+    ]
+    assert "".join(assembly.add(event) for event in events) == text
+    assert assembly.complete
+    completion = from_wire(assembly.message())
+    assert completion.content[0].text.text == text
+    assert json.loads(completion.content[1].tool_use.input) == given
+    assert completion.usage.output_tokens == 9
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "error", "error": {"type": "overloaded_error"}},
+        {"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}},
+    ],
+)
+def test_a_broken_stream_is_an_error(event: dict) -> None:
+    with pytest.raises(ValueError, match="."):
+        Assembly().add(event)
