@@ -22,6 +22,7 @@ from chenu.governance.v1 import (
     outcome_service_pb2,
     outcome_service_pb2_grpc,
 )
+from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu_gate.action import Action
 from chenu_gate.permit import Permit, mint
 from kernel.tokens import SigningKey
@@ -78,10 +79,17 @@ class StandInGovernance:
         """From now on another key signs; the old one is no longer published."""
         self.key = SigningKey(Ed25519PrivateKey.generate())
 
-    async def outcome(self, decision: str, seconds: float = 10) -> outcome_service_pb2.Outcome:
-        """What was reported of the decision, as soon as it is."""
+    async def outcome(
+        self, decision: str, *, state: ExecutionState | None = None, seconds: float = 10
+    ) -> outcome_service_pb2.Outcome:
+        """What was reported of the decision, as soon as it is (and is that state)."""
+
+        def known() -> bool:
+            found = self.outcomes.get(decision)
+            return found is not None and state in (None, found.state)
+
         async with asyncio.timeout(seconds), self.heard:
-            await self.heard.wait_for(lambda: decision in self.outcomes)
+            await self.heard.wait_for(known)
         return self.outcomes[decision]
 
 
