@@ -9,7 +9,6 @@ import grpc
 import pytest
 
 from chenu.governance.v1.authorization_service_pb2 import (
-    GetAuthorizationRequest,
     Verdict,
     VerdictState,
 )
@@ -118,15 +117,24 @@ async def test_a_plan_may_name_a_request_id_twice_for_one_action_and_not_for_two
     await refused(client.ask(person, other), grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
 
 
-async def test_request_ids_of_different_identities_have_nothing_to_do_with_each_other(
-    client: GovernanceClient, person: Person
+@pytest.mark.parametrize("common", ["nothing", "tenant", "identity", "person"])
+async def test_request_ids_of_different_people_have_nothing_to_do_with_each_other(
+    client: GovernanceClient, person: Person, common: str
 ) -> None:
-    stranger, request_id = Person(), str(uuid4())
+    same: dict[str, dict[str, str]] = {
+        "nothing": {},
+        "tenant": {"tenant": person.tenant},
+        "identity": {"tenant": person.tenant, "identity": person.identity},
+        "person": {"tenant": person.tenant, "person": person.person},
+    }
+    stranger, request_id = Person(**same[common]), str(uuid4())
 
     mine = await told(client, person, a_request(allowed(person), request_id=request_id))
     theirs = await told(client, stranger, a_request(allowed(stranger), request_id=request_id))
 
     assert mine.decision.decision_id != theirs.decision.decision_id
+    for who, verdict in ((person, mine), (stranger, theirs)):
+        assert (await client.found(who, request_id)).decision == verdict.decision
 
 
 async def test_a_rejection_is_told_with_its_words_for_ever(
@@ -260,38 +268,3 @@ async def test_at_the_permit_the_voter_is_asked_for_and_not_the_session_of_the_v
     sessions = [[voter.session_id for voter in request.voters] for request in asked]
     assert sessions == [[""], [person.session], [""]]
     assert {r.owner_identity_id for r in asked} == {person.identity}
-
-
-async def test_looking_up_a_request_id_says_what_blocks_it_and_mints_nothing(
-    client: GovernanceClient, person: Person
-) -> None:
-    request, checkpoint = await client.blocked(person)
-    blocked = await client.found(person, request.request_id)
-    await client.approve(person, checkpoint)
-
-    approved = await client.found(person, request.request_id)
-
-    assert blocked.state == VerdictState.VERDICT_STATE_BLOCKED
-    assert blocked.checkpoint == checkpoint
-    assert approved.state == PERMITTED
-    assert not approved.permit
-
-
-async def test_a_foreign_request_id_is_answered_like_a_missing_one(
-    client: GovernanceClient, identity: StandInIdentity, person: Person
-) -> None:
-    stranger = Person()
-    known = a_request(allowed(stranger))
-    await client.ask(stranger, known)
-
-    answers = []
-    for request_id in (known.request_id, str(uuid4())):
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await client.authorization.GetAuthorization(
-                GetAuthorizationRequest(request_id=request_id), metadata=identity.as_human(person)
-            )
-        trailers = dict(failure.value.trailing_metadata() or ())
-        answers.append((failure.value.code(), failure.value.details(), trailers))
-
-    assert answers[0] == answers[1]
-    assert answers[0][0] == DENIED

@@ -146,6 +146,19 @@ async def test_a_later_plan_takes_the_place_of_all_that_waits_in_its_run(
     await refused(client.approve(person, first), FAILED, "CHECKPOINT_NOT_PENDING")
 
 
+async def test_what_the_clock_has_ended_is_not_superseded(
+    client: GovernanceClient, identity: StandInIdentity, person: Person, clock: Clock
+) -> None:
+    run = str(uuid4())
+    _, blocked = await client.blocked(person, gated(person, run=run))
+    clock.offset = timedelta(hours=1)
+
+    assert await supersede(client, identity.as_nova(person), run) == set()
+
+    seen = await client.get(person, blocked.checkpoint_id)
+    assert seen.state == State.CHECKPOINT_STATE_EXPIRED
+
+
 async def test_only_nova_supersedes(
     client: GovernanceClient, identity: StandInIdentity, person: Person
 ) -> None:

@@ -1,17 +1,20 @@
 """What executors report: once, twice, late, in conflict."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
 
-from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.authorization_service_pb2 import Verdict, VerdictState
+from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu_gate.action import Target
+from kernel.errors import reason_of
+from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient, a_request, allowed, gated
 from tests.support.identity import Person, StandInIdentity
@@ -214,12 +217,33 @@ async def test_a_report_that_breaks_the_contract_is_refused(
 async def test_contradicting_reports_at_once_leave_one_end(
     client: GovernanceClient, person: Person, events: Events
 ) -> None:
-    verdict = await permitted(client, person)
+    for _ in range(5):
+        verdict = await permitted(client, person)
 
-    answers = await asyncio.gather(
-        *(client.report(verdict, end) for end in (SUCCEEDED, FAILED, SUCCEEDED, FAILED)),
-        return_exceptions=True,
-    )
+        answers = await asyncio.gather(
+            *(client.report(verdict, end) for end in (SUCCEEDED, FAILED) * 3),
+            return_exceptions=True,
+        )
 
-    assert sum(answer is None for answer in answers) == 2
-    assert len(await events(f"decision/{verdict.decision.decision_id}")) == 2
+        lost = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+        assert [reason_of(error) for error in lost] == ["OUTCOME_CONFLICT"] * 3
+        assert len(await events(f"decision/{verdict.decision.decision_id}")) == 2
+
+
+async def test_what_was_executed_in_the_last_second_is_told_even_after_the_approval_lapsed(
+    client: GovernanceClient, person: Person, clock: Clock
+) -> None:
+    request, blocked = await client.blocked(person)
+    await client.approve(person, blocked)
+    (verdict,) = await client.ask(person, request)
+    clock.offset = timedelta(hours=25)
+    (lapsed,) = await client.ask(person, request)
+
+    await client.report(verdict, SUCCEEDED)
+
+    assert lapsed.state == VerdictState.VERDICT_STATE_EXPIRED
+    (executed,) = await client.ask(person, request)
+    assert executed.state == VerdictState.VERDICT_STATE_EXECUTED
+    seen = await client.get(person, blocked.checkpoint_id)
+    assert seen.state == CheckpointState.CHECKPOINT_STATE_EXPIRED
+    assert seen.execution_state == SUCCEEDED
