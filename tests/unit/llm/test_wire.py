@@ -137,5 +137,5 @@ def test_a_stream_in_any_pieces_is_put_together_as_it_was(pieces: list[str], giv
     ],
 )
 def test_a_broken_stream_is_an_error(event: dict) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         Assembly().add(event)
