@@ -39,9 +39,11 @@ async def agent_id(connection: Connection, typed: str) -> str:
     return await resolve(typed, "agent", known, by_name=True)
 
 
-async def hire_agent(connection: Connection, name: str) -> HireAgentResponse:
+async def hire_agent(
+    connection: Connection, name: str, *, request_id: str = ""
+) -> HireAgentResponse:
     """Hire an agent; the answer holds its secret, this once."""
-    request = HireAgentRequest(display_name=name, request_id=str(uuid4()))
+    request = HireAgentRequest(display_name=name, request_id=request_id or str(uuid4()))
     return await connection.stub(AgentServiceStub).HireAgent(request)
 
 

@@ -38,11 +38,11 @@ async def endpoint_id(connection: Connection, typed: str) -> str:
 
 
 async def create_endpoint(
-    connection: Connection, name: str, url: str, *, idempotent: bool = False
+    connection: Connection, name: str, url: str, *, idempotent: bool = False, request_id: str = ""
 ) -> CreateEndpointResponse:
     """Register an endpoint; the answer holds its secret, this once."""
     request = CreateEndpointRequest(
-        name=name, url=url, idempotent=idempotent, request_id=str(uuid4())
+        name=name, url=url, idempotent=idempotent, request_id=request_id or str(uuid4())
     )
     return await connection.stub(EndpointServiceStub).CreateEndpoint(request)
 

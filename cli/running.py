@@ -33,6 +33,8 @@ class Way:
     sphere: int = 0
     thread_id: str = ""
     deadline: float = DEADLINE_SECONDS
+    request_id: str = ""
+    """The same id and text come back to the same run; a fresh one where empty."""
 
 
 async def execute(connection: Connection, text: str, way: Way | None = None) -> Run:
@@ -43,7 +45,7 @@ async def execute(connection: Connection, text: str, way: Way | None = None) -> 
         mode=way.mode,  # type: ignore[arg-type]
         sphere=way.sphere,  # type: ignore[arg-type]
         thread_id=way.thread_id,
-        request_id=str(uuid4()),
+        request_id=way.request_id or str(uuid4()),
     )
     stub = connection.stub(RunServiceStub)
     return (await stub.ExecuteRun(request, timeout=way.deadline)).run
@@ -57,7 +59,7 @@ async def start(connection: Connection, text: str, way: Way | None = None) -> Ru
         mode=way.mode,  # type: ignore[arg-type]
         sphere=way.sphere,  # type: ignore[arg-type]
         thread_id=way.thread_id,
-        request_id=str(uuid4()),
+        request_id=way.request_id or str(uuid4()),
     )
     return (await connection.stub(RunServiceStub).StartRun(request)).run
 
