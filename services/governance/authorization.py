@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import asyncpg
 
@@ -17,13 +19,16 @@ from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance.clock import Clock
-from services.governance.decisions import Decisions, parse
+from services.governance.decisions import Decisions
 from services.governance.eligibility import Eligibility
 from services.governance.lifecycle import Answer
+from services.governance.rules import Effect
 from services.governance.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
+T = TypeVar("T")
 _REUSED: Final = "CHREQ"
+_LARGE_BYTES: Final = 8 << 10
 _FIND: Final = Statement(
     "SELECT authorized(jsonb_build_object('request_id', CAST(:request_id AS text))) AS decision,"
     " clock_timestamp() AS now"
@@ -54,11 +59,13 @@ class Authorization:
         """A verdict for each action; all that is new is decided in one commit, or nothing is."""
         if self._database.outbox.backlogged:
             raise AuditBacklog
-        actions = [parse(request, index, caller) for index, request in enumerate(requests)]
-        items = [
-            await self._decisions.decide(caller, action, request)
-            for action, request in zip(actions, requests, strict=True)
-        ]
+        judged = await _compute(requests, self._decisions.judge, caller, requests)
+        # Identity is asked only where a person would have to be.
+        gated = any(one.judgement.effect is Effect.CHECKPOINT for one in judged)
+        approvable = gated and await self._eligibility.somebody_can_approve(caller)
+        items = await _compute(
+            requests, partial(self._decisions.rows, approvable=approvable), judged
+        )
         stored = await self._write(caller, items)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
         rows = [
@@ -67,12 +74,12 @@ class Authorization:
         ]
         lapsed = await self._lapsed(caller, rows, now)
         verdicts = []
-        for row, action in zip(rows, actions, strict=True):
+        for row, one in zip(rows, judged, strict=True):
             reason = lapsed.get(row["decision_id"], "")
             answered = Answer.EXPIRED if reason else answer_of(row, now)
             verdict = self._verdicts.tell(row, answered, reason)
             if answered is Answer.PERMITTED:
-                self._verdicts.permit(verdict, action, stored["freeze_epoch"])
+                self._verdicts.permit(verdict, one.action, stored["freeze_epoch"])
             verdicts.append(verdict)
         return verdicts
 
@@ -140,3 +147,10 @@ class Authorization:
         asked = [Voter(person_id=person, identity_id=identity) for person, identity in voters]
         refusals = await self._eligibility.refusals(caller.tenant, caller.identity, asked)
         return {voter.person_id: why for voter, why in zip(asked, refusals, strict=True) if why}
+
+
+async def _compute(requests: Sequence[ActionRequest], work: Callable[..., T], *given: Any) -> T:
+    """Do the work, in a thread where the actions are so large that all others would wait."""
+    if sum(len(request.action) for request in requests) < _LARGE_BYTES:
+        return work(*given)
+    return await asyncio.to_thread(work, *given)

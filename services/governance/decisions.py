@@ -1,9 +1,10 @@
-"""A decision on one action, from the bytes to the row with its events."""
+"""Decisions, from the bytes of the actions to the rows with their events."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
@@ -13,42 +14,57 @@ from kernel.caller import Caller
 from kernel.context import new_id
 from services.governance import audit_events
 from services.governance.clock import Clock
-from services.governance.eligibility import Eligibility
 from services.governance.errors import ActionInvalid, PrincipalMismatch
 from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
 
 
+class Judged(NamedTuple):
+    """An action that somebody asks for, and what the rules say of it."""
+
+    request: ActionRequest
+    action: Action
+    facts: Facts
+    judgement: Judgement
+
+
 class Decisions:
-    """Decides what nobody has asked before; the rows say whether somebody has."""
+    """Decides what nobody has asked before; the rows say whether somebody has.
 
-    def __init__(self, rules: RuleSet, eligibility: Eligibility, clock: Clock) -> None:
-        self._rules, self._eligibility, self._clock = rules, eligibility, clock
+    Without any I/O, so that a thread can do it: a large action takes tens of milliseconds.
+    """
 
-    async def decide(
-        self, caller: Caller, action: Action, request: ActionRequest
-    ) -> dict[str, Any]:
-        """The decision as it is stored if the request id is new: see migration 0003."""
-        facts = Facts(
-            tenant=caller.tenant,
-            person=caller.person,
-            identity=caller.identity,
-            agent=caller.agent,
-            actor=caller.actor,
-            requires_checkpoint=request.requires_checkpoint,
-            time=self._clock.at(datetime.now(UTC)),
-        )
-        judgement = self._rules.judge(action, facts)
-        gated, refusal = None, ""
-        if judgement.effect is Effect.CHECKPOINT:
-            if await self._eligibility.somebody_can_approve(caller):
-                gated = self._gate(action, judgement, request.agent_words)
-            else:
-                refusal = NO_ELIGIBLE_APPROVER
-        item = {
+    def __init__(self, rules: RuleSet, clock: Clock) -> None:
+        self._rules, self._clock = rules, clock
+
+    def judge(self, caller: Caller, requests: Sequence[ActionRequest]) -> list[Judged]:
+        """What the rules say of each action, if all of them are the caller's own."""
+        actions = [_parsed(request, index, caller) for index, request in enumerate(requests)]
+        judged = []
+        for request, action in zip(requests, actions, strict=True):
+            facts = Facts(
+                tenant=caller.tenant,
+                person=caller.person,
+                identity=caller.identity,
+                agent=caller.agent,
+                actor=caller.actor,
+                requires_checkpoint=request.requires_checkpoint,
+                time=self._clock.at(datetime.now(UTC)),
+            )
+            judged.append(Judged(request, action, facts, self._rules.judge(action, facts)))
+        return judged
+
+    def rows(self, judged: Sequence[Judged], *, approvable: bool) -> list[dict[str, Any]]:
+        """The decisions as they are stored where the request ids are new: see migration 0003."""
+        return [self._row(one, index, approvable) for index, one in enumerate(judged)]
+
+    def _row(self, judged: Judged, index: int, approvable: bool) -> dict[str, Any]:
+        request, action, facts, judgement = judged
+        gated = judgement.effect is Effect.CHECKPOINT
+        row = {
             "decision_id": new_id(),
-            "agent": caller.agent,
+            "agent": facts.agent,
             "request_id": request.request_id,
             "action_digest": action.digest,
             "requires_checkpoint": request.requires_checkpoint,
@@ -62,26 +78,27 @@ class Decisions:
             "rule": judgement.rule,
             "rule_revision": self._rules.revision,
             "warnings": list(judgement.warnings),
-            "refusal": refusal,
+            "refusal": NO_ELIGIBLE_APPROVER if gated and not approvable else "",
             "facts": facts.stored(),
             "action": action.canonical().decode(),
-            "checkpoint": gated,
+            "checkpoint": self._gate(judged, index) if gated and approvable else None,
         }
-        return item | {"events": [_outbox_row(event) for event in _events(item)]}
+        return row | {"events": [_outbox_row(event) for event in _events(row)]}
 
-    def _gate(self, action: Action, judgement: Judgement, agent_words: str) -> dict[str, Any]:
+    def _gate(self, judged: Judged, index: int) -> dict[str, Any]:
+        request, action, _, judgement = judged
         try:
-            return gate(action, judgement, self._rules, new_id(), agent_words)
+            return gate(action, judgement, self._rules, new_id(), request.agent_words)
         except ActionRefused as refused:
-            raise ActionInvalid(str(refused), cause=refused.cause) from None
+            raise _invalid(refused, index) from None
 
 
-def parse(request: ActionRequest, index: int, caller: Caller) -> Action:
+def _parsed(request: ActionRequest, index: int, caller: Caller) -> Action:
     """The action that the caller asks for, for itself and for nobody else."""
     try:
         action = Action.parse(request.action)
     except ActionRefused as refused:
-        raise ActionInvalid(str(refused), cause=refused.cause, index=str(index)) from None
+        raise _invalid(refused, index) from None
     principal = action.principal
     named = (principal.tenant, principal.person, principal.identity, principal.agent)
     if named != (caller.tenant, caller.person, caller.identity, caller.agent):
@@ -89,27 +106,31 @@ def parse(request: ActionRequest, index: int, caller: Caller) -> Action:
     return action
 
 
-def _events(item: dict[str, Any]) -> list[AuditRecord]:
-    common = {name: item[name] for name in ("action_digest", "rule", "run")}
+def _invalid(refused: ActionRefused, index: int) -> ActionInvalid:
+    return ActionInvalid(str(refused), cause=refused.cause, index=str(index))
+
+
+def _events(row: dict[str, Any]) -> list[AuditRecord]:
+    common = {name: row[name] for name in ("action_digest", "rule", "run")}
     made = audit_events.decision_made(
-        item["decision_id"],
-        effect=item["effect"],
-        sphere=item["sphere"],
-        request_id=item["request_id"],
-        kind=item["kind"],
-        tool=item["tool"],
-        rule_revision=item["rule_revision"],
-        refusal=item["refusal"],
+        row["decision_id"],
+        effect=row["effect"],
+        sphere=row["sphere"],
+        request_id=row["request_id"],
+        kind=row["kind"],
+        tool=row["tool"],
+        rule_revision=row["rule_revision"],
+        refusal=row["refusal"],
         **common,
     )
-    if item["checkpoint"] is None:
+    if row["checkpoint"] is None:
         return [made]
     created = audit_events.checkpoint_created(
-        item["checkpoint"]["checkpoint_id"],
-        sphere=item["sphere"],
-        decision=item["decision_id"],
-        type=item["checkpoint"]["type"],
-        etag=item["checkpoint"]["etag"],
+        row["checkpoint"]["checkpoint_id"],
+        sphere=row["sphere"],
+        decision=row["decision_id"],
+        type=row["checkpoint"]["type"],
+        etag=row["checkpoint"]["etag"],
         **common,
     )
     return [made, created]
