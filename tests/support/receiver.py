@@ -5,12 +5,14 @@
 | /status/200 | answers with that status |
 | /then/503-200 | answers a message with one status after the other |
 | /hang | takes the message and never answers |
+| /late/200 | answers when it is let go |
 | /abort | takes the message and breaks the connection |
 | /redirect | sends elsewhere: to /status/200 |
 | /flood | answers without end |
 """
 
 import asyncio
+import socket
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Self
@@ -35,10 +37,12 @@ class Receiver:
         self.requests = 0
         self.port = 0
         self.arrived = asyncio.Condition()
+        self._closing = asyncio.Event()
+        self._late = asyncio.Event()
         app = web.Application()
         app.router.add_route("*", "/{kind}", self._take)
         app.router.add_route("*", "/{kind}/{what}", self._take)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
@@ -48,11 +52,24 @@ class Receiver:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closing.set()
+        self._late.set()
         await self._runner.cleanup()
 
     def url(self, path: str) -> str:
         """Where a webhook would be sent."""
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def let_go(self) -> None:
+        """Answer what is late now."""
+        self._late.set()
+        self._late = asyncio.Event()
+
+    def free_port(self) -> int:
+        """A port at which nobody listens yet."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            return int(taken.getsockname()[1])
 
     async def wait_for(self, webhook_id: str) -> None:
         """Until a message has come."""
@@ -77,7 +94,9 @@ class Receiver:
                 turn = min(len(self.received[webhook_id]), len(statuses)) - 1
                 return web.Response(status=int(statuses[turn]))
             case "hang":
-                await asyncio.sleep(60)
+                await self._closing.wait()
+            case "late":
+                await self._late.wait()
             case "abort":
                 transport = request.transport
                 if transport is not None:
@@ -87,6 +106,6 @@ class Receiver:
             case "flood":
                 answer = web.StreamResponse()
                 await answer.prepare(request)
-                while True:
+                while not self._closing.is_set():
                     await answer.write(b"x" * 65536)
         return web.Response(status=int(what or 200))
