@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
 from typing import Any, TypeAlias
 
 from chenu_gate.action import Action
@@ -20,6 +21,7 @@ View: TypeAlias = dict[str, Any]
 
 VERSION = "chenu.view.v1"
 MAX_CHARACTERS = 512 * 1024
+MAX_ARGUMENTS = 2_000
 _MAX_LISTED = 8
 
 
@@ -51,7 +53,7 @@ def render(action: Action, *, agent_words: str = "") -> View:
             }
             for number, target in enumerate(action.targets, 1)
         ],
-        "arguments": [pen.write_argument(*leaf) for leaf in _leaves(action.arguments, None)],
+        "arguments": [pen.write_argument(*leaf) for leaf in _reviewable(action)],
         "thread": action.thread,
         "run": action.run,
         "reversible": KINDS[action.kind].reversible,
@@ -113,6 +115,14 @@ class _Pen:
             "type": kind,
             "value": self.write(value, f"argument {shown}"),
         }
+
+
+def _reviewable(action: Action) -> list[tuple[Place, str, str]]:
+    """The values of the arguments, unless there are more than anybody reads."""
+    leaves = list(islice(_leaves(action.arguments, None), MAX_ARGUMENTS + 1))
+    if len(leaves) > MAX_ARGUMENTS:
+        raise ActionRefused(Refusal.VIEW_TOO_LARGE)
+    return leaves
 
 
 def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, str, str]]:

@@ -13,7 +13,7 @@ from chenu_gate.action import Action, ActionKind, Principal, Target
 from chenu_gate.canonical_json import write
 from chenu_gate.refusal import ActionRefused, Refusal
 from chenu_gate.sentences import KINDS
-from chenu_gate.view import MAX_CHARACTERS, View, as_text, render, view_digest
+from chenu_gate.view import MAX_ARGUMENTS, MAX_CHARACTERS, View, as_text, render, view_digest
 from chenu_gate.visible_text import original
 from tests.support.actions import actions, an_action
 
@@ -233,6 +233,14 @@ def test_a_view_that_nobody_could_read_is_refused_and_not_cut() -> None:
     assert len(render(readable)["arguments"]) == 20
     with pytest.raises(ActionRefused) as refused:
         render(unreadable)
+    assert refused.value.refusal is Refusal.VIEW_TOO_LARGE
+
+
+def test_more_arguments_than_anybody_reads_are_refused_at_once() -> None:
+    assert len(render(an_action(arguments={"n": [0] * MAX_ARGUMENTS}))["arguments"]) == 2_000
+
+    with pytest.raises(ActionRefused) as refused:
+        render(an_action(arguments={"n": [0] * (MAX_ARGUMENTS + 1)}))
     assert refused.value.refusal is Refusal.VIEW_TOO_LARGE
 
 
