@@ -83,7 +83,10 @@ run_events = sa.Table(
     sa.Column("state", sa.SmallInteger, nullable=False),
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column(
-        "create_time", sa.TIMESTAMP(timezone=True), server_default=sa.text("clock_timestamp()")
+        "create_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
     ),
 )
 
