@@ -36,6 +36,11 @@ class Ports:
     postgres: int = 0
     nats: int = 0
 
+    def named(self) -> dict[str, int]:
+        """By what listens there."""
+        beneath = {"simulator": self.simulator, "PostgreSQL": self.postgres, "NATS": self.nats}
+        return {**self.services, **beneath}
+
     @classmethod
     def choose(cls, first: int | None) -> "Ports":
         """The usual ones (None), a row from `first`, or free ones throughout (0)."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from deploy.local.backends import Backends
 from deploy.local.errors import BackendError
 from deploy.local.ports import Ports
 from deploy.local.processes import GatewayProcess, ServiceProcess, SimulatorProcess
-from deploy.local.provision import Choices, provision
+from deploy.local.provision import ANTHROPIC_KEY, Choices, KeyMissing, provision
 from deploy.local.secret_file import write_secret
-from deploy.local.server import HOST, Server
+from deploy.local.server import HOST, Server, refuse_taken_port
 from services.identity.demo import ensure_user
 
 DEMO_EMAIL: Final = "demo@chenu.example"
@@ -42,6 +43,7 @@ class Stack:
     def start(self) -> None:
         """Start everything, or nothing; BackendError says what to do about a failure."""
         self.endpoints.unlink(missing_ok=True)
+        self._check()
         self._say("starting PostgreSQL and NATS")
         try:
             self._backends.start()
@@ -74,6 +76,14 @@ class Stack:
         for process in self._processes:
             process.stop()
         self._backends.stop()
+
+    def _check(self) -> None:
+        """What would fail later is told before anything is made."""
+        if self._choices.live and not os.environ.get(ANTHROPIC_KEY):
+            raise KeyMissing
+        for name, port in self._ports.named().items():
+            if port:
+                refuse_taken_port(name, port)
 
     def _start_again(self, server: Server) -> None:
         """At once the first time, ever less often where it keeps ending."""

@@ -1,0 +1,96 @@
+"""One stack of real processes for every story, started on first use."""
+
+import json
+import os
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from deploy.local.errors import PortTaken
+from deploy.local.provision import Choices
+from deploy.local.supervisor import Supervisor
+from deploy.local.webhook_receiver import WebhookReceiver
+
+CHENU = Path(sysconfig.get_path("scripts")) / "chenu"
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """A stack and what is around it."""
+
+    folder: Path
+    receiver: WebhookReceiver
+    supervisor: Supervisor
+
+    def chenu(self, *arguments: str, text: str | None = None, **environment: str) -> Result:
+        """The command, in this process; `--state` is added."""
+        given = ["--state", str(self.folder), *arguments]
+        return CliRunner().invoke(app, given, input=text, env=environment, catch_exceptions=False)
+
+    def process(self, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+        """The command as a process of its own."""
+        return chenu_process(self.folder, *arguments, **options)
+
+    def address(self, service: str) -> str:
+        """Where a service listens."""
+        return str(json.loads((self.folder / "endpoints.json").read_text())[service])
+
+
+def chenu_process(
+    folder: Path, *arguments: str, **options: Any
+) -> "subprocess.CompletedProcess[str]":
+    """`chenu --state folder …`, without any setting of the shell's."""
+    environment = {name: value for name, value in os.environ.items() if "CHENU" not in name}
+    return subprocess.run(
+        [CHENU, "--state", folder, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment,
+        **options,
+    )
+
+
+@contextmanager
+def running_stack() -> Iterator[RunningStack]:
+    """A stack of its own on free ports, gone afterwards; its webhooks may reach its receiver."""
+    with ExitStack() as after:
+        folder = Path(after.enter_context(tempfile.TemporaryDirectory(prefix="chenu-stack-")))
+        receiver = after.enter_context(WebhookReceiver())
+        supervisor = _started(folder, Choices(allow_private=(receiver.address,)))
+        after.callback(supervisor.stop)
+        yield RunningStack(folder, receiver, supervisor)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    """The stack of the whole run, with its demo user logged in."""
+    with running_stack() as running:
+        assert running.chenu("login").exit_code == 0
+        yield running
+
+
+def _started(folder: Path, choices: Choices) -> Supervisor:
+    for tries_left in reversed(range(TRIES)):
+        supervisor = Supervisor(folder, 0, choices)
+        try:
+            supervisor.start()
+        except Exception as error:
+            supervisor.stop()
+            taken = isinstance(error, PortTaken) or "is taken" in str(error)
+            if not (taken and tries_left):
+                raise
+        else:
+            return supervisor
+    raise AssertionError("the last try returns or raises")
