@@ -28,6 +28,8 @@ from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
 T = TypeVar("T")
 _REUSED: Final = "CHREQ"
+# An executed decision's permit can do nothing but get the executor's first answer again.
+_WITH_PERMIT: Final = (Answer.PERMITTED, Answer.EXECUTED)
 _LARGE_BYTES: Final = 8 << 10
 _FIND: Final = Statement(
     "SELECT authorized(jsonb_build_object('request_id', CAST(:request_id AS text))) AS decision,"
@@ -78,7 +80,7 @@ class Authorization:
             reason = lapsed.get(row["decision_id"], "")
             answered = Answer.EXPIRED if reason else answer_of(row, now)
             verdict = self._verdicts.tell(row, answered, reason)
-            if answered is Answer.PERMITTED:
+            if answered in _WITH_PERMIT:
                 self._verdicts.permit(verdict, one.action, stored["freeze_epoch"])
             verdicts.append(verdict)
         return verdicts

@@ -36,7 +36,7 @@ class Verdicts:
         return verdict
 
     def permit(self, verdict: Verdict, action: Action, freeze_epoch: int) -> None:
-        """Put a fresh permit into a verdict that says PERMITTED."""
+        """Put a fresh permit into a verdict that says PERMITTED or EXECUTED."""
         decision_id = verdict.decision.decision_id
         verdict.permit, expires = self._permits.permit(action, decision_id, freeze_epoch)
         verdict.permit_expire_time.FromDatetime(expires)

@@ -17,9 +17,6 @@ from services.nova.patience import PASSING, Patience
 from services.nova.record import RunRecord
 
 _TIMEOUT: Final = 30.0
-_DONE: Final = frozenset(
-    {ExecutionState.EXECUTION_STATE_SUCCEEDED, ExecutionState.EXECUTION_STATE_FAILED}
-)
 
 
 class Executions:
@@ -45,10 +42,9 @@ class Executions:
         executor = self._executors[Action.parse(data).executor]
         for wait in self._patience.waits():
             if not verdict.permit:
-                # Executed before a crash, and governance keeps no permit for it any more.
-                if action.execution_state in _DONE:
-                    return
-                action.execution_state = ExecutionState.EXECUTION_STATE_UNKNOWN
+                # What was permitted is not any more: voters or clocks have changed since.
+                action.execution_state = ExecutionState.EXECUTION_STATE_FAILED
+                action.result = verdict.reason or "PERMIT_WITHDRAWN"
                 return
             try:
                 answer = await executor.ExecuteAction(

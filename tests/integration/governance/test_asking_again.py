@@ -233,7 +233,7 @@ async def test_what_was_executed_gets_no_permit_again(
 
     assert again.state == VerdictState.VERDICT_STATE_EXECUTED
     assert again.decision.execution_state == end
-    assert not again.permit
+    assert again.permit  # it gets the executor's first answer again, and nothing else
     info = await refused(client.ask_one(person, request), FAILED, "DECISION_EXECUTED")
     assert info.metadata["decision_id"] == verdict.decision.decision_id
 
