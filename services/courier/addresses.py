@@ -24,15 +24,19 @@ Address = IPv4Address | IPv6Address
 MAX_URL: Final = 2000
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# They carry an IPv4 address inside, which a gateway would call for us.
-_CARRYING: Final = (
-    IPv6Network("::/96"),
-    IPv6Network("::ffff:0:0/96"),
-    IPv6Network("64:ff9b::/96"),
-    IPv6Network("64:ff9b:1::/48"),
-    IPv6Network("2001::/32"),
-    IPv6Network("2002::/16"),
+# The registries of IANA, written out: the standard library's answer depends on its version.
+_UNICAST_V6: Final = IPv6Network("2000::/3")
+_SPECIAL: Final = tuple(
+    ip_network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        # Teredo, ORCHID and their like; documentation; 6to4, which carries an IPv4 address
+        *("2001::/23", "2001:db8::/32", "3fff::/20", "2002::/16"),
+    )
 )
 
 
@@ -118,7 +122,9 @@ def _host(parts: SplitResult) -> str:
     """The host in lower case: a name, or an address in its one canonical form."""
     host = (parts.hostname or "").lower()
     try:
-        if "[" in parts.netloc or ":" in host:
+        if "[" in parts.netloc:
+            if not _BRACKETED.fullmatch(parts.netloc):
+                raise AddressRefused(Cause.HOST)
             return str(IPv6Address(host))
         host = host.removesuffix(".")
         labels = host.split(".")
@@ -134,11 +140,9 @@ def _host(parts: SplitResult) -> str:
 
 def is_public(address: Address) -> bool:
     """Whether it is an ordinary address of the public network, and stands for no other."""
-    if isinstance(address, IPv6Address) and any(address in network for network in _CARRYING):
-        return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified
-    )
+    if isinstance(address, IPv6Address) and address not in _UNICAST_V6:
+        return False  # mapped, translated, local, multicast: all of them lie outside
+    return address.is_global and not any(address in network for network in _SPECIAL)
 
 
 @dataclass(frozen=True, slots=True)
