@@ -218,7 +218,7 @@ async def test_a_withdrawn_action_is_told_as_cancelled(
         ExecutionState.EXECUTION_STATE_UNKNOWN,
     ],
 )
-async def test_what_was_executed_gets_no_permit_again(
+async def test_what_was_executed_is_told_so_with_a_permit_only_for_its_first_answer(
     client: GovernanceClient, person: Person, gate: bool, end: ExecutionState
 ) -> None:
     request = a_request(gated(person) if gate else allowed(person))
@@ -233,7 +233,9 @@ async def test_what_was_executed_gets_no_permit_again(
 
     assert again.state == VerdictState.VERDICT_STATE_EXECUTED
     assert again.decision.execution_state == end
-    assert again.permit  # it gets the executor's first answer again, and nothing else
+    # Of the same decision, so that the executor's fence has it answer and not act.
+    assert again.permit
+    assert again.decision.decision_id == verdict.decision.decision_id
     info = await refused(client.ask_one(person, request), FAILED, "DECISION_EXECUTED")
     assert info.metadata["decision_id"] == verdict.decision.decision_id
 
