@@ -47,7 +47,6 @@ _FORMS: Final = tuple(
 _NAME: Final = re.compile(r"\b[^\W\d_a-z][\w'’-]{0,40}")
 _WORD: Final = re.compile(r"\w+")
 _SENTENCE_END: Final = frozenset('.!?:;\n"“«')
-_NOT_A_NAME_BEFORE: Final = frozenset({"thread", "fil", "endpoint", "webhook"})
 _AT_MOST: Final = 200
 
 
@@ -88,15 +87,28 @@ def _near_sphere(text: str, match: re.Match[str]) -> bool:
 
 def _names(text: str) -> Iterator[tuple[str, int, int]]:
     """Capitalised words that open no sentence; after "thread" they name the thread."""
+    pending: tuple[str, int, int] | None = None
     for match in _NAME.finditer(text):
-        before = text[max(match.start() - 12, 0) : match.start()].rstrip()
-        name = match.group()
-        if not before or before[-1] in _SENTENCE_END or _known(name) or len(name) < 2:
+        kind = _named_kind(text, match)
+        if pending and kind == "person" and text[pending[2] : match.start()] == " ":
+            pending = (pending[0], pending[1], match.end())  # first name and last name
             continue
-        if not unicodedata.category(name[0]).startswith("L") or name.isupper():
-            continue
-        last = before.rsplit(None, 1)[-1].lower()
-        yield "thread" if last in _NOT_A_NAME_BEFORE else "person", *match.span()
+        if pending:
+            yield pending
+        pending = (kind, *match.span()) if kind else None
+    if pending:
+        yield pending
+
+
+def _named_kind(text: str, match: re.Match[str]) -> str:
+    before = text[max(match.start() - 12, 0) : match.start()].rstrip()
+    name = match.group()
+    if not before or before[-1] in _SENTENCE_END or len(name) < 2 or name.isupper():
+        return ""
+    if before.rsplit(None, 1)[-1].lower() in {"thread", "fil"}:
+        return "thread"
+    letter = unicodedata.category(name[0]).startswith("L")
+    return "person" if letter and not _known(name) else ""
 
 
 def _known(word: str) -> bool:

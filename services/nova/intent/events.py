@@ -22,6 +22,7 @@ _ARTICLES: Final = {
     "en": frozenset(["the", "a", "an", "my", "his", "our", "its", "your", "their"]),
     "fr": frozenset(["un", "une", "mon", "ma", "mes", "ton", "ta", "son", "sa", "notre", "cette"]),
 }
+_DECIDING: Final = frozenset({"definite", "indefinite"})
 _POINTING: Final = frozenset({"definite", "object"})
 _NOTHING: Final = Entry()
 _MARK: Final = Entry(role="comma")
@@ -46,15 +47,17 @@ class Event(NamedTuple):
 
 
 def language_of(tokens: list[Token], default: str = "und") -> str:
-    """The language that more of the words belong to."""
+    """The language that more of the words belong to; small words decide between borrowed ones."""
     english, french = words("en"), words("fr")
-    score = 0
+    score = small = 0
     for token in tokens:
         if token.kind == "word":
-            score += (token.word in english) - (token.word in french)
-            score -= token.raw != token.word and token.word in french
+            ours, theirs = english.get(token.word), french.get(token.word)
+            score += (ours is not None) - (theirs is not None)
+            score -= token.raw != token.word and theirs is not None
+            small += ours is None and theirs is not None and theirs.role in _DECIDING
     if score == 0:
-        return default
+        return "fr" if small else default
     return "en" if score > 0 else "fr"
 
 

@@ -212,6 +212,6 @@ WORDS: Final = {
         year day name language mode dark light system server script code job jobs payroll
         salary phrase remote version versions video videos executor executors publisher
         publishers player players retry retries addresses remotes prompt prompts prompted
-        prompting parent parents sharding expert experts related public""",
+        prompting parent parents sharding depleted expert experts related public""",
     "negative": "not never no none nothing neither without nor nobody",
 }

@@ -32,7 +32,8 @@ IDIOMS: Final = {
         send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post; ~put … in touch; ~report … to
         <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit … up; ~fire off; ~fire …
         over|off; ~schedule|queue|program … email|mail|message|post|newsletter|tweet; ~confirm to;
-        ~convey … regards|apologies; ~give … regards|apologies|update""",
+        ~convey … regards|apologies; ~give … regards|apologies|update;
+        message|mail|email|contact|text|phone|call|ping <person>""",
     "publish": """
         ~make … public|visible|available|live; ~go live; ~go public; ~put … online|live; ~put up;
         ~put out; ~bring … live; ~get … online|live|out there; ~get the word out; ~spread …
