@@ -159,7 +159,12 @@ class Database:
             await connection.execute("COMMIT")
             if emitted:
                 self.outbox.written.set()
-        finally:  # the pool rolls back what is open, and throws away what it cannot
+        except BaseException:
+            # The pool would do it too, but as an error in the log for every refused call.
+            if not connection.is_closed() and connection.is_in_transaction():
+                await _finish(connection.execute("ROLLBACK", timeout=_CLEANUP_SECONDS))
+            raise
+        finally:  # the pool throws away what it cannot use again
             await _finish(self._pool.release(connection, timeout=_CLEANUP_SECONDS))
 
 

@@ -13,7 +13,7 @@ from kernel.audit_event import record
 from kernel.caller import Caller
 from kernel.context import CallContext, background, enter, new_id
 from kernel.database import Database, OutboxState
-from kernel.errors import AuditBacklog, DeadlineExceeded
+from kernel.errors import AuditBacklog, DeadlineExceeded, Forbidden
 from kernel.statement import Statement
 from tests.integration.kernel.notes import ADD, SLEEP, add, titles
 from tests.integration.kernel.services.sample.tables import notes
@@ -89,6 +89,19 @@ async def test_a_column_default_in_python_is_refused() -> None:
     table = Table("x", MetaData(), Column("a", Text), Column("b", Text, default=lambda: "b"))
     with pytest.raises(TypeError, match="server_default"):
         Statement(insert(table).values(a=bindparam("a"))).bind({"a": "1"})
+
+
+async def test_a_refusal_within_a_transaction_is_nothing_to_log(
+    database: Database, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse() -> None:
+        async with database.transaction(caller):
+            raise Forbidden
+
+    with pytest.raises(Forbidden):
+        await refuse()
+
+    assert not caplog.records
 
 
 async def test_an_error_rolls_the_change_and_its_event_back(
