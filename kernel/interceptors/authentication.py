@@ -124,6 +124,8 @@ def _admit(method: Method, caller: Caller) -> None:
         and service not in policy.services
     ):
         raise CallerNotAllowed("this service may not call it", service=service)
+    if kind == CallerKind.CALLER_KIND_VOTER and service and service not in policy.services:
+        raise CallerNotAllowed("a vote does not count in this service's hands", service=service)
     if kind == CallerKind.CALLER_KIND_DELEGATION and _DELEGATE not in (method.service, service):
         raise CallerNotAllowed("a delegation is honoured only in the hands of its service")
 

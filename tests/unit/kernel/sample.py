@@ -44,7 +44,7 @@ def _policy(name: str) -> method_policy_pb2.MethodPolicy:
     return method_policy_pb2.MethodPolicy(
         public=name == "Public",
         callers=CALLERS.get(name, [HUMAN, AGENT, DELEGATION, CallerKind.CALLER_KIND_SERVICE]),
-        services=["audit"] if name == "ForAudit" else [],
+        services={"ForAudit": ["audit"], "ForVoters": ["gateway"]}.get(name, []),
     )
 
 

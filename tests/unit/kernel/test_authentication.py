@@ -106,6 +106,19 @@ async def test_only_a_vote_token_votes(running: Running) -> None:
     assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
+async def test_a_vote_counts_only_in_its_persons_hands_or_those_that_the_policy_names(
+    running: Running,
+) -> None:
+    vote = running.issuer.of_kind("vote+jwt", "governance", checkpoint="c", view_digest="d")
+    await running.stub.ForVoters(
+        Request(), metadata=bearer(vote, running.issuer.service("gateway"))
+    )
+    for service in ("nova", "threads", "governance"):
+        metadata = bearer(vote, running.issuer.service(service))
+        error = await refused(running.stub.ForVoters(Request(), metadata=metadata))
+        assert error.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
 async def test_an_agent_cannot_hold_a_vote(running: Running) -> None:
     vote = running.issuer.of_kind("vote+jwt", "governance", actor="agent", agent=new_id())
     error = await refused(running.stub.ForVoters(Request(), metadata=bearer(vote)))
