@@ -160,9 +160,7 @@ def upgrade() -> None:
         grant(table, app="SELECT, INSERT")
     grant("participants", app="SELECT")
     grant(
-        "executions",
-        app="SELECT, INSERT, UPDATE (state, reason, outcome, finished_at)",
-        worker="SELECT, UPDATE (state, reason, finished_at, reported_at)",
+        "executions", app="SELECT, INSERT, UPDATE (outcome)", worker="SELECT, UPDATE (reported_at)"
     )
 
 
