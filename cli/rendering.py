@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from chenu_gate.visible_text import visible
+from chenu_gate.visible_text import original, visible
 
 SHORT: Final = 8
 _COLOURS: Final = {
@@ -38,6 +38,11 @@ def safe(text: str) -> str:
     """Somebody's text with nothing in it that could move the cursor or hide."""
     lines = text.split("\n")
     return "\n".join(_ESCAPED_BLANK.sub(" ", visible(line).text) for line in lines)
+
+
+def escaped(text: str) -> str:
+    """A text of a view, in which hidden characters are spelled out already; still made sure of."""
+    return visible(original(text)).text
 
 
 def one_line(text: str, longest: int = 80) -> str:

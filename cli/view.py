@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint
-from cli.rendering import ago, facts, one_line, safe, short, state, table, when, word
+from cli.rendering import ago, escaped, facts, one_line, safe, short, state, table, when, word
 from cli.view_check import CheckedView
 
 _DIGEST_START = len("sha256:")
@@ -23,19 +23,22 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
     """All of a checkpoint."""
     view = checked.view
     parts: list[RenderableType] = [
-        Text(safe(checked.question), style="bold"),
-        *([] if view["headline"] in checked.question else [Text(safe(view["headline"]))]),
-        Text(safe(view["consequence"]), style="" if view["reversible"] else "bold red"),
-        *(Text(f"! {safe(warning['text'])}", style="bold yellow") for warning in view["warnings"]),
+        Text(escaped(checked.question), style="bold"),
+        *([] if view["headline"] in checked.question else [Text(escaped(view["headline"]))]),
+        Text(escaped(view["consequence"]), style="" if view["reversible"] else "bold red"),
+        *(
+            Text(f"! {escaped(warning['text'])}", style="bold yellow")
+            for warning in view["warnings"]
+        ),
         Text(),
         facts(_action_facts(view)),
         Text(),
         table(
             ("argument", "type", "value"),
-            ((one["path"], one["type"], safe(one["value"])) for one in view["arguments"]),
+            ((one["path"], one["type"], escaped(one["value"])) for one in view["arguments"]),
             empty="It takes no arguments.",
         ),
-        facts((("stopped by", safe(checked.stopped_by)), *_decision_facts(checkpoint))),
+        facts((("stopped by", escaped(checked.stopped_by)), *_decision_facts(checkpoint))),
         Text(),
         _digests(checkpoint, checked),
     ]
@@ -44,7 +47,9 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
     words = view["untrusted"]["agent_words"]
     if words:
         title = Text("what the agent says: not checked by anybody, not part of what runs")
-        shown.append(Panel(Text(safe(words)), title=title, title_align="left", style="dim italic"))
+        shown.append(
+            Panel(Text(escaped(words)), title=title, title_align="left", style="dim italic")
+        )
     return Group(*shown)
 
 
@@ -71,15 +76,15 @@ def inbox_table(checkpoints: "list[Checkpoint]") -> RenderableType:
 
 def _action_facts(view: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     principal = view["principal"]
-    yield "tool", f"{safe(view['tool'])} of {safe(view['executor'])} ({view['kind']})"
+    yield "tool", f"{escaped(view['tool'])} of {escaped(view['executor'])} ({view['kind']})"
     for target in view["targets"]:
-        at = f" as of {safe(target['version'])}" if target["version"] else " in any version"
-        name = f" “{safe(target['name'])}”," if target.get("name") else ""
-        yield "target", f"{safe(target['type'])}{name} {safe(target['id'])}{at}"
+        at = f" as of {escaped(target['version'])}" if target["version"] else " in any version"
+        name = f" “{escaped(target['name'])}”," if target.get("name") else ""
+        yield "target", f"{escaped(target['type'])}{name} {escaped(target['id'])}{at}"
     spheres = dict.fromkeys((view["source_sphere"], view["target_sphere"]))
-    yield "sphere", " → ".join(safe(sphere) for sphere in spheres if sphere)
+    yield "sphere", " → ".join(escaped(sphere) for sphere in spheres if sphere)
     yield "for", f"identity {principal['identity']} of person {principal['person']}"
-    yield "asked by", f"agent {safe(principal['agent'])}" if principal["agent"] else ""
+    yield "asked by", f"agent {escaped(principal['agent'])}" if principal["agent"] else ""
     yield "thread", view["thread"]
     yield "run", view["run"]
 
