@@ -1,0 +1,171 @@
+"""A stack on one machine: started, watched over, stopped without a trace, two side by side."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local.backends import Backends
+from deploy.local.server import free_port
+from deploy.local.supervisor import Supervisor
+from tests.end_to_end.conftest import CHENU, RunningStack, chenu_process
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if "CHENU" not in name}
+    return kept | more
+
+
+def until(fact: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < end, "it did not become so in time"
+        time.sleep(0.1)
+
+
+def process_ids(folder: Path) -> list[int]:
+    """Every process of the stack in a folder, by the locks that they hold while they live."""
+    return [int(lock.read_text() or 0) for lock in folder.glob("**/lock") if lock.read_text()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process still runs; one that only waits to be reaped does not."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def said_until(process: "subprocess.Popen[str]", words: str) -> str:
+    """What a process says up to the line with these words."""
+    said = ""
+    assert process.stdout is not None
+    while words not in said:
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def health(stack: RunningStack) -> bool:
+    return stack.chenu("doctor").exit_code == 0
+
+
+def test_a_killed_service_is_started_again(stack: RunningStack) -> None:
+    lock = stack.folder / "run" / "nova" / "lock"
+    killed = int(lock.read_text())
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: int(lock.read_text() or 0) not in (0, killed))
+    until(lambda: health(stack))
+
+
+def test_a_killed_postgresql_and_nats_are_started_again(stack: RunningStack) -> None:
+    for part in ("postgres", "nats"):
+        lock = stack.folder / part / "lock"
+        killed = int(lock.read_text())
+        os.kill(killed, signal.SIGKILL)
+        until(lambda lock=lock, killed=killed: int(lock.read_text() or 0) not in (0, killed))
+    until(lambda: health(stack))
+
+
+def test_ctrl_c_leaves_no_process_and_the_second_start_finds_everything(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    folder = tmp_path / "second"
+    foreground = subprocess.Popen(
+        [CHENU, "up", "--state", folder, "--ports-from", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    said = said_until(foreground, "Ctrl-C stops it.")
+    assert "demo@chenu.example" in said
+    endpoints = json.loads((folder / "endpoints.json").read_text())
+    assert set(endpoints) == {
+        *("identity", "threads", "governance", "audit", "nova", "llm", "courier"),
+        *("gateway", "demo_user"),
+    }
+    assert endpoints["nova"] != stack.address("nova")  # two stacks side by side
+    assert chenu_process(folder, "login").returncode == 0
+    made = chenu_process(folder, "threads", "create", "Kept", "-o", "json")
+    thread_id = json.loads(made.stdout)["thread"]["thread_id"]
+    started = process_ids(folder)
+    assert len(started) == 12
+    foreground.send_signal(signal.SIGINT)
+    assert "Stopped." in foreground.communicate(timeout=60)[0]
+    assert foreground.returncode == 0
+    assert [pid for pid in started if alive(pid)] == []
+    assert not (folder / "endpoints.json").exists()
+
+    again = chenu_process(folder, "up", "--detach", "--ports-from", "0")
+    assert again.returncode == 0, again.stderr
+    found = chenu_process(folder, "threads", "show", "Kept", "-o", "json")
+    assert json.loads(found.stdout)["thread"]["thread_id"] == thread_id
+    assert chenu_process(folder, "audit", "verify").returncode == 0
+    twice = chenu_process(folder, "up", "--detach")
+    assert (twice.returncode, "runs already" in twice.stdout) == (0, True)
+
+    started = process_ids(folder)
+    os.kill(Supervisor(folder).pid() or 0, signal.SIGKILL)
+    until(lambda: not any(alive(pid) for pid in started))
+    assert chenu_process(folder, "down").returncode == 0
+    assert not Backends(folder).postgres.running()
+
+
+def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = chenu_process(tmp_path / "s", "up", "--detach", "--ports-from", str(port - 2))
+    assert result.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in result.stderr
+    assert "--ports-from" in result.stderr
+    assert not (tmp_path / "s" / "postgres").exists()
+
+
+def test_claude_needs_a_key(tmp_path: Path) -> None:
+    result = chenu_process(tmp_path, "up", "--detach", "--live", "--ports-from", "0")
+    assert result.returncode == 1
+    assert "ANTHROPIC_API_KEY" in result.stderr
+
+
+def test_services_may_share_a_process(stack: RunningStack) -> None:
+    gateway, llm = free_port(), free_port()
+    process = subprocess.Popen(
+        [CHENU, "serve", "llm", "gateway", "--state", stack.folder],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(
+            CHENU_LLM_LISTEN=f"127.0.0.1:{llm}", CHENU_GATEWAY_LISTEN=f"127.0.0.1:{gateway}"
+        ),
+    )
+
+    def answers() -> bool:
+        url = f"http://127.0.0.1:{gateway}/health"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as page:
+            return bool(page.status == 200)
+        return False
+
+    try:
+        until(answers)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def test_the_files_of_a_stack_are_its_owners_alone(stack: RunningStack) -> None:
+    for name in ("endpoints.json", "environment.json", "passwords.json", "session.json"):
+        assert (stack.folder / name).stat().st_mode & 0o077 == 0, name
+    private = [key for key in (stack.folder / "keys").rglob("*.pem") if "pub" not in key.name]
+    assert private
+    assert all(key.stat().st_mode & 0o077 == 0 for key in private)
