@@ -72,7 +72,7 @@ def append(permitted: PermittedAction, author: Author) -> GroupedEffect:
     item = change_item(thread_id, author, told, message=message)
     event = audit_events.message_created(thread_id, action.target_sphere, message, permitted)
     outcome = {"thread_id": thread_id, "message_id": message["id"]}
-    return GroupedEffect({"change": item}, outcome, event)
+    return GroupedEffect({"change": item, "name": action.targets[0].name}, outcome, event)
 
 
 GROUPED: Final[Mapping[str, Callable[[PermittedAction, Author], GroupedEffect]]] = {

@@ -59,7 +59,7 @@ class CourierClient:
             principal=Principal(person.tenant, person.person, person.identity, agent),
             source_sphere="business",
             target_sphere="business",
-            targets=(Target("endpoint", endpoint.endpoint_id, endpoint.etag),),
+            targets=(Target("endpoint", endpoint.endpoint_id, endpoint.etag, endpoint.name),),
             arguments={
                 "endpoint": endpoint.endpoint_id,
                 "payload": {"text": "hello"} if payload is None else payload,

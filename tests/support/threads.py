@@ -62,7 +62,7 @@ class ThreadsClient:
         if thread is not None:
             arguments = {"thread": thread.thread_id, **arguments}
             version = "" if definition.target_arguments[0].any_version else thread.etag
-            targets = (Target("thread", thread.thread_id, version),)
+            targets = (Target("thread", thread.thread_id, version, thread.title),)
         return Action(
             kind=definition.kind,
             tool=definition.pinned,

@@ -31,8 +31,8 @@ BEGIN
         RETURN NULL;
     ELSIF thread.status = 'archived' THEN
         RAISE EXCEPTION 'the thread is archived' USING ERRCODE = 'TH001';
-    ELSIF thread.sphere <> item ->> 'sphere' THEN
-        RAISE EXCEPTION 'the thread is in another sphere' USING ERRCODE = 'TH002';
+    ELSIF thread.sphere <> item ->> 'sphere' OR item ->> 'name' NOT IN ('', thread.title) THEN
+        RAISE EXCEPTION 'not the thread that was planned for' USING ERRCODE = 'TH002';
     END IF;
     PERFORM threads.change(item -> 'change');
     RETURN item -> 'outcome';

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -49,6 +50,22 @@ async def test_an_endpoint_that_was_edited_after_the_approval_gets_nothing(
 
     assert decision not in receiver.received
     assert decision not in client.governance.outcomes
+
+
+async def test_an_endpoint_of_another_name_than_the_one_approved_gets_nothing(
+    client: CourierClient, person: Person, receiver: Receiver
+) -> None:
+    made = await client.register(person, receiver.url("/status/200"))
+    action = client.action(person, made.endpoint)
+    misleading = replace(action.targets[0], name="my own notebook")
+    before = receiver.requests
+
+    await refused(
+        client.execute(person, replace(action, targets=(misleading,))),
+        PRECONDITION,
+        "TARGET_CHANGED",
+    )
+    assert receiver.requests == before
 
 
 async def test_a_disabled_endpoint_gets_nothing_and_the_decision_is_kept(

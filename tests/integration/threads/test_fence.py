@@ -167,6 +167,25 @@ async def test_a_sphere_that_the_thread_is_not_in_is_a_changed_target(
     )
 
 
+@pytest.mark.parametrize(
+    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.transfer"]
+)
+async def test_a_thread_of_another_name_than_the_one_approved_is_left_alone(
+    client: ThreadsClient, person: Person, tool: str
+) -> None:
+    thread, action = await planned(client, person, tool)
+    misleading = replace(action.targets[0], name="Something harmless")
+
+    await refused(
+        client.execute(person, replace(action, targets=(misleading,))),
+        PRECONDITION,
+        "TARGET_CHANGED",
+    )
+    assert await client.get(person, thread.thread_id) == thread
+    nameless = replace(action.targets[0], name="")
+    assert await client.execute(person, replace(action, targets=(nameless,)))
+
+
 async def test_governance_is_told_what_became_of_its_decisions(
     client: ThreadsClient, person: Person
 ) -> None:
