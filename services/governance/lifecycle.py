@@ -62,6 +62,7 @@ class Checkpoint:
     `approvers` are persons: the same person counts once under all their identities.
     """
 
+    checkpoint_id: str
     state: State
     etag: str
     expire_time: datetime
@@ -101,9 +102,9 @@ class Checkpoint:
     def _check_pending(self, now: datetime) -> None:
         state = self.by_clock(now)
         if state is State.EXPIRED:
-            raise CheckpointExpired(state=state.name)
+            raise CheckpointExpired(checkpoint_id=self.checkpoint_id)
         if state is not State.PENDING:
-            raise CheckpointNotPending(state=state.name)
+            raise CheckpointNotPending(state=state.name, checkpoint_id=self.checkpoint_id)
 
 
 def answer(

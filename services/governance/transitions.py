@@ -118,6 +118,7 @@ class Transitions:
         named = ("checkpoint_id", "revision", "etag")
         found: Any = await tx.fetch_one(_STANDING, **{name: row[name] for name in named})
         standing = Checkpoint(
+            checkpoint_id=row["checkpoint_id"],
             state=State(row["state"]),
             etag=row["etag"],
             expire_time=row["expire_time"],

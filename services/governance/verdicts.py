@@ -58,6 +58,7 @@ def answer_of(row: Row, now: datetime) -> Answer:
     if gated is not None:
         valid_until = gated["valid_until"]
         standing = Checkpoint(
+            checkpoint_id=gated["checkpoint_id"],
             state=State(gated["state"]),
             etag=gated["etag"],
             expire_time=datetime.fromisoformat(gated["expire_time"]),

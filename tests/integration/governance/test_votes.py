@@ -143,8 +143,9 @@ async def test_after_its_time_nobody_approves_it(
     await client.approve(person, kept)
     clock.offset = timedelta(minutes=60)
 
-    await refused(client.approve(person, checkpoint), FAILED, "CHECKPOINT_EXPIRED")
+    info = await refused(client.approve(person, checkpoint), FAILED, "CHECKPOINT_EXPIRED")
 
+    assert info.metadata["checkpoint_id"] == checkpoint.checkpoint_id
     seen = await client.get(person, checkpoint.checkpoint_id)
     assert seen.state == CheckpointState.CHECKPOINT_STATE_EXPIRED
     assert not seen.votes

@@ -154,3 +154,20 @@ async def test_the_end_of_an_execution_is_not_taken_back(
                 verdict.decision.decision_id,
                 state,
             )
+
+
+async def test_the_worker_notes_executions_and_decides_nothing(
+    client: GovernanceClient, person: Person, worker: Any
+) -> None:
+    _, waiting = await client.blocked(person)
+    _, approved = await client.blocked(person)
+    await client.approve(person, approved)
+    note = "UPDATE governance.checkpoints SET executed = $2 WHERE checkpoint_id = $1"
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await worker.execute(note, waiting.checkpoint_id, True)
+    assert await worker.execute(note, approved.checkpoint_id, True) == "UPDATE 1"
+    with pytest.raises(asyncpg.CheckViolationError):
+        await worker.execute(note, approved.checkpoint_id, False)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await worker.execute(APPROVE, waiting.checkpoint_id)

@@ -30,6 +30,7 @@ ETAG = "sha256:" + "1" * 64
 
 def a_checkpoint(**changes: Any) -> Checkpoint:
     fields: dict[str, Any] = {
+        "checkpoint_id": "c-1",
         "state": State.PENDING,
         "etag": ETAG,
         "expire_time": NOW + timedelta(hours=1),
