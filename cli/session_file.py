@@ -55,7 +55,7 @@ class SessionFile:
             return Session(**{key: value for key, value in document.items() if key in known})
         except FileNotFoundError:
             raise NotLoggedIn from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, AttributeError):
             raise NotLoggedIn(f"{self.path} is no session") from None
 
     def save(self, session: Session) -> None:
