@@ -61,7 +61,11 @@ def _asks_for_something(places: list[Place]) -> bool:
     """A request about things of which no verb says what is to happen to them."""
     asked = any(place.then == REQUEST for place in places)
     chat = any(place.event.what == "chat" for place in places)
-    touched = any(place.event.what in {"thing", "danger"} for place in places)
+    touched = any(
+        place.event.what in {"thing", "danger"}
+        or (place.event.what in {"work", "read", "act"} and "n" in place.event.forms)
+        for place in places
+    )
     return asked and touched and not chat
 
 

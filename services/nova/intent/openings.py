@@ -11,6 +11,7 @@ from services.nova.intent.places import (
     LONG,
     OPEN,
     READ,
+    REPORT,
     REQUEST,
     SUBJECT,
     WORK,
@@ -71,12 +72,18 @@ def _noun_verb(state: State, _event: Event) -> None:
         state.begin()
 
 
+def _report(state: State, _event: Event) -> None:
+    """Thanks for what has been done."""
+    state.become(REPORT)
+
+
 _PHRASES: Final[dict[str, Callable[[State, Event], None]]] = {
     "request": _request,
     "ask": _ask(CLOSED),
     "ask_verb": _ask(Slot("bi", LONG)),
     "ask_generic": _ask(Slot("bi", 2, strict=True, generic=True)),
     "noun_verb": _noun_verb,
+    "report": _report,
     "forbid": _forbid(Slot("bi", 5, strict=True)),
     "forbid_wish": _forbid(Slot("pgn", 6)),
     "forbid_noun": _forbid_noun,

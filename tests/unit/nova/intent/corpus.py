@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-TUNED = ("corpus_en", "corpus_fr", "corpus_disguised")
+TUNED = ("corpus_en", "corpus_fr", "corpus_disguised", "corpus_indirect")
 # Each was written before its rules were looked at again, run once, and only then mended.
 FIRST_SEEN_AFTERWARDS = (
     "held_out_en", "held_out_fr", "second_look_en", "second_look_fr",

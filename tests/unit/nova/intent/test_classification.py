@@ -102,3 +102,7 @@ def test_what_is_too_long_to_be_read_is_never_called_harmless(length: int) -> No
 
 def test_more_words_than_are_read_are_never_called_harmless() -> None:
     assert classify("ab " * 1_500).requires_checkpoint
+
+
+def test_a_verb_with_its_pronoun_is_an_order_even_behind_a_question_word() -> None:
+    assert classify("Dis-moi pourquoi envoie-le à Bob").requires_checkpoint
