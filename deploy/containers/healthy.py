@@ -2,6 +2,7 @@
 
 import sys
 import urllib.request
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -16,7 +17,7 @@ def serving(address: str) -> bool:
             with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310  our own
                 return bool(answer.status == 200)
         with grpc.insecure_channel(address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
+            stub: Any = health_pb2_grpc.HealthStub(channel)
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=SECONDS)
     except (OSError, grpc.RpcError):
         return False

@@ -31,10 +31,14 @@ _SAVE_HEAD: Final = Statement(
         size=sa.bindparam("size"), root=sa.bindparam("root"), note=sa.bindparam("note")
     )
 )
-_wanted = sa.func.unnest(
-    sa.bindparam("levels", type_=ARRAY(sa.SmallInteger)),
-    sa.bindparam("indexes", type_=ARRAY(sa.BigInteger)),
-).table_valued("level", "index").render_derived()
+_wanted = (
+    sa.func.unnest(
+        sa.bindparam("levels", type_=ARRAY(sa.SmallInteger)),
+        sa.bindparam("indexes", type_=ARRAY(sa.BigInteger)),
+    )
+    .table_valued("level", "index")
+    .render_derived()
+)
 _TILES: Final = Statement(
     sa.select(tiles).join(
         _wanted, sa.and_(tiles.c.level == _wanted.c.level, tiles.c.index == _wanted.c.index)

@@ -88,7 +88,9 @@ def _translated(error: APIStatusError | APIConnectionError) -> ServiceError:
     answered = str(status)
     if status == 429:
         return ProviderRateLimited(
-            "the provider's rate limit is reached", retry_after=_retry_after(error), http_status=answered
+            "the provider's rate limit is reached",
+            retry_after=_retry_after(error),
+            http_status=answered,
         )
     if status in (408, 409, _OVERLOADED) or status >= 500:
         return ProviderUnavailable("the provider is overloaded or failing", http_status=answered)

@@ -4,68 +4,64 @@ from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from chenu.nova.v1.run_pb2 import RunState
 from kernel.caller import Caller
 from kernel.database import Database
 from kernel.statement import Statement
+from services.nova.tables import runs, workers
 
-_UNFINISHED: Final = f"({int(RunState.RUN_STATE_PENDING)}, {int(RunState.RUN_STATE_RUNNING)})"
-_PRINCIPAL: Final = "run_id, tenant, person, identity, agent"
+_ID: Final = sa.Uuid(as_uuid=False)
+_me: Final = sa.bindparam("worker", type_=_ID)
+_run: Final = sa.bindparam("run", type_=_ID)
+_now: Final = sa.func.clock_timestamp()
+_principal_columns: Final = (
+    runs.c.run_id, runs.c.tenant, runs.c.person, runs.c.identity, runs.c.agent,
+)  # fmt: skip
+_BLOCKED: Final = int(RunState.RUN_STATE_BLOCKED)
+_claim: Final = (
+    sa.update(runs)
+    .values(worker_id=_me, state=int(RunState.RUN_STATE_RUNNING))
+    .returning(*_principal_columns)
+)
 
+_lease: Final = insert(workers).values(
+    worker_id=_me,
+    expire_time=_now
+    + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.bindparam("life", type_=sa.Float)),
+)
 _RENEW: Final = Statement(
-    sa.text(
-        "INSERT INTO nova.workers (worker_id, expire_time)"
-        " VALUES (:worker, clock_timestamp() + make_interval(secs => :seconds))"
-        " ON CONFLICT (worker_id) DO UPDATE SET expire_time = excluded.expire_time"
-    ).bindparams(
-        sa.bindparam("worker", type_=sa.Uuid(as_uuid=False)),
-        sa.bindparam("seconds", type_=sa.Float),
+    _lease.on_conflict_do_update(
+        index_elements=["worker_id"], set_={"expire_time": _lease.excluded.expire_time}
     )
 )
-_END: Final = Statement(
-    sa.text("DELETE FROM nova.workers WHERE worker_id = :worker").bindparams(
-        sa.bindparam("worker", type_=sa.Uuid(as_uuid=False))
-    )
-)
+_END: Final = Statement(sa.delete(workers).where(workers.c.worker_id == _me))
 _FORGET_DEAD: Final = Statement(
-    sa.text("DELETE FROM nova.workers WHERE expire_time < clock_timestamp() - interval '1 hour'")
+    sa.delete(workers).where(workers.c.expire_time < _now - sa.text("interval '1 hour'"))
 )
-_CLAIM_BLOCKED: Final = Statement(
-    sa.text(
-        f"UPDATE nova.runs SET worker_id = :worker, state = {int(RunState.RUN_STATE_RUNNING)}"  # noqa: S608  numbers
-        f" WHERE run_id = :run AND state = {int(RunState.RUN_STATE_BLOCKED)}"
-        f" RETURNING {_PRINCIPAL}"
-    ).bindparams(
-        sa.bindparam("worker", type_=sa.Uuid(as_uuid=False)),
-        sa.bindparam("run", type_=sa.Uuid(as_uuid=False)),
-    )
+_CLAIM_BLOCKED: Final = Statement(_claim.where(runs.c.run_id == _run, runs.c.state == _BLOCKED))
+_living: Final = sa.exists().where(
+    workers.c.worker_id == runs.c.worker_id, workers.c.expire_time > _now
 )
 # Unfinished runs of nobody, or of a worker without a lease; and blocked ones past their deadline.
-_CLAIM_ORPHANS: Final = Statement(
-    sa.text(
-        f"UPDATE nova.runs SET worker_id = :worker, state = {int(RunState.RUN_STATE_RUNNING)}"
-        " WHERE run_id IN (SELECT run_id FROM nova.runs r"
-        f" WHERE (state IN {_UNFINISHED} AND NOT EXISTS (SELECT FROM nova.workers w"
-        "  WHERE w.worker_id = r.worker_id AND w.expire_time > clock_timestamp()))"
-        f" OR (state = {int(RunState.RUN_STATE_BLOCKED)} AND deadline < clock_timestamp())"
-        " ORDER BY run_id LIMIT 50 FOR UPDATE SKIP LOCKED)"
-        f" RETURNING {_PRINCIPAL}"
-    ).bindparams(sa.bindparam("worker", type_=sa.Uuid(as_uuid=False)))
+_orphans: Final = (
+    sa.select(runs.c.run_id)
+    .where(
+        sa.or_(
+            sa.and_(runs.c.state < _BLOCKED, ~_living),
+            sa.and_(runs.c.state == _BLOCKED, runs.c.deadline < _now),
+        )
+    )
+    .order_by(runs.c.run_id)
+    .limit(50)
+    .with_for_update(skip_locked=True)
 )
+_CLAIM_ORPHANS: Final = Statement(_claim.where(runs.c.run_id.in_(_orphans.scalar_subquery())))
 _ABANDON: Final = Statement(
-    sa.text(
-        "UPDATE nova.runs SET worker_id = NULL WHERE run_id = :run AND worker_id = :worker"
-    ).bindparams(
-        sa.bindparam("worker", type_=sa.Uuid(as_uuid=False)),
-        sa.bindparam("run", type_=sa.Uuid(as_uuid=False)),
-    )
+    sa.update(runs).values(worker_id=None).where(runs.c.run_id == _run, runs.c.worker_id == _me)
 )
-_STATE: Final = Statement(
-    sa.text("SELECT state FROM nova.runs WHERE run_id = :run").bindparams(
-        sa.bindparam("run", type_=sa.Uuid(as_uuid=False))
-    )
-)
+_STATE: Final = Statement(sa.select(runs.c.state).where(runs.c.run_id == _run))
 
 
 class Leases:
@@ -77,7 +73,7 @@ class Leases:
     async def renew(self) -> None:
         """Say that this worker is alive."""
         async with self._worker.work() as tx:
-            await tx.execute(_RENEW, worker=self._worker_id, seconds=self._seconds)
+            await tx.execute(_RENEW, worker=self._worker_id, life=self._seconds)
             await tx.execute(_FORGET_DEAD)
 
     async def end(self) -> None:

@@ -1,11 +1,11 @@
 """The whole fleet in this process, each service on a free port of its own, nothing played.
 
-    fleet = Fleet(environment)            # of deploy.local.provision
-    await fleet.start()
-    me = await fleet.register()           # a person with a session
-    run = await me.execute("Create a thread called “Garden”")
-    await me.approve(checkpoint_id)
-    await fleet.stop("nova"); await fleet.start("nova")
+fleet = Fleet(environment)            # of deploy.local.provision
+await fleet.start()
+me = await fleet.register()           # a person with a session
+run = await me.execute("Create a thread called “Garden”")
+await me.approve(checkpoint_id)
+await fleet.stop("nova"); await fleet.start("nova")
 """
 
 import os
@@ -189,9 +189,7 @@ class Client:
 
     async def inbox(self) -> list[Checkpoint]:
         """What waits for this person."""
-        answer = await self.checkpoints.ListCheckpoints(
-            ListCheckpointsRequest(), metadata=self.me
-        )
+        answer = await self.checkpoints.ListCheckpoints(ListCheckpointsRequest(), metadata=self.me)
         return list(answer.checkpoints)
 
     async def vote_token(self, checkpoint_id: str, etag: str) -> Metadata:

@@ -1,6 +1,6 @@
 """The service's own database roles in the hands of somebody without its code."""
 
-# ruff: noqa: S608 - columns and tables are named by the tests themselves
+
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""A service that records events, as the audit service sees one: bundles, and the source interface."""
+"""A service that records events, as audit sees one: bundles, and the source interface."""
 
 import json
 from collections.abc import Sequence

@@ -73,7 +73,6 @@ TABLES = (
 )""",
 )
 
-# The texts below are put together from constants of this file.
 EVENTS = """
     INSERT INTO nova.run_events
         (run_id, sequence_number, tenant, identity, type, lane, round, state, summary)
@@ -89,9 +88,9 @@ PRINCIPAL = """
     the_identity uuid := current_setting('chenu.identity')::uuid;
 """
 
-ACCEPT = f"""
+ACCEPT = """
 CREATE FUNCTION nova.accept_run(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE {PRINCIPAL}
+DECLARE %(principal)s
 BEGIN
     INSERT INTO nova.runs (run_id, tenant, person, identity, agent, request_id, body_digest,
         state, thread_id, worker_id, version, create_time, update_time, deadline)
@@ -104,14 +103,14 @@ BEGIN
     VALUES (the_run, the_tenant, the_identity, decode(p->>'run', 'base64'), p->'journal');
     INSERT INTO nova.run_delegations (run_id, tenant, identity, token)
     VALUES (the_run, the_tenant, the_identity, p->>'delegation');
-    {EVENTS}
-    RETURN '{{}}';
+    %(events)s
+    RETURN '{}';
 END $$"""
 
 # CH001: the run is another worker's, or this one has lost its lease.
-WRITE = f"""
+WRITE = """
 CREATE FUNCTION nova.write_run(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
-DECLARE {PRINCIPAL}
+DECLARE %(principal)s
     the_worker uuid := (p->>'worker_id')::uuid;
     cancel text;
 BEGIN
@@ -133,7 +132,7 @@ BEGIN
         UPDATE nova.run_delegations SET token = p->>'delegation'
         WHERE run_id = the_run AND token <> p->>'delegation';
     END IF;
-    {EVENTS}
+    %(events)s
     RETURN jsonb_build_object('cancel_reason', cancel);
 END $$"""
 
@@ -157,7 +156,7 @@ def upgrade() -> None:
         enable_rls(table, app=own)
     append_only("run_events")
     for function in (ACCEPT, WRITE):
-        op.execute(function)
+        op.execute(function % {"principal": PRINCIPAL, "events": EVENTS})
     grouped_write("accept_run")
     grouped_write("write_run")
 

@@ -79,9 +79,7 @@ async def test_an_event_is_listed_proved_and_receipted(
     receipt = source.receipts[-1]
     head = open_tree_head(receipt.tree_head, [key])
     manifest = leaf_hash(_manifest(source.bundles[receipt.number]))
-    check_inclusion(
-        receipt.manifest_index, head.size, manifest, receipt.inclusion_path, head.root
-    )
+    check_inclusion(receipt.manifest_index, head.size, manifest, receipt.inclusion_path, head.root)
 
 
 async def test_the_root_is_that_of_all_leaf_hashes_and_later_heads_hold_earlier_ones(

@@ -1,6 +1,6 @@
 """What the service's database roles may do and see, whoever holds their connections."""
 
-# ruff: noqa: S608 - the tables and columns in the statements stand here
+
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
 """Votes and states, written by somebody with the service's database roles but not its code."""
 
-# ruff: noqa: S608 - what is put into the statements stands here
+
 
 from datetime import UTC, datetime
 from typing import Any

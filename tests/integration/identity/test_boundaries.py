@@ -230,7 +230,7 @@ async def test_the_sweepers_role_sees_and_deletes_only_what_is_over(
     worker = await asyncpg.connect(urls.worker)
     try:
         for table in ("refresh_tokens", "delegations"):
-            assert await worker.execute(f"DELETE FROM {table}") == "DELETE 0"  # noqa: S608
+            assert await worker.execute(f"DELETE FROM {table}") == "DELETE 0"
         for table in (*PERSONS_TABLES, "attempts", "spent_assertions"):
             with pytest.raises(FORBIDDEN):
                 await worker.fetch(f"TABLE {table}")

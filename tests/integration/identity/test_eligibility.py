@@ -90,7 +90,7 @@ async def test_a_person_of_the_tenant_who_does_not_hold_the_identity_may_not(
         await admin.execute("SET CONSTRAINTS ALL DEFERRED; SET session_replication_role = replica")
         for table in ("users", "user_profiles", "credentials", "identities", "sessions"):
             await admin.execute(
-                f"UPDATE identity.{table} SET tenant_id = $1 WHERE user_id = $2",  # noqa: S608
+                f"UPDATE identity.{table} SET tenant_id = $1 WHERE user_id = $2",
                 someone.tenant,
                 colleague.user,
             )

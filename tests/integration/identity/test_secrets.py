@@ -112,7 +112,7 @@ async def test_no_secret_reaches_a_log_an_error_an_event_or_a_plain_column(
     dump = ""
     for table in tables:
         name = table["tablename"]
-        dump += str(await admin.fetch(f"SELECT t::text FROM identity.{name} AS t"))  # noqa: S608
+        dump += str(await admin.fetch(f"SELECT t::text FROM identity.{name} AS t"))
     assert "IssueVoteToken" in logged
     for name, secret in {**secrets, "wrong password": WRONG}.items():
         for place, text in {"log": logged, "error": told, "event": events, "row": dump}.items():

@@ -54,7 +54,7 @@ async def service(
         anthropic_url=simulator,
         simulator_host=simulator.removeprefix("http://"),
         anthropic_api_key="simulator",
-        timeout_seconds=2,
+        timeout_seconds=1,
     ) as started:
         yield started
 

@@ -93,14 +93,14 @@ async def test_a_streamed_answer_is_the_same_as_a_whole_one(
     [
         ("overloaded", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("garbage", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
-        ("slow:5000", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
+        ("slow:2500", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("wrong_model", grpc.StatusCode.FAILED_PRECONDITION, "MODEL_MISMATCH"),
     ],
 )
 async def test_each_failure_of_the_provider_has_its_reason_and_a_ledger_row(
-    completions, ledger, identity, person, fault: str, code: grpc.StatusCode, reason: str
+    completions, ledger, identity, fault: str, code: grpc.StatusCode, reason: str
 ) -> None:
-    request = asking(f"Hello\n#simulate-fault: {fault}")
+    person, request = Person(), asking(f"Hello\n#simulate-fault: {fault}")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await completions.Complete(request, metadata=identity.as_nova(person))
     assert (failed.value.code(), reason_of(failed.value)) == (code, reason)
@@ -212,9 +212,7 @@ async def test_what_was_booked_cannot_be_changed(urls, service, statement: str) 
             await connection.close()
 
 
-async def test_no_word_of_what_was_said_is_stored(
-    completions, identity, person, superuser
-) -> None:
+async def test_no_word_of_what_was_said_is_stored(completions, identity, person, superuser) -> None:
     secret = f"the word {uuid4()}"
     await completions.Complete(asking(secret), metadata=identity.as_nova(person))
     for table in ("ledger", "outbox"):

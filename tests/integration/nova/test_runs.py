@@ -225,9 +225,7 @@ async def test_a_newer_message_in_the_thread_supersedes_what_is_pending(me: Clie
     assert reason_of(refused.value) == "RUN_CANCELLED"
 
 
-async def test_another_persons_run_and_a_missing_one_get_the_same_answer(
-    me: Client, fleet
-) -> None:
+async def test_another_persons_run_and_a_missing_one_get_the_same_answer(me: Client, fleet) -> None:
     run = await me.execute("What is a thread?")
     stranger = await fleet.register()
     answers = []

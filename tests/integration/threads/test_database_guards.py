@@ -30,7 +30,7 @@ async def test_row_level_security_alone_keeps_identities_apart(
     filled: None, person: Person, database: Database
 ) -> None:
     for table in CONTENT:
-        count = Statement(f"SELECT count(*) AS rows FROM threads.{table}")  # noqa: S608 - one of ours
+        count = Statement(f"SELECT count(*) AS rows FROM threads.{table}")
         for who, sees in ((person, True), (Person(), False), (Person(tenant=person.tenant), False)):
             async with database.transaction(caller_of(who)) as tx:
                 row = await tx.fetch_one(count)
@@ -44,13 +44,13 @@ async def test_without_an_identity_the_database_raises_rather_than_shows_nothing
 ) -> None:
     connection = await asyncpg.connect(urls.app)
     with pytest.raises(asyncpg.UndefinedObjectError):
-        await connection.fetch(f"SELECT * FROM threads.{table}")  # noqa: S608 - one of ours
+        await connection.fetch(f"SELECT * FROM threads.{table}")
     async with connection.transaction():
         await connection.execute("SELECT set_config('chenu.tenant', '', true)")
         await connection.execute("SELECT set_config('chenu.identity', '', true)")
         with pytest.raises(asyncpg.InvalidTextRepresentationError):
             async with connection.transaction():
-                await connection.fetch(f"SELECT * FROM threads.{table}")  # noqa: S608 - one of ours
+                await connection.fetch(f"SELECT * FROM threads.{table}")
     await connection.close()
 
 
@@ -58,7 +58,7 @@ async def test_without_an_identity_the_database_raises_rather_than_shows_nothing
 async def test_the_worker_reads_no_content(urls: DatabaseUrls, table: str) -> None:
     connection = await asyncpg.connect(urls.worker)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.fetch(f"SELECT * FROM threads.{table}")  # noqa: S608 - one of ours
+        await connection.fetch(f"SELECT * FROM threads.{table}")
     await connection.close()
 
 
