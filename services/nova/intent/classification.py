@@ -58,7 +58,7 @@ def classify(text: str, data: Mapping[str, object] | None = None) -> Intent:
 
 
 def _parts(text: str) -> tuple[list[Sentence], bool]:
-    shown = readable(text[:_READ_AT_MOST])
+    shown = readable(text[:_READ_AT_MOST], 2 * _READ_AT_MOST)
     parts, complete = sentences(shown[: 2 * _READ_AT_MOST])
     return parts, complete and len(text) <= _READ_AT_MOST and len(shown) <= 2 * _READ_AT_MOST
 

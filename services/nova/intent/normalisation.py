@@ -36,15 +36,18 @@ def _disguises() -> dict[int, str]:
 _PLAIN: Final = _disguises()
 
 
-def readable(text: str) -> str:
-    """The text with disguises taken off; what was hidden in it follows on lines of its own."""
+def readable(text: str, at_most: int = 16_000) -> str:
+    """The text with disguises taken off; what was hidden in it follows on lines of its own.
+
+    One character can stand for eighteen: each part is cut one character behind `at_most`.
+    """
     if text.isascii():
         return text
     hidden = ["".join(chr(ord(c) - 0xE0000) for c in run) for run in _TAG.findall(text)]
     if _RIGHT_TO_LEFT in text:
         hidden.append(text[::-1])
     shown = [_INVISIBLE.sub("", part) for part in (text, *hidden)]
-    composed = (unicodedata.normalize("NFKC", part) for part in shown)
+    composed = (unicodedata.normalize("NFKC", part)[: at_most + 1] for part in shown)
     return "\n".join(_STRUCK.sub("", part).translate(_PLAIN) for part in composed)
 
 

@@ -100,6 +100,10 @@ def test_what_is_too_long_to_be_read_is_never_called_harmless(length: int) -> No
     assert "not read" in intent.reasoning
 
 
+def test_characters_that_stand_for_many_are_never_called_harmless_unread() -> None:
+    assert classify("\ufdfa" * 2_000).requires_checkpoint
+
+
 def test_more_words_than_are_read_are_never_called_harmless() -> None:
     assert classify("ab " * 1_500).requires_checkpoint
 
