@@ -1,0 +1,226 @@
+"""Checking the log: by the pinned key, leaf by leaf, and saying what is wrong where it is."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import Result
+
+from chenu.audit.v1.entry_pb2 import Entry
+from chenu.audit.v1.entry_service_pb2 import (
+    GetEntryResponse,
+    ListEntriesRequest,
+    ListEntriesResponse,
+)
+from chenu.audit.v1.log_service_pb2 import (
+    GetInclusionProofResponse,
+    GetLogKeyResponse,
+    GetTreeHeadResponse,
+    ListLeafHashesRequest,
+    ListLeafHashesResponse,
+)
+from kernel.receipts import TreeHead, VerifierKey, leaf_hash, root_of
+from tests.unit.cli.conftest import Recording
+
+ORIGIN = "audit.test/log"
+Chenu = Callable[..., Result]
+
+
+class PlayedLog:
+    """A log of `size` records, of which every third is one's own."""
+
+    def __init__(self, size: int = 10) -> None:
+        self.private = Ed25519PrivateKey.generate()
+        self.key = VerifierKey(ORIGIN, self.private.public_key().public_bytes_raw())
+        self.leaves = [f'{{"record":{n}}}'.encode() for n in range(size)]
+        self.hashes = [leaf_hash(leaf) for leaf in self.leaves]
+        self.entries = [self.entry(n) for n in range(0, size, 3)]
+
+    def entry(self, index: int) -> Entry:
+        entry = Entry(index=index, leaf=self.leaves[index], leaf_hash=self.hashes[index])
+        entry.event.type = "chenu.threads.thread.created"
+        return entry
+
+    def head(self, size: int | None = None) -> str:
+        size = len(self.leaves) if size is None else size
+        text = str(TreeHead(ORIGIN, size, root_of(leaf_hash(one) for one in self.leaves[:size])))
+        signature = b64encode(self.key.id + self.private.sign(text.encode())).decode()
+        return f"{text}\n— {ORIGIN} {signature}\n"
+
+    def play(self, recording: Recording, head: str = "") -> None:
+        recording.answer("GetLogKey", GetLogKeyResponse(verifier_key=str(self.key)))
+        recording.answer("GetTreeHead", GetTreeHeadResponse(tree_head=head or self.head()))
+        recording.answer("ListLeafHashes", self._hashes)
+        recording.answer("ListEntries", self._entries)
+
+    def _hashes(self, request: ListLeafHashesRequest) -> ListLeafHashesResponse:
+        page = self.hashes[request.start_index :][: min(request.page_size, 4)]
+        return ListLeafHashesResponse(hashes=b"".join(page))
+
+    def _entries(self, request: ListEntriesRequest) -> ListEntriesResponse:
+        newest_first = self.entries[::-1]
+        start = int(request.page_token or 0)
+        after = start + 2
+        return ListEntriesResponse(
+            entries=newest_first[start:after],
+            next_page_token=str(after) if after < len(newest_first) else "",
+            total_size=len(newest_first),
+        )
+
+
+@pytest.fixture
+def log() -> PlayedLog:
+    return PlayedLog()
+
+
+def pin(state: Path, log: PlayedLog) -> None:
+    (state / "log.vkey").write_text(f"{log.key}\n")
+
+
+def verified(chenu: Chenu, code: int) -> dict[str, Any]:
+    result = chenu("audit", "verify", "-o", "json")
+    assert result.exit_code == code, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_a_true_log_is_verified_by_the_pinned_key(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.play(recording)
+    found = verified(chenu, 0)
+    assert (found["verified"], found["leaf_hashes_checked"], found["entries_checked"]) == (
+        True, "10", "4",
+    )  # fmt: skip
+    told = chenu("audit", "verify")
+    assert "VERIFIED by the key that was pinned" in told.stdout
+    assert recording.calls("GetLogKey") == []  # what the log says of itself is not asked for
+
+
+def test_an_empty_log_is_verified(chenu: Chenu, recording: Recording, state: Path) -> None:
+    log = PlayedLog(0)
+    pin(state, log)
+    log.play(recording)
+    assert verified(chenu, 0)["size"] == "0"
+
+
+def test_without_a_pinned_key_the_log_only_vouches_for_itself(
+    chenu: Chenu, recording: Recording, log: PlayedLog
+) -> None:
+    log.play(recording)
+    assert verified(chenu, 3)["verified"] is False
+    assert "no key was pinned" in chenu("audit", "verify").stdout
+
+
+def test_a_log_signed_by_another_key_is_not_believed(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, PlayedLog())
+    log.play(recording)
+    assert "not signed by the pinned key" in verified(chenu, 1)["problems"][0]
+
+
+def test_a_pinned_key_that_cannot_be_read_is_told(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    (state / "log.vkey").write_text("nonsense\n")
+    log.play(recording)
+    assert "cannot be read" in verified(chenu, 1)["problems"][0]
+
+
+def test_a_changed_leaf_hash_is_found(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.hashes[4] = leaf_hash(b"another record")
+    log.play(recording)
+    (problem,) = verified(chenu, 1)["problems"]
+    assert "the root recomputed from 10 leaf hashes is not the signed one" in problem
+    assert "TAMPERED" in chenu("audit", "verify").stdout
+
+
+def test_a_missing_leaf_hash_is_found(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    head = log.head()
+    del log.hashes[-1], log.entries[-1]
+    log.play(recording, head)
+    assert (
+        "gives 9 leaf hashes where its tree head stands for 10" in verified(chenu, 1)["problems"][0]
+    )
+
+
+def test_the_first_own_record_with_other_bytes_is_named(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    for entry in log.entries[1:3]:
+        entry.leaf += b" "
+    log.play(recording)
+    (problem,) = verified(chenu, 1)["problems"]
+    assert problem == (
+        "entry 3: its bytes do not hash to the leaf hash that it is shown with (2 such records)"
+    )
+
+
+def test_an_own_record_that_is_not_the_one_in_the_log_is_named(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.entries[2].leaf = b"forged"
+    log.entries[2].leaf_hash = leaf_hash(b"forged")
+    log.play(recording)
+    (problem,) = verified(chenu, 1)["problems"]
+    assert problem == "entry 6: its bytes are not those that the log holds at this place"
+
+
+def test_records_newer_than_the_tree_head_are_left_for_the_next_time(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.play(recording, log.head(8))
+    assert verified(chenu, 0)["entries_checked"] == "3"
+
+
+def test_a_log_that_forgot_or_rewrote_what_was_verified_before_is_found_out(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.play(recording)
+    verified(chenu, 0)
+    log.play(recording, log.head(4))
+    log.entries = log.entries[:1]
+    assert "10 were verified here before" in verified(chenu, 1)["problems"][0]
+    rewritten = PlayedLog(12)
+    rewritten.private, rewritten.key = log.private, log.key
+    rewritten.leaves[0] = b"rewritten"
+    rewritten.hashes[0] = leaf_hash(b"rewritten")
+    rewritten.entries = []
+    rewritten.play(recording)
+    (problem,) = verified(chenu, 1)["problems"]
+    assert "the first 10 records are not those that were verified here before" in problem
+
+
+def test_a_proof_is_checked_against_the_signed_log(
+    chenu: Chenu, recording: Recording, state: Path
+) -> None:
+    log = PlayedLog(2)
+    pin(state, log)
+    log.play(recording)
+    recording.answer("GetEntry", GetEntryResponse(entry=log.entry(0)))
+    path = [log.hashes[1]]
+    recording.answer("GetInclusionProof", GetInclusionProofResponse(path=path, tree_size=2))
+    right = chenu("audit", "proof", "0")
+    assert right.exit_code == 0
+    assert "it is in the signed log of 2 records" in right.stdout
+    path = [leaf_hash(b"another")]
+    recording.answer("GetInclusionProof", GetInclusionProofResponse(path=path, tree_size=2))
+    wrong = chenu("audit", "proof", "0")
+    assert wrong.exit_code == 1
+    assert "does not lead to the root" in wrong.stdout
