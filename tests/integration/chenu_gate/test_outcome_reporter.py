@@ -167,7 +167,7 @@ async def test_a_refused_outcome_does_not_hold_up_the_others(
     decisions = [await execute(executions, transaction) for _ in range(7)]
     governance.refused = {
         decisions[2]: grpc.StatusCode.FAILED_PRECONDITION,
-        decisions[5]: grpc.StatusCode.INVALID_ARGUMENT,
+        decisions[5]: grpc.StatusCode.PERMISSION_DENIED,
     }
 
     assert await reporter.report_once() == 5
