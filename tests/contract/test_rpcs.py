@@ -2,14 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
@@ -19,64 +15,13 @@ from prometheus_client import REGISTRY
 
 from chenu.events.v1 import method_policy_pb2
 from kernel import errors
+from tests.support.descriptors import SERVED_BY, comments, described, hosts, methods
 from tests.support.fleet import Fleet
 
-ROOT = Path(__file__).parents[2]
-SERVED_BY = {
-    "identity": {"identity"},
-    "threads": {"threads"},
-    "governance": {"governance"},
-    "audit": {"audit"},
-    "nova": {"nova"},
-    "llm": {"llm"},
-    "courier": {"courier"},
-}
-EXECUTORS = {"threads", "courier"}
 # What any call may meet, whatever it does: its comment need not repeat these.
 ALWAYS = {"OK", "UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "UNAVAILABLE",
           "DEADLINE_EXCEEDED", "CANCELLED"}  # fmt: skip
 CODES = {code.name for code in grpc.StatusCode}
-
-
-def _pool() -> tuple[DescriptorPool, FileDescriptorSet]:
-    files = FileDescriptorSet.FromString((ROOT / "gen" / "chenu.binpb").read_bytes())
-    pool = DescriptorPool()
-    for file in files.file:
-        pool.Add(file)
-    return pool, files
-
-
-def methods() -> Iterator[MethodDescriptor]:
-    """Every RPC of ours."""
-    pool, files = _pool()
-    for file in files.file:
-        if file.package.startswith("chenu."):
-            for service in pool.FindFileByName(file.name).services_by_name.values():
-                yield from service.methods
-
-
-def comments() -> dict[str, str]:
-    """The leading comment of each RPC, by its full name."""
-    found = {}
-    for file in _pool()[1].file:
-        for location in file.source_code_info.location:
-            path = list(location.path)
-            if len(path) == 4 and (path[0], path[2]) == (6, 2):
-                service = file.service[path[1]]
-                method = service.method[path[3]]
-                name = f"{file.package}.{service.name}.{method.name}"
-                found[name] = " ".join(location.leading_comments.split())
-    return found
-
-
-def hosts(method: MethodDescriptor) -> set[str]:
-    """The services that serve an RPC."""
-    package = method.containing_service.file.package.split(".")[1]
-    if method.containing_service.name == "ExecutorService":
-        return EXECUTORS
-    if package == "events":
-        return set().union(*SERVED_BY.values())
-    return SERVED_BY[package]
 
 
 ALL = list(methods())
@@ -148,7 +93,7 @@ def test_an_rpc_documents_its_errors_with_codes_and_reasons_that_exist(
 
 def _reasons(method: MethodDescriptor) -> set[str]:
     """The reasons that an RPC may give: its service's, governance's, and those of every service."""
-    pool, files = _pool()
+    pool, files = described()
     found = {
         c.reason for c in vars(errors).values() if isinstance(c, type) and hasattr(c, "reason")
     }
