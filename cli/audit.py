@@ -12,7 +12,7 @@ from chenu.audit.v1.entry_service_pb2 import GetEntryRequest, ListEntriesRequest
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
-from cli.command import command
+from cli.command import PageOption, command
 from cli.here import Here, as_json
 from cli.log_verification import Verification, pinned_keys, verify_log
 from cli.problems import FAILED, OK
@@ -36,6 +36,7 @@ async def list_entries(
         bool, typer.Option("--violations", help="Only what crossed a boundary.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+    page: PageOption = "",
 ) -> None:
     """List records, the latest first. That you read them is recorded too.
 
@@ -45,6 +46,7 @@ async def list_entries(
     answer = await here.connection.stub(EntryServiceStub).ListEntries(
         ListEntriesRequest(
             page_size=limit,
+            page_token=page,
             resource=resource,
             actor=actor,
             sphere=sphere,
@@ -56,7 +58,8 @@ async def list_entries(
         )
     )
     here.show(answer, lambda found: entries_table(found.entries))
-    here.tell(f"{len(answer.entries)} of {answer.total_size}")
+    more = f"; more with --page {answer.next_page_token}" if answer.next_page_token else ""
+    here.tell(f"{len(answer.entries)} of {answer.total_size}{more}")
 
 
 async def verify(here: Here) -> int:

@@ -14,7 +14,7 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
 )
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from cli.checkpoint_lookup import checkpoint_id
-from cli.command import command
+from cli.command import PageOption, command
 from cli.here import Here
 from cli.problems import OK, Problem
 from cli.rendering import safe, short, word
@@ -38,6 +38,7 @@ async def inbox(
         bool, typer.Option("--all", help="Decided ones as well, whatever became of them.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
+    page: PageOption = "",
 ) -> None:
     """List what waits for your decision, the latest first.
 
@@ -45,7 +46,7 @@ async def inbox(
     [bold]chenu inbox --all --output json[/bold]
     """
     answer = await here.connection.stub(CheckpointServiceStub).ListCheckpoints(
-        ListCheckpointsRequest(page_size=limit, all_states=everything)
+        ListCheckpointsRequest(page_size=limit, page_token=page, all_states=everything)
     )
     here.show(answer, lambda found: inbox_table(list(found.checkpoints)))
     if answer.checkpoints and not everything:

@@ -7,6 +7,8 @@ It may return an exit code, and stays callable as it is.
 """
 
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,15 @@ import grpc
 import typer
 
 from cli.here import Here, Output
-from cli.problems import INTERRUPTED, Problem, problem_of
+from cli.problems import FAILED, INTERRUPTED, OK, Problem, problem_of
 
 DEFAULT_STATE: Final = Path(".chenu")
 Function = TypeVar("Function", bound=Callable[..., Any])
 EVERYWHERE: Final = "Everywhere"
+PageOption = Annotated[
+    str,
+    typer.Option("--page", metavar="TOKEN", help="Go on from the next_page_token of an answer."),
+]
 StateOption = Annotated[
     Path | None,
     typer.Option(
@@ -88,6 +94,12 @@ def perform(here: Here, work: "partial[Any]") -> int:
         return told.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # who reads has read enough: `chenu audit list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except OSError as error:
+        here.explain(Problem(f"{error.filename or here.state.folder}: {error.strerror or error}"))
+        return FAILED
     return int(code or 0)
 
 

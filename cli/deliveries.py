@@ -13,7 +13,7 @@ from chenu.courier.v1.delivery_service_pb2 import (
     ReconcileDeliveryRequest,
 )
 from chenu.courier.v1.delivery_service_pb2_grpc import DeliveryServiceStub
-from cli.command import command
+from cli.command import PageOption, command
 from cli.connection import Connection
 from cli.endpoints import endpoint_id
 from cli.here import Here
@@ -37,11 +37,13 @@ async def list_deliveries(
     only: Annotated[str, typer.Option(help=f"Only these: {listed(DELIVERY_STATES)}.")] = "",
     endpoint: Annotated[str, typer.Option(help="Only those to this endpoint.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
+    page: PageOption = "",
 ) -> None:
     """List what was sent, the latest first."""
     answer = await here.connection.stub(DeliveryServiceStub).ListDeliveries(
         ListDeliveriesRequest(
             page_size=limit,
+            page_token=page,
             state=number(DELIVERY_STATES, only, "--only"),  # type: ignore[arg-type]
             endpoint_id=await endpoint_id(here.connection, endpoint) if endpoint else "",
         )

@@ -13,8 +13,10 @@ from chenu.identity.v1.auth_service_pb2 import (
     GetMeRequest,
     GetMeResponse,
     LoginRequest,
+    LoginResponse,
     LogoutRequest,
     RegisterRequest,
+    RegisterResponse,
 )
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from cli.checkpoint_lookup import checkpoint_id
@@ -23,7 +25,6 @@ from cli.connection import Connection
 from cli.here import Here
 from cli.problems import Problem, UsageProblem
 from cli.rendering import facts, safe
-from cli.session_file import Session
 
 PASSWORD_VARIABLE = "CHENU_PASSWORD"  # noqa: S105 - the name of a variable
 
@@ -36,20 +37,23 @@ class Audience(StrEnum):
     VOTE = "vote"
 
 
-async def log_in(connection: Connection, email: str, password: str) -> Session:
+async def log_in(connection: Connection, email: str, password: str) -> LoginResponse:
     """Log in and keep the session in the state folder."""
     auth = connection.stub(AuthServiceStub, token="")
     answer = await auth.Login(LoginRequest(email=email, password=password))
-    return connection.credentials.begin(answer)
+    connection.credentials.begin(answer)
+    return answer
 
 
 async def register_person(
     connection: Connection, email: str, password: str, display_name: str
-) -> Session:
+) -> RegisterResponse:
     """Make an account and keep its session."""
     auth = connection.stub(AuthServiceStub, token="")
     request = RegisterRequest(email=email, password=password, display_name=display_name)
-    return connection.credentials.begin(await auth.Register(request))
+    answer = await auth.Register(request)
+    connection.credentials.begin(answer)
+    return answer
 
 
 async def login(
@@ -71,13 +75,15 @@ async def login(
     [bold]chenu login --register --email ada@example.org --name Ada[/bold]
     """
     email, password = _credentials(here, email, password, register)
+    answer: LoginResponse | RegisterResponse
     if register:
-        session = await register_person(here.connection, email, password, name or email)
+        answer = await register_person(here.connection, email, password, name or email)
     else:
-        session = await log_in(here.connection, email, password)
-    if here.json:
-        here.write(_session_facts(session))
-    here.tell(f"Logged in as {safe(session.email)}, identity {safe(session.identity_name)}.")
+        answer = await log_in(here.connection, email, password)
+    # What opens doors is in the session's file, and nowhere on the screen.
+    answer.access_token = answer.session_secret = ""
+    answer.session.access_token = answer.session.refresh_token = ""
+    here.show(answer, _arrived)
 
 
 async def logout(
@@ -167,14 +173,10 @@ def _credentials(here: Here, email: str, password: str, register: bool) -> tuple
     return email, password
 
 
-def _session_facts(session: Session) -> dict[str, str]:
-    """What may be shown of a session: nothing that opens a door."""
-    return {
-        "email": session.email,
-        "user_id": session.user_id,
-        "tenant_id": session.tenant_id,
-        "identity_id": session.identity_id,
-    }
+def _arrived(answer: LoginResponse | RegisterResponse) -> str:
+    session = answer.session
+    who, identity = safe(session.user.email), safe(session.identity.display_name)
+    return f"Logged in as {who}, identity {identity}."
 
 
 def register_commands(app: typer.Typer) -> None:

@@ -20,7 +20,7 @@ from chenu.nova.v1.run_service_pb2 import (
 )
 from chenu.nova.v1.run_service_pb2_grpc import RunServiceStub
 from cli.checkpoint_lookup import checkpoint_id
-from cli.command import command
+from cli.command import PageOption, command
 from cli.here import Here
 from cli.problems import OK, Problem, UsageProblem
 from cli.rendering import short, word
@@ -118,6 +118,7 @@ async def runs(
     only: Annotated[str, typer.Option(help=f"Only these: {listed(RUN_STATES)}.")] = "",
     thread: Annotated[str, typer.Option(help="Only those of this thread.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 20,
+    page: PageOption = "",
 ) -> None:
     """List your runs, the latest first, or show one with its lanes and actions.
 
@@ -131,6 +132,7 @@ async def runs(
         return
     request = ListRunsRequest(
         page_size=limit,
+        page_token=page,
         state=number(RUN_STATES, only, "--only"),  # type: ignore[arg-type]
         thread_id=await thread_id(here.connection, thread) if thread else "",
     )

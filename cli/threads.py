@@ -24,7 +24,7 @@ from chenu.threads.v1.thread_service_pb2 import (
     WatchThreadRequest,
 )
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
-from cli.command import command
+from cli.command import PageOption, command
 from cli.here import Here, as_json
 from cli.problems import UsageProblem
 from cli.rendering import short
@@ -44,11 +44,13 @@ async def list_threads(
     status: Annotated[str, typer.Option(help=f"Only these: {listed(STATUSES)}.")] = "",
     title: Annotated[str, typer.Option(help="Only titles that contain this.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
+    page: PageOption = "",
 ) -> None:
     """List your threads, the latest change first; archived ones only with --status archived."""
     answer = await here.connection.stub(ThreadServiceStub).ListThreads(
         ListThreadsRequest(
             page_size=limit,
+            page_token=page,
             sphere=number(SPHERES, sphere, "--sphere"),  # type: ignore[arg-type]
             status=number(STATUSES, status, "--status"),  # type: ignore[arg-type]
             title_contains=title,

@@ -1,0 +1,64 @@
+"""`chenu demo` tells the whole story, and leaves nothing behind."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cli.demo.telling import StepFailed, Story
+from cli.problems import Problem
+from tests.end_to_end.conftest import chenu_process
+
+pytestmark = pytest.mark.timeout(300)
+STATUSES = (
+    "FAILED_PRECONDITION · CHECKPOINT_REQUIRED",
+    "PERMISSION_DENIED · FORBIDDEN",
+    "PERMISSION_DENIED · CALLER_NOT_ALLOWED",
+    "ABORTED · ETAG_MISMATCH",
+    "PERMISSION_DENIED · PERMIT_ACTION",
+    "PERMISSION_DENIED · PERMIT_AUDIENCE",
+    "PERMISSION_DENIED · PERMIT_IDENTITY",
+    "FAILED_PRECONDITION · CHECKPOINT_NOT_PENDING",
+    "PERMISSION_DENIED · CHECKPOINT_REJECTED",
+)
+
+
+def folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("chenu-demo-*"))
+
+
+def test_the_demo_plays_to_its_end_and_leaves_nothing(tmp_path: Path) -> None:
+    before = folders()
+    done = chenu_process(tmp_path / "unused", "demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for status in STATUSES:
+        assert status in done.stdout, status
+    assert "✗" not in done.stdout
+    assert "VERIFIED by the key that was pinned" in done.stdout
+    assert len(re.findall(r"(?m)^ +\d+  ✓ ", done.stdout)) >= 40
+    assert folders() <= before
+    assert not (tmp_path / "unused").exists()
+
+
+async def answers() -> str:
+    return "fine"
+
+
+async def fails() -> str:
+    raise Problem("no", code="ABORTED", reason="ETAG_MISMATCH")
+
+
+async def test_a_step_that_comes_out_otherwise_is_named() -> None:
+    story = Story(Console(quiet=True))
+    assert await story.step("first", answers()) == "fine"
+    with pytest.raises(StepFailed, match=r"step 2 \(second\): expected OK, got ABORTED"):
+        await story.step("second", fails())
+    assert str(await story.refused("third", "ABORTED · ETAG_MISMATCH", fails())) == "no"
+    with pytest.raises(StepFailed, match=r"step 4 .*expected NOT_FOUND, got ABORTED"):
+        await story.refused("fourth", "NOT_FOUND", fails())
+    with pytest.raises(StepFailed, match=r"step 5 .*expected NOT_FOUND, got OK"):
+        await story.refused("fifth", "NOT_FOUND", answers())
+    with pytest.raises(StepFailed, match="step 6 .*expected 1, got 2"):
+        story.check("sixth", 2, 1)
