@@ -60,5 +60,5 @@ async def test_a_step_that_comes_out_otherwise_is_named() -> None:
         await story.refused("fourth", "NOT_FOUND", fails())
     with pytest.raises(StepFailed, match=r"step 5 .*expected NOT_FOUND, got OK"):
         await story.refused("fifth", "NOT_FOUND", answers())
-    with pytest.raises(StepFailed, match="step 6 .*expected 1, got 2"):
+    with pytest.raises(StepFailed, match=r"step 6 .*expected 1, got 2"):
         story.check("sixth", 2, 1)

@@ -1,0 +1,39 @@
+"""What the tests of the command type and read."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from tests.end_to_end.conftest import RunningStack
+
+
+def answer(stack: RunningStack, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """What the command says to programs."""
+    result = stack.chenu(*arguments, "--output", "json")
+    assert result.exit_code == code, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def problem(stack: RunningStack, *arguments: str, code: int) -> dict[str, Any]:
+    """What the command says to programs when it fails."""
+    result = stack.chenu(*arguments, "--output", "json")
+    assert result.exit_code == code, result.output
+    document: dict[str, Any] = json.loads(result.stderr)
+    return document
+
+
+def new_thread(stack: RunningStack, title: str) -> str:
+    return str(answer(stack, "threads", "create", title)["thread"]["thread_id"])
+
+
+def blocked(stack: RunningStack, text: str) -> dict[str, Any]:
+    """The checkpoint that a request is stopped by."""
+    found = problem(stack, "run", text, code=3)
+    assert (found["code"], found["reason"]) == ("FAILED_PRECONDITION", "CHECKPOINT_REQUIRED")
+    checkpoint: dict[str, Any] = found["block"]["checkpoints"][0]
+    return checkpoint | {"run_id": found["block"]["run_id"]}
+
+
+def title() -> str:
+    return f"Papers {uuid4().hex[:8]}"
