@@ -203,11 +203,11 @@ class Client:
         )
         return bearer(answer.vote_token)
 
-    async def approve(self, checkpoint_id: str) -> Checkpoint:
+    async def approve(self, checkpoint_id: str, comment: str = "") -> Checkpoint:
         """Look at a checkpoint and approve what was seen."""
         etag = (await self.checkpoint(checkpoint_id)).etag
         answer = await self.checkpoints.ApproveCheckpoint(
-            ApproveCheckpointRequest(checkpoint_id=checkpoint_id, etag=etag),
+            ApproveCheckpointRequest(checkpoint_id=checkpoint_id, etag=etag, comment=comment),
             metadata=await self.vote_token(checkpoint_id, etag),
         )
         checkpoint: Checkpoint = answer.checkpoint

@@ -1,0 +1,81 @@
+"""Somebody with something of every kind, so that others can reach for it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from chenu.courier.v1.delivery_service_pb2 import ListDeliveriesRequest
+from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
+from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
+from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
+from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
+from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
+from chenu_gate.action import Target
+from tests.laws.hands import Hands, use
+from tests.laws.stories import blocked
+from tests.support.fleet import Client
+from tests.support.receiver import Receiver
+
+
+@dataclass(frozen=True)
+class Household:
+    """The ids of what a person has."""
+
+    owner: Client
+    thread: str
+    run: str
+    waiting: BlockedCheckpoint
+    decided_request: str
+    endpoint: str
+    delivery: str
+    agent: str
+
+
+async def household(me: Client, hands: Hands) -> Household:
+    """A thread with words in it, a run that waits, an approved delivery, an agent."""
+    thread = await me.new_thread("Mine", request_id=str(uuid4()))
+    await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
+        CreateMessageRequest(thread_id=thread, content="Private words."), metadata=me.me
+    )
+    search = use(me, "thread.search", query="Mine")
+    await hands.execute(me, search, (await hands.ask(me, search)).permit)
+    block = await blocked(me, "Delete the thread “Mine”", thread_id=thread)
+    endpoint, delivery, request_id = await _delivered(me, hands)
+    agent = await AgentServiceStub(me.fleet.channel("identity")).HireAgent(
+        HireAgentRequest(display_name="Mine", request_id=str(uuid4())), metadata=me.me
+    )
+    return Household(
+        owner=me,
+        thread=thread,
+        run=block.run_id,
+        waiting=block.checkpoints[0],
+        decided_request=request_id,
+        endpoint=endpoint,
+        delivery=delivery,
+        agent=agent.agent.agent_id,
+    )
+
+
+async def _delivered(me: Client, hands: Hands) -> tuple[str, str, str]:
+    """An endpoint, what was sent there, and the request id under which it was approved."""
+    async with Receiver() as outside:
+        request: Any = CreateEndpointRequest(
+            name="Mine", url=outside.url("/status/200"), request_id=str(uuid4())
+        )
+        made = (await me.endpoints.CreateEndpoint(request, metadata=me.me)).endpoint
+        action = use(
+            me,
+            "webhook.send",
+            Target("endpoint", made.endpoint_id, made.etag),
+            endpoint=made.endpoint_id,
+            payload={"text": "hello"},
+        )
+        request_id = str(uuid4())
+        gated = await hands.ask(me, action, request_id)
+        etag = (await me.checkpoint(gated.checkpoint.checkpoint_id)).etag
+        assert etag == gated.checkpoint.view_digest
+        await me.approve(gated.checkpoint.checkpoint_id, comment="Do it.")
+        await hands.execute(me, action, (await hands.ask(me, action, request_id)).permit)
+    listed = await me.deliveries.ListDeliveries(ListDeliveriesRequest(), metadata=me.me)
+    return made.endpoint_id, listed.deliveries[0].delivery_id, request_id
