@@ -23,7 +23,8 @@ from cli.state import State
 SERVICES: Final = (
     "identity", "threads", "governance", "audit", "nova", "llm", "courier", "gateway",
 )  # fmt: skip
-_READY: Final = "ready"
+_STEP: Final = "· "
+_READY: Final = f"{_STEP}ready"
 
 
 def up(
@@ -162,8 +163,8 @@ class _Log:
         whole, newline, _ = new.rpartition(b"\n")
         self._at += len(whole) + len(newline)
         for line in whole.decode(errors="replace").splitlines():
-            if line and line != _READY and not line.startswith("problem: "):
-                self._here.tell(Text(f"· {line}", style="dim"))
+            if line.startswith(_STEP) and line != _READY:
+                self._here.tell(Text(line, style="dim"))
 
 
 def _tell_where(here: Here) -> None:

@@ -18,7 +18,7 @@ class ServiceProcess(Server):
     """One service, as `python -m services.<name>` with an environment of its own."""
 
     stop_signals = (signal.SIGTERM,)
-    start_seconds = 60
+    start_seconds = 120
 
     def __init__(self, name: str, state: Path, port: int, environment: Mapping[str, str]) -> None:
         super().__init__(state / "run" / name, state / "logs" / f"{name}.log", port=port)
@@ -53,7 +53,7 @@ class SimulatorProcess(Server):
 
     name = "simulator"
     stop_signals = (signal.SIGTERM,)
-    start_seconds = 60
+    start_seconds = 120
 
     def __init__(self, state: Path, port: int) -> None:
         super().__init__(state / "run" / "simulator", state / "logs" / "simulator.log", port=port)

@@ -163,7 +163,7 @@ class Server(ABC):
 
     def failure(self, said: str) -> BackendError:
         """The error that the server's last words mean."""
-        if "no space left on device" in said.lower():
+        if tells_of_full_disk(said):
             return DiskFull(self.folder)
         if "address already in use" in said.lower():
             return PortTaken(self.name, self.port)
@@ -224,6 +224,11 @@ class Server(ABC):
         with self.log.open("rb") as log:
             log.seek(max(self._log_start, self.log.stat().st_size - 4096))
             return log.read().decode(errors="replace").strip()
+
+
+def tells_of_full_disk(said: str) -> bool:
+    """Whether a program's last words mean that the disk is full."""
+    return any(words in said.lower() for words in ("no space left on device", "free disk space"))
 
 
 def free_port() -> int:

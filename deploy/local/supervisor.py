@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from deploy.local.account import ENVIRONMENT
-from deploy.local.errors import BackendError, explained
+from deploy.local.errors import BackendError, DiskFull, explained
 from deploy.local.ports import Ports
 from deploy.local.provision import ANTHROPIC_KEY, Choices
 from deploy.local.secret_file import write_secret
-from deploy.local.server import Command, Server
+from deploy.local.server import Command, Server, tells_of_full_disk
 from deploy.local.stack import Stack
 
 PROBLEM: Final = "problem: "
-READY: Final = "ready"
+STEP: Final = "· "
+"""Begins each line that tells people how far it is; what else is in the log is for looking up."""
 
 
 class Supervisor(Server):
@@ -52,7 +53,9 @@ class Supervisor(Server):
     def failure(self, said: str) -> BackendError:
         """What the stack itself said, which tells what to do."""
         _, problem, words = said.rpartition(PROBLEM)
-        return BackendError(words.strip()) if problem else super().failure(said)
+        if problem:
+            return BackendError(words.strip())
+        return DiskFull(self._state) if tells_of_full_disk(said) else super().failure(said)
 
 
 def main() -> None:
@@ -70,7 +73,7 @@ def main() -> None:
     except KeyboardInterrupt:
         return
     try:
-        _tell(READY)
+        _tell("ready")
         stack.watch(lambda: False)
     except KeyboardInterrupt:
         _tell("stopping")
@@ -85,7 +88,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def _tell(words: str) -> None:
-    print(words, flush=True)
+    print(f"{STEP}{words}", flush=True)
 
 
 if __name__ == "__main__":
