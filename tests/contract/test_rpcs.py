@@ -124,7 +124,8 @@ def test_every_rpc_was_reached_and_answered_only_with_codes_that_it_documents() 
     unreached, undocumented = [], []
     for method in ALL:
         codes = observed.get(f"/{method.containing_service.full_name}/{method.name}", set())
-        if "OK" not in codes:
+        # A watcher that has seen enough leaves: its stream is then cancelled, not failed.
+        if not codes & ({"OK", "CANCELLED"} if method.server_streaming else {"OK"}):
             unreached.append(method.full_name)
         documented = set(re.findall(r"[A-Z_]+", said[method.full_name].partition("Errors:")[2]))
         undocumented += [f"{method.full_name}: {c}" for c in codes - documented - ALWAYS]

@@ -52,7 +52,7 @@ class StandInSource(SourceServiceServicer):
         self.receipts: list[Receipt] = []
         self.silent = False
         """While set, it has no bundle for anyone who asks."""
-        self._server = grpc.aio.server()
+        self._server: grpc.aio.Server | None = None
 
     def bundle(self, events: Sequence[bytes]) -> bytes:
         """The next bundle."""
@@ -79,10 +79,12 @@ class StandInSource(SourceServiceServicer):
         return ReleaseBundlesResponse(released_number=request.receipt.number)
 
     async def __aenter__(self) -> Self:
+        self._server = grpc.aio.server()
         add_SourceServiceServicer_to_server(self, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._server.stop(0)
+        if self._server is not None:
+            await self._server.stop(0)

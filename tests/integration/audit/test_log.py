@@ -10,6 +10,7 @@ import pytest
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
 from chenu.audit.v1 import log_service_pb2 as log_pb
 from chenu.audit.v1.entry_pb2 import Entry
+from chenu.events.v1.bundle_pb2 import Bundle
 from kernel.errors import reason_of
 from kernel.receipts import (
     ReceiptInvalid,
@@ -62,6 +63,10 @@ async def test_an_event_is_listed_proved_and_receipted(
     await publish(source.bundle([event]))
     (entry,) = await listed(entries, identity, person, 1)
     assert entry.leaf == event
+    one = await entries.GetEntry(
+        entry_pb.GetEntryRequest(index=entry.index), metadata=identity.as_human(person)
+    )
+    assert one.entry == entry
     assert entry.leaf_hash == leaf_hash(event)
     me = identity.as_human(person)
     key = VerifierKey.parse((await log.GetLogKey(log_pb.GetLogKeyRequest())).verifier_key)
@@ -266,6 +271,4 @@ async def test_a_query_without_an_identity_is_an_error_and_not_an_empty_list(url
 
 
 def _manifest(bundle: bytes) -> bytes:
-    from chenu.events.v1.bundle_pb2 import Bundle
-
     return Bundle.FromString(bundle).manifest

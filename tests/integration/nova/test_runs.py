@@ -6,6 +6,15 @@ import pytest
 from chenu.governance.v1.checkpoint_pb2 import CheckpointBlock, CheckpointState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunMode, RunState
+from chenu.nova.v1.run_service_pb2 import (
+    CancelRunRequest,
+    ClassifyIntentRequest,
+    ExecuteRunRequest,
+    ListRunsRequest,
+    WatchRunRequest,
+)
+from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
+from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from kernel.errors import detail, reason_of
 from tests.support.fleet import Client
 
@@ -181,9 +190,6 @@ async def test_an_edited_target_is_not_deleted_although_the_deletion_was_approve
 ) -> None:
     thread_id = await me.new_thread("Moving target")
     block = await blocked(me, "Delete the thread “Moving target”")
-    from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
-    from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
-
     await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
         CreateMessageRequest(thread_id=thread_id, content="Wait, there is more."),
         metadata=me.me,
@@ -198,8 +204,6 @@ async def test_an_edited_target_is_not_deleted_although_the_deletion_was_approve
 
 
 async def test_a_cancelled_run_withdraws_what_it_waits_for(me: Client) -> None:
-    from chenu.nova.v1.run_service_pb2 import CancelRunRequest
-
     await me.new_thread("Spared")
     block = await blocked(me, "Delete the thread “Spared”")
     answer = await me.runs.CancelRun(
@@ -238,9 +242,59 @@ async def test_another_persons_run_and_a_missing_one_get_the_same_answer(me: Cli
 
 
 async def test_nova_refuses_an_access_token_and_says_what_to_do(me: Client) -> None:
-    from chenu.nova.v1.run_service_pb2 import ExecuteRunRequest
-
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await me.runs.ExecuteRun(ExecuteRunRequest(text="Hello"), metadata=me.me)
     assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "exchange the access token for a delegation" in (refused.value.details() or "")
+
+
+async def test_a_started_run_answers_at_once_and_is_watched_to_its_end(me: Client) -> None:
+    run = await me.begin("Create a thread called “Later”")
+    assert run.state != RunState.RUN_STATE_FAILED
+    kinds, ended = [], None
+    async for answer in me.runs.WatchRun(
+        WatchRunRequest(run_id=run.run_id), metadata=await me.nova(), timeout=30
+    ):
+        kinds += [answer.event.type] if answer.HasField("event") else []
+        ended = answer.run if answer.HasField("run") else ended
+    assert kinds[0] == "pipeline.start"
+    assert kinds[-1] == "pipeline.complete"
+    assert ended is not None
+    assert ended.state == RunState.RUN_STATE_SUCCEEDED
+    assert "Later" in await me.titles()
+
+
+async def test_a_blocked_start_is_a_success_answer_and_its_state_says_so(me: Client) -> None:
+    await me.new_thread("Waiting")
+    run = await me.begin("Delete the thread “Waiting”")
+    async for answer in me.runs.WatchRun(
+        WatchRunRequest(run_id=run.run_id), metadata=await me.nova(), timeout=30
+    ):
+        if answer.event.type == "pipeline.blocked":
+            break
+    assert (await me.run(run.run_id)).state == RunState.RUN_STATE_BLOCKED
+
+
+async def test_lane_a_alone_runs_nothing(me: Client) -> None:
+    answer = await me.runs.ClassifyIntent(
+        ClassifyIntentRequest(text="Supprime le fil « Budget »"), metadata=await me.nova()
+    )
+    assert (answer.intent.kind, answer.intent.language) == ("delete", "fr")
+    assert answer.intent.requires_checkpoint
+    assert not (await me.runs.ListRuns(ListRunsRequest(), metadata=await me.nova())).runs
+
+
+async def test_runs_are_listed_by_time_page_by_page_with_a_total(me: Client) -> None:
+    made = [(await me.execute("What is a thread?")).run_id for _ in range(3)]
+    seen, token = [], ""
+    while True:
+        page = await me.runs.ListRuns(
+            ListRunsRequest(page_size=2, page_token=token, include_total=True),
+            metadata=await me.nova(),
+        )
+        assert page.total_size == 3
+        seen += [run.run_id for run in page.runs]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == made[::-1]

@@ -30,7 +30,7 @@ async def channels(running: Running) -> AsyncIterator[Channels]:
 
 
 @pytest.fixture
-def stub(channels: Channels) -> sample.Stub:
+async def stub(channels: Channels) -> sample.Stub:
     return sample.Stub(channels.channel("threads"))
 
 
