@@ -2,8 +2,6 @@
 
 import asyncio
 import sys
-import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,10 +17,9 @@ from chenu.nova.v1.run_service_pb2 import (
 )
 from chenu.nova.v1.run_service_pb2_grpc import RunServiceStub
 from cli.connection import Connection
-from cli.problems import Problem, UsageProblem
+from cli.problems import UsageProblem
 
 DEADLINE_SECONDS: Final = 120.0
-NOTICE_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -64,27 +61,10 @@ async def start(connection: Connection, text: str, way: Way | None = None) -> Ru
     return (await connection.stub(RunServiceStub).StartRun(request)).run
 
 
-async def wait_for(
-    connection: Connection,
-    run_id: str,
-    decided: Collection[str] = (),
-    deadline: float = DEADLINE_SECONDS,
-) -> Run:
-    """Wait for a run as `execute` does; past a block by checkpoints that are decided by now.
-
-    A run notices a decision a moment after it was made.
-    """
-    stub, end = connection.stub(RunServiceStub), time.monotonic() + deadline
-    while True:
-        left = end - time.monotonic()
-        try:
-            return (await stub.ContinueRun(ContinueRunRequest(run_id=run_id), timeout=left)).run
-        except Problem as problem:
-            blocked_by = problem.block.checkpoints if problem.block else ()
-            waiting = {one.checkpoint_id for one in blocked_by}
-            if not waiting or waiting - set(decided) or time.monotonic() > end:
-                raise
-        await asyncio.sleep(NOTICE_SECONDS)
+async def wait_for(connection: Connection, run_id: str, deadline: float = DEADLINE_SECONDS) -> Run:
+    """Wait for a run as `execute` does; after an approval this is how to go on."""
+    stub = connection.stub(RunServiceStub)
+    return (await stub.ContinueRun(ContinueRunRequest(run_id=run_id), timeout=deadline)).run
 
 
 async def classify(connection: Connection, text: str) -> Intent:

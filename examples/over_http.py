@@ -6,7 +6,6 @@ python examples/over_http.py [STATE_FOLDER]
 
 import json
 import sys
-import time
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -61,14 +60,8 @@ def main(state: Path) -> None:
         x_csrf_token=session["csrf_token"],
     )
     print(approved["checkpoint"]["state"])
-    ended: Any = {}
-    for _ in range(100):
-        status, ended = gateway.call(
-            "POST", f"/api/v2/nova/continue/{found['checkpoint']['run_id']}", {}
-        )
-        if status != 423:  # it notices an approval a moment after it was made
-            break
-        time.sleep(0.1)
+    run_id = found["checkpoint"]["run_id"]
+    status, ended = gateway.call("POST", f"/api/v2/nova/continue/{run_id}", {})
     print(status, ended["run"]["answer"])
 
 

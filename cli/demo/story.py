@@ -142,9 +142,7 @@ async def _approve(story: Story, ada: Connection, checkpoint: Checkpoint, thread
         "FAILED_PRECONDITION · CHECKPOINT_NOT_PENDING",
         approve_checkpoint(ada, what, etag),
     )
-    run = await story.step(
-        "the run goes on by itself", wait_for(ada, checkpoint.run_id, {checkpoint.checkpoint_id})
-    )
+    run = await story.step("the run goes on by itself", wait_for(ada, checkpoint.run_id))
     story.show(run_view(run))
     story.show(lanes_table(run))
     await story.refused("the thread is gone", FOREIGN, _get_thread(ada, thread_id))
@@ -165,9 +163,7 @@ async def _send_a_webhook(story: Story, stage: Stage, ada: Connection) -> None:
         f"chenu approve {checkpoint.checkpoint_id[-8:]}",
         approve_checkpoint(ada, checkpoint.checkpoint_id, checkpoint.etag),
     )
-    await story.step(
-        "the run goes on by itself", wait_for(ada, checkpoint.run_id, {checkpoint.checkpoint_id})
-    )
+    await story.step("the run goes on by itself", wait_for(ada, checkpoint.run_id))
     story.check("it arrived, once", len(receiver.received), 1)
     message = receiver.received[0]
     story.show(message.body.decode())
@@ -186,7 +182,7 @@ async def _say_no(story: Story, ada: Connection) -> None:
     await story.refused(
         "the run ends with nothing of it done",
         "PERMISSION_DENIED · CHECKPOINT_REJECTED",
-        wait_for(ada, checkpoint.run_id, {checkpoint.checkpoint_id}),
+        wait_for(ada, checkpoint.run_id),
     )
 
 

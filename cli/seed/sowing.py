@@ -99,7 +99,7 @@ class Sower:
         what = checkpoint.checkpoint_id
         await decide(self._connection, what, checkpoint.etag, comment)
         try:
-            await wait_for(self._connection, checkpoint.run_id, {what})
+            await wait_for(self._connection, checkpoint.run_id)
         except Problem as problem:
             if problem.reason != "CHECKPOINT_REJECTED":
                 raise

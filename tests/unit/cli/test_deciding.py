@@ -1,11 +1,8 @@
 """Deciding, against recorded answers: what a vote is for, and what is never voted on."""
 
-import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import grpc
-import pytest
 from typer.testing import Result
 
 from chenu.governance.v1.checkpoint_service_pb2 import (
@@ -16,14 +13,9 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
 from chenu.identity.v1.token_service_pb2 import IssueVoteTokenResponse
 from chenu.nova.v1.run_pb2 import Run
 from chenu.nova.v1.run_service_pb2 import (
-    ContinueRunResponse,
     GetRunResponse,
     WatchRunResponse,
 )
-from cli.connection import Connection
-from cli.problems import Problem
-from cli.running import wait_for
-from cli.state import State
 from tests.unit.cli import samples
 from tests.unit.cli.conftest import Recording, rpc_error
 
@@ -109,14 +101,3 @@ def test_an_empty_inbox_says_so_and_a_full_one_lists_it(chenu: Chenu, recording:
     told = chenu("inbox").stdout
     assert "0000c001" in told
     assert "thread.delete (delete)" in told
-
-
-def test_waiting_goes_past_a_block_that_is_decided(recording: Recording, state: Path) -> None:
-    async def wait(decided: set[str]) -> Run:
-        return await wait_for(Connection(State(state)), samples.RUN, decided)
-
-    recording.answer("ContinueRun", blocked(), blocked(), ContinueRunResponse(run=done()))
-    assert asyncio.run(wait({samples.CHECKPOINT})).answer == "Done."
-    recording.answer("ContinueRun", blocked())
-    with pytest.raises(Problem, match="a person must"):
-        asyncio.run(wait(set()))
