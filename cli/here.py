@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 
 from cli.connection import Connection
 from cli.problems import Problem
+from cli.rendering import safe
 from cli.state import State
 
 PIPED_WIDTH: Final = 160
@@ -68,16 +69,17 @@ class Here:
         if self.json:
             sys.stderr.write(json.dumps(problem.document(), indent=2, ensure_ascii=False) + "\n")
             return
+        # A message may quote other people, such as the comment of who rejected.
         write = partial(self.errors.print, markup=False, soft_wrap=True)
-        headline = f"{problem.status}: {problem}" if problem.code else str(problem)
-        write(headline, style="bold red")
+        message = safe(str(problem))
+        write(f"{problem.status}: {message}" if problem.code else message, style="bold red")
         for field, description in problem.violations.items():
-            write(f"  {field}: {description}")
+            write(f"  {safe(field)}: {safe(description)}")
         for name, value in problem.metadata.items():
             if value not in str(problem):
-                write(f"  {name}: {value}", style="dim")
+                write(f"  {safe(name)}: {safe(value)}", style="dim")
         if problem.next_step:
-            write(f"  next: {problem.next_step}", style="yellow")
+            write(f"  next: {safe(problem.next_step)}", style="yellow")
 
     def run(self, work: Callable[[], Any]) -> Any:
         """Run a command's coroutine, and close the connection after it."""

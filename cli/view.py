@@ -83,10 +83,11 @@ def _action_facts(view: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "target", f"{escaped(target['type'])}{name} {escaped(target['id'])}{at}"
     spheres = dict.fromkeys((view["source_sphere"], view["target_sphere"]))
     yield "sphere", " → ".join(escaped(sphere) for sphere in spheres if sphere)
-    yield "for", f"identity {principal['identity']} of person {principal['person']}"
+    identity, person = escaped(principal["identity"]), escaped(principal["person"])
+    yield "for", f"identity {identity} of person {person}"
     yield "asked by", f"agent {escaped(principal['agent'])}" if principal["agent"] else ""
-    yield "thread", view["thread"]
-    yield "run", view["run"]
+    yield "thread", escaped(view["thread"])
+    yield "run", escaped(view["run"])
 
 
 def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cli.problems import Problem
+from cli.rendering import safe
 
 T = TypeVar("T")
 OK = "OK"
@@ -52,7 +53,7 @@ class Story:
             if problem.status != status:
                 raise self._otherwise(f"{problem.status}: {problem}", status) from problem
             self._line(status, "yellow")
-            self.show(Text(str(problem), style="dim"))
+            self.show(Text(safe(str(problem)), style="dim"))
             return problem
         raise self._otherwise(f"{OK} ({str(result)[:200]})", status)
 

@@ -234,3 +234,18 @@ def test_every_command_explains_itself() -> None:
     for name in ("up", "run", "approve", "token", "threads", "audit", "migrate", "demo", "seed"):
         result = CliRunner().invoke(app, [name, "--help"])
         assert result.exit_code == 0, name
+
+
+def test_what_others_wrote_into_a_failure_cannot_steer_the_terminal(
+    chenu: Chenu, recording: Recording
+) -> None:
+    said = "no \x1b[2J[red]way"
+    status = samples.status(7, said, "CHECKPOINT_REJECTED", checkpoint_id="c-1\x07")
+    error = rpc_error(grpc.StatusCode.PERMISSION_DENIED, said, status)
+    recording.answer("ExecuteRun", error)
+    result = chenu("run", "Do it")
+    assert result.exit_code == 4
+    assert "\x1b" not in result.stderr
+    assert "\x07" not in result.stderr
+    assert "[2J[red]way" in result.stderr
+    assert json.loads(chenu("run", "Do it", "-o", "json").stderr)["message"] == said

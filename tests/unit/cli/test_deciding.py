@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import grpc
+import pytest
 from typer.testing import Result
 
 from chenu.governance.v1.checkpoint_service_pb2 import (
@@ -101,3 +102,19 @@ def test_an_empty_inbox_says_so_and_a_full_one_lists_it(chenu: Chenu, recording:
     told = chenu("inbox").stdout
     assert "0000c001" in told
     assert "thread.delete (delete)" in told
+
+
+def test_at_a_terminal_an_unseen_view_is_asked_about_once_more(
+    chenu: Chenu, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+    found = samples.checkpoint()
+    recording.answer("GetCheckpoint", GetCheckpointResponse(checkpoint=found))
+    recording.answer("IssueVoteToken", IssueVoteTokenResponse(vote_token="vote-1"))
+    recording.answer("ApproveCheckpoint", ApproveCheckpointResponse(checkpoint=found))
+    no = chenu("approve", samples.CHECKPOINT, text="n\n")
+    assert (no.exit_code, recording.calls("ApproveCheckpoint")) == (1, [])
+    assert "nothing was decided" in no.stderr
+    assert chenu("approve", samples.CHECKPOINT, text="y\n").exit_code == 0
+    assert chenu("approve", samples.CHECKPOINT, "--yes").exit_code == 0
+    assert len(recording.calls("ApproveCheckpoint")) == 2
