@@ -36,6 +36,16 @@ def accepted(run: RunRecord) -> AuditRecord:
     return _event(run, "accepted", AuditAction.AUDIT_ACTION_CREATE)
 
 
+def cancel_requested(run_id: str) -> AuditRecord:
+    """Somebody wants the run to end; its worker ends it, and says so in the run's own stream."""
+    return record(
+        source="nova",
+        type="run.cancel_requested",
+        action=AuditAction.AUDIT_ACTION_UPDATE,
+        subject=f"run/{run_id}",
+    )
+
+
 def blocked(run: RunRecord) -> AuditRecord:
     """The run waits for a person."""
     return _event(run, "blocked", AuditAction.AUDIT_ACTION_UPDATE, reason="CHECKPOINT_REQUIRED")

@@ -168,6 +168,8 @@ class Journal:
         """Ask the run's worker to end it; returns its state, None where it has ended."""
         async with self._database.transaction(caller) as tx:
             row = await tx.fetch_one(_REQUEST_CANCEL, run=run_id, reason=reason)
+            if row is not None:
+                tx.emit(audit_events.cancel_requested(run_id))
         return None if row is None else row["state"]
 
     async def blocked_in_thread(self, record: RunRecord) -> Sequence[str]:
