@@ -47,6 +47,7 @@ from kernel.settings import SharedSettings, load
 from tests.support.identity import Metadata, bearer
 
 ORDER: Final = ("identity", "threads", "courier", "governance", "audit", "llm", "nova", "gateway")
+PASSWORD: Final = "long-enough-1"
 
 
 def program(name: str) -> Program[Any]:
@@ -97,9 +98,7 @@ class Fleet:
     async def register(self, name: str = "Somebody") -> "Client":
         """A new person, logged in."""
         answer = await AuthServiceStub(self.channel("identity")).Register(
-            RegisterRequest(
-                email=f"{uuid4()}@chenu.example", password="long-enough-1", display_name=name
-            )
+            RegisterRequest(email=f"{uuid4()}@chenu.example", password=PASSWORD, display_name=name)
         )
         return Client(self, answer)
 

@@ -1,0 +1,82 @@
+"""Changes at governance: what is asked, what is voted, what came of it."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from chenu.governance.v1 import authorization_service_pb2 as authorization
+from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
+from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
+from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
+from tests.laws.changes.scene import Call, Prepare, Scene
+from tests.laws.hands import use
+from tests.support.identity import bearer
+
+
+def a_request(s: Scene, tool: str = "thread.search", **fields: Any) -> Any:
+    action = use(s.me, tool, query="x")
+    return authorization.ActionRequest(action=action.canonical(), request_id=str(uuid4()), **fields)
+
+
+async def authorize_action(s: Scene) -> Call:
+    request = authorization.AuthorizeActionRequest(action=a_request(s))
+    stub = s.stub(AuthorizationServiceStub, "governance")
+    return lambda: stub.AuthorizeAction(request, metadata=s.me.me)
+
+
+async def authorize_actions(s: Scene) -> Call:
+    plan = [a_request(s), a_request(s, requires_checkpoint=True)]
+    request = authorization.AuthorizeActionsRequest(actions=plan)
+    stub = s.stub(AuthorizationServiceStub, "governance")
+    metadata = await s.hands.nova(s.me)
+    return lambda: stub.AuthorizeActions(request, metadata=metadata)
+
+
+async def waiting(s: Scene) -> Any:
+    """A checkpoint that no run of Nova's waits for."""
+    verdict = await s.hands.ask(
+        s.me, use(s.me, "thread.search", query="x"), requires_checkpoint=True
+    )
+    return verdict.checkpoint
+
+
+def vote(rpc: str, **fields: Any) -> Prepare:
+    """An RPC that votes, with a vote token that is used up only when it counts."""
+
+    async def prepare(s: Scene) -> Call:
+        at = await waiting(s)
+        token = await s.hands.vote_token(s.me, at.checkpoint_id, at.view_digest)
+        request = getattr(checkpoints, f"{rpc}Request")(
+            checkpoint_id=at.checkpoint_id, etag=at.view_digest, comment="Seen.", **fields
+        )
+        return lambda: getattr(s.me.checkpoints, rpc)(request, metadata=bearer(token))
+
+    return prepare
+
+
+async def cancel_checkpoint(s: Scene) -> Call:
+    request = checkpoints.CancelCheckpointRequest(checkpoint_id=(await waiting(s)).checkpoint_id)
+    return lambda: s.me.checkpoints.CancelCheckpoint(request, metadata=s.me.me)
+
+
+async def supersede_checkpoints(s: Scene) -> Call:
+    action = replace(use(s.me, "thread.search", query="x"), run=str(uuid4()))
+    await s.hands.ask(s.me, action, requires_checkpoint=True)
+    request = checkpoints.SupersedeCheckpointsRequest(run_id=action.run)
+    metadata = await s.hands.nova(s.me)
+    return lambda: s.me.checkpoints.SupersedeCheckpoints(request, metadata=metadata)
+
+
+async def report_outcomes(s: Scene) -> Call:
+    verdict = await s.hands.ask(s.me, use(s.me, "thread.search", query="x"))
+    outcome = Outcome(
+        decision_id=verdict.decision.decision_id,
+        action_digest=verdict.decision.action_digest,
+        state=ExecutionState.EXECUTION_STATE_SUCCEEDED,
+        reason="OK",
+    )
+    stub = s.stub(OutcomeServiceStub, "governance")
+    metadata = bearer("", await s.hands.service("threads"))
+    return lambda: stub.ReportOutcomes(ReportOutcomesRequest(outcomes=[outcome]), metadata=metadata)

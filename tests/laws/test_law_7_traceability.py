@@ -1,0 +1,138 @@
+"""Law 7: every mutation leaves its event in its own transaction; both are there, or neither."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from chenu.events.v1 import method_policy_pb2
+from chenu.events.v1.method_policy_pb2 import AuditMode
+from tests.laws.changes.every import CHANGES
+from tests.laws.changes.scene import Prepare, Scene
+from tests.laws.hands import Hands, person_of
+from tests.support.descriptors import hosts, methods
+from tests.support.fleet import Client
+from tests.support.receiver import Receiver
+
+RECORDING = {
+    AuditMode.AUDIT_MODE_CHANGE,
+    AuditMode.AUDIT_MODE_EFFECT,
+    AuditMode.AUDIT_MODE_SENSITIVE_READ,
+}
+# They leave an event and no other row: they hand out, read or remove something.
+EVENT_ALONE = {
+    "AuthService.SwitchIdentity", "TokenService.IssueVoteToken", "TokenService.IssueAgentToken",
+    "EndpointService.DeleteEndpoint", "EntryService.GetEntry", "EntryService.ListEntries",
+    "TokenService.RenewDelegation",
+}  # fmt: skip
+# What the machinery writes by itself, whoever calls.
+NOT_OURS = {
+    "outbox", "bundles", "relay_state", "receipts", "alembic_version", "workers", "attempts",
+    "spent_assertions", "entries", "log", "tiles", "tree_heads", "sources", "quarantine",
+}  # fmt: skip
+PATHS = {
+    f"{m.containing_service.name}.{m.name}": f"/{m.containing_service.full_name}/{m.name}"
+    for m in methods()
+}
+CUT = """
+    CREATE FUNCTION {service}.cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NULL;
+    END $$;
+    CREATE TRIGGER cut AFTER INSERT ON {service}.outbox FOR EACH ROW
+    WHEN (position(convert_to('"method":"{method}"', 'UTF8') IN NEW.event) > 0)
+    EXECUTE FUNCTION {service}.cut()"""
+MEND = "DROP TRIGGER cut ON {service}.outbox; DROP FUNCTION {service}.cut()"
+
+
+def test_every_rpc_that_changes_something_is_tried_here() -> None:
+    recording = {
+        (service, f"{m.containing_service.name}.{m.name}")
+        for m in methods()
+        for service in hosts(m)
+        if m.GetOptions().Extensions[method_policy_pb2.policy].audit in RECORDING
+    }
+    assert recording == set(CHANGES)
+
+
+@pytest.fixture
+async def scene(me: Client, hands: Hands, superuser: Any) -> AsyncIterator[Scene]:
+    async with Receiver() as outside:
+        yield Scene(me, hands, superuser, outside)
+
+
+@asynccontextmanager
+async def cut(superuser: Any, service: str, method: str) -> AsyncIterator[None]:
+    """The database kills every transaction that has just written an event of this RPC."""
+    await superuser.execute(CUT.format(service=service, method=method))
+    try:
+        yield
+    finally:
+        await superuser.execute(MEND.format(service=service))
+
+
+async def tables(scene: Scene, service: str) -> list[str]:
+    found = await scene.superuser.fetch(
+        "SELECT tablename AS name FROM pg_tables WHERE schemaname = $1", service
+    )
+    return [table["name"] for table in found if table["name"] not in NOT_OURS]
+
+
+async def rows(scene: Scene, service: str) -> list[Any]:
+    """A digest of all that the service keeps of the person, table by table."""
+    person = person_of(scene.me)
+    found: list[Any] = await scene.superuser.fetch(
+        " UNION ALL ".join(
+            f"SELECT '{name}', count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text)"
+            f" FILTER (WHERE t::text ~ $1), '')) FROM {service}.{name} t"
+            for name in await tables(scene, service)
+        )
+        or "SELECT 'nothing but what is read', 0, $1::text",
+        f"{person.tenant}|{person.identity}|{person.person}",
+    )
+    return found
+
+
+async def events(scene: Scene, service: str, method: str) -> list[Any]:
+    """The events of this RPC, with the transactions that wrote them."""
+    found: list[Any] = await scene.superuser.fetch(
+        f"SELECT seq, xid::text::bigint AS xid FROM {service}.outbox"
+        " WHERE position(convert_to($1, 'UTF8') IN event) > 0 ORDER BY seq",
+        f'"method":"{method}"',
+    )
+    return found
+
+
+async def rows_of(scene: Scene, service: str, transaction: int) -> int:
+    """How many rows beside its events a transaction has left."""
+    counts = " + ".join(
+        f"(SELECT count(*) FROM {service}.{name} WHERE xmin::text::bigint = $1)"
+        for name in await tables(scene, service)
+    )
+    found: int = await scene.superuser.fetchval(f"SELECT {counts}", transaction % 2**32)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("service", "rpc", "prepare"),
+    [(service, rpc, prepare) for (service, rpc), prepare in CHANGES.items()],
+    ids=[f"{service}-{rpc}" for service, rpc in CHANGES],
+)
+async def test_a_change_and_its_event_are_both_there_or_neither(
+    scene: Scene, service: str, rpc: str, prepare: Prepare
+) -> None:
+    call, method = await prepare(scene), PATHS[rpc]
+    before, events_before = await rows(scene, service), await events(scene, service, method)
+    async with cut(scene.superuser, service, method):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call()
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert await events(scene, service, method) == events_before
+    assert await rows(scene, service) == before
+    await call()
+    new = (await events(scene, service, method))[len(events_before) :]
+    assert new
+    if rpc not in EVENT_ALONE:
+        # Of what was changed twice, as by an effect that began and ended, the last change shows.
+        assert any([await rows_of(scene, service, event["xid"]) for event in new])
