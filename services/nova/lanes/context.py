@@ -40,6 +40,8 @@ class Contexts:
         }
         record.journal["context"] = context
         references = [e.value for e in intent.entities if e.type in _REFERENCES]
+        if intent.kind == "create" and not intent.secondary_kinds:
+            references = []  # it names what does not exist yet; lane C looks up what it needs
         if run.thread_id or references:
             await self.add_threads(record, references)
         if _SENDING & {intent.kind, *intent.secondary_kinds}:
