@@ -45,7 +45,7 @@ async def audit_lag(
         await connection.close()
         await person.close()
     failures = {"not in the log after 30 s": missing} if missing else {}
-    return Cell(name, 1, 0.0, sorted(latencies), seconds, failures)
+    return Cell(name, 1, 0.0, sorted(latencies), seconds, len(latencies), failures)
 
 
 async def _entry(connection: Any, subject: str, until: float) -> int | None:

@@ -87,7 +87,7 @@ class Bench:
         before = await self._stack.read()
         await asyncio.sleep(self._pace.seconds)
         used = (await self._stack.read()).since(before)
-        self._note(Cell("idle", 0, 0.0, (), self._pace.seconds, used=used))
+        self._note(Cell("idle", 0, 0.0, (), self._pace.seconds, 0, used=used))
 
     async def _flat_out(self, work: str) -> None:
         for callers in CALLERS:

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from tests.performance.load import Harvest, Order
-from tests.performance.stack import MeasuredStack, Reading, cpu_of
+from tests.performance.stack import MeasuredStack, Reading
 
 GENERATOR: Final = "load generator"
 _SETTLE_SECONDS: Final = 1.5  # what preparing has left behind is in the log by then
@@ -30,15 +30,12 @@ class Cell:
     latencies: Sequence[float]
     """Milliseconds, sorted."""
     seconds: float
+    done: int
+    """Pieces of work that were done in these seconds."""
     failures: dict[str, int] = field(default_factory=dict)
     parts: dict[str, float] = field(default_factory=dict)
     """Median milliseconds of each lane."""
     used: Reading = field(default_factory=lambda: Reading(Counter(), Counter(), 0, 0))
-
-    @property
-    def done(self) -> int:
-        """Pieces of work."""
-        return len(self.latencies)
 
     @property
     def per_second(self) -> float:
@@ -54,7 +51,7 @@ class Cell:
         """The latency that so many percent do not exceed; not a number where nothing was done."""
         if not self.latencies:
             return math.nan
-        return self.latencies[math.ceil(self.done * percent / 100) - 1]
+        return self.latencies[math.ceil(len(self.latencies) * percent / 100) - 1]
 
     def summary(self) -> str:
         """One line."""
@@ -101,6 +98,8 @@ async def measure(
         harvests = [Harvest(**json.loads(await _line(generator))) for generator in generators]
         if beside:
             await beside
+        for generator in generators:
+            _tell(generator, "end")
     finally:
         for generator in generators:
             if generator.returncode is None:
@@ -113,10 +112,7 @@ async def _read_at(word: str, stack: MeasuredStack, generators: Sequence[Process
     """The counters at the moment when the generators say this word."""
     for generator in generators:
         await _heard(generator, word)
-    reading = await stack.read()
-    spent: Any = sum(cpu_of(generator.pid) for generator in generators)
-    reading.cpu[GENERATOR] = spent
-    return reading
+    return await stack.read({GENERATOR: [generator.pid for generator in generators]})
 
 
 def _share(order: Order, number: int, processes: int) -> Order:
@@ -169,6 +165,7 @@ def _cell(order: Order, harvests: Sequence[Harvest], used: Reading) -> Cell:
         offered=order.rate,
         latencies=sorted(x for harvest in harvests for x in harvest.latencies),
         seconds=order.seconds,
+        done=sum(harvest.done for harvest in harvests),
         failures=dict(failures),
         parts={lane: median(took) for lane, took in parts.items()},
         used=used,

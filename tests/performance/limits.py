@@ -68,4 +68,4 @@ async def _closed(
                 latencies.append((done - started) * 1000)
 
     await asyncio.gather(*map(one_after_another, pieces))
-    return Cell(name, len(pieces), 0.0, sorted(latencies), seconds)
+    return Cell(name, len(pieces), 0.0, sorted(latencies), seconds, len(latencies))

@@ -1,10 +1,11 @@
 """The load generator, a process of its own: `python -m tests.performance.load`.
 
 Reads an `Order` as a line of JSON, says `ready`, waits for a line, then works.
-It says `measuring` when the warm-up is over and `measured` when the time is, and
-its last line is a `Harvest`. Closed loop: each caller begins the next piece when
-the last one is done. Open loop (an order with a rate): pieces begin when they
-are due, whether or not others are done, and their time counts from then.
+It says `measuring` when the warm-up is over and `measured` when the time is, then
+a `Harvest`, and it ends when it is told to. Closed loop: each caller begins the
+next piece when the last one is done. Open loop (an order with a rate): pieces
+begin when they are due, whether or not others are done, and their time counts
+from then.
 """
 
 import asyncio
@@ -46,6 +47,8 @@ class Order:
 class Harvest:
     """What came of it, within the measured time only."""
 
+    done: int = 0
+    """Pieces that were done in that time, whenever they were due."""
     latencies: list[float] = field(default_factory=list)
     """Milliseconds."""
     parts: list[Parts] = field(default_factory=list)
@@ -107,8 +110,11 @@ class Load:
             self._failures[_told(error)] += 1
             return
         done = time.perf_counter()
-        # Open loop: all that was due in the time; closed loop: all that was done in it.
-        if self._begin <= (due if self._order.rate else done) < self._end:
+        if done_in_time := self._begin <= done < self._end:
+            self._harvest.done += 1
+        # Open loop: of all that was due in the time, however late it was done.
+        due_in_time = self._begin <= due < self._end
+        if due_in_time if self._order.rate else done_in_time:
             self._harvest.latencies.append((done - due) * 1000)
             if parts:
                 self._harvest.parts.append(parts)
@@ -123,9 +129,10 @@ async def main() -> None:
     say("ready")
     await asyncio.to_thread(sys.stdin.readline)
     harvest = await Load(order, work).run()
+    say(json.dumps(asdict(harvest)))
+    await asyncio.to_thread(sys.stdin.readline)  # until its CPU has been read
     for person in people:
         await person.close()
-    say(json.dumps(asdict(harvest)))
 
 
 async def _prepare(work: list[Work], pieces: int) -> None:

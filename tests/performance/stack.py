@@ -5,11 +5,12 @@ import shutil
 import tempfile
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import asyncpg
 import psutil
@@ -75,9 +76,11 @@ class MeasuredStack:
             servers[name] = ServiceProcess(name, state, port, {})
         self.processes = {name: psutil.Process(server.pid()) for name, server in servers.items()}
 
-    async def read(self) -> Reading:
-        """The counters now; those of the database may be a second behind."""
+    async def read(self, others: Mapping[str, Sequence[int]] = MappingProxyType({})) -> Reading:
+        """The counters now, with other processes' CPU; the database's may be a second behind."""
         cpu = Counter({name: _cpu(process) for name, process in self.processes.items()})
+        for name, pids in others.items():
+            cpu[name] = sum(_cpu(psutil.Process(pid)) for pid in pids)
         calls: Counter[str] = Counter()
         for port in self._metrics.values():
             calls += _calls(f"http://{HOST}:{port}/metrics")
@@ -109,12 +112,7 @@ def measured_stack(say: Say) -> Iterator[MeasuredStack]:
         shutil.rmtree(state, ignore_errors=True)
 
 
-def cpu_of(pid: int) -> float:
-    """CPU seconds of a process that runs."""
-    return _cpu(psutil.Process(pid))
-
-
-def _cpu(process: psutil.Process) -> float:
+def _cpu(process: psutil.Process) -> Any:  # a Counter holds fractions too, its type does not say so
     """With its children: those that live, and those that it has seen end."""
     times = process.cpu_times()
     used = times.user + times.system + times.children_user + times.children_system
