@@ -1,7 +1,5 @@
 """What the service's database roles may do and see, whoever holds their connections."""
 
-
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Votes and states, written by somebody with the service's database roles but not its code."""
 
-
-
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
