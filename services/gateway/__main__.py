@@ -20,6 +20,9 @@ async def assemble(service: Service[GatewaySettings]) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            # By default any client on this machine could say which address it comes from.
+            proxy_headers=bool(service.settings.trusted_proxies),
+            forwarded_allow_ips=service.settings.trusted_proxies,
             timeout_graceful_shutdown=int(service.shared.grace_seconds),
         )
     )

@@ -2,6 +2,7 @@
 
 import time
 from typing import Any, Final
+from urllib.parse import quote
 
 import grpc
 from starlette.applications import Starlette
@@ -20,18 +21,12 @@ from services.gateway import pages, problems, sse
 from services.gateway.contract import Binding, bindings
 from services.gateway.credentials import Credentials, csrf_token, end_session, set_session
 from services.gateway.openapi import document
+from services.gateway.security_headers import SecurityHeaders
 from services.gateway.settings import GatewaySettings
 from services.gateway.transcoding import request_message, response_json
 
 _SESSIONS: Final = frozenset({"Login", "Register"})
 _RETIRED: Final = ("/api/auth", "/api/v1")
-_SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 
 
 class BodyTooLarge(Exception):
@@ -67,8 +62,9 @@ class Gateway:
             allow_headers=["*"],
             expose_headers=["X-Total-Count", "Location", "Retry-After", "ETag"],
         )
-        handlers: dict[Any, Any] = {404: _not_found, 405: _wrong_verb}
-        return Starlette(routes=routes, middleware=[cors], exception_handlers=handlers)
+        handlers: dict[Any, Any] = {404: _not_found, 405: _wrong_verb, Exception: _failed}
+        application = Starlette(routes=routes, middleware=[cors], exception_handlers=handlers)
+        return SecurityHeaders(application)
 
     def _endpoint(self, binding: Binding) -> Any:
         async def endpoint(request: Request) -> Response:
@@ -84,8 +80,6 @@ class Gateway:
                 response = problems.plain(413, "Body too large", f"at most {limit} bytes")
             except ClientDisconnect:
                 return Response(status_code=499)
-            for name, value in _SECURITY_HEADERS.items():
-                response.headers.setdefault(name, value)
             return response
 
         return endpoint
@@ -159,7 +153,8 @@ def _etag(answer: dict[str, Any]) -> str:
 
 
 async def _retired(request: Request) -> Response:
-    path = "/api/v2" + request.url.path.removeprefix("/api/v1").removeprefix("/api")
+    # Quoted once more: what comes decoded may hold anything, line breaks too.
+    path = "/api/v2" + quote(request.url.path.removeprefix("/api/v1").removeprefix("/api"))
     return problems.plain(
         410, "Gone", f"use {path}", {"Link": f'<{path}>; rel="successor-version"'}
     )
@@ -167,6 +162,10 @@ async def _retired(request: Request) -> Response:
 
 async def _not_found(_: Request, __: Exception) -> Response:
     return problems.plain(404, "Not found", "no such path; /docs lists them")
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    return problems.plain(500, "Internal error", "an internal error")
 
 
 async def _wrong_verb(_: Request, error: Exception) -> Response:

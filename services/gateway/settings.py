@@ -18,5 +18,7 @@ class GatewaySettings(ServiceSettings):
     """Send cookies over HTTPS only; set it wherever the gateway is reached over HTTPS."""
     cors_origins: tuple[str, ...] = ("http://localhost:3000", "http://127.0.0.1:3000")
     """Origins whose pages may call, with credentials."""
+    trusted_proxies: str = ""
+    """Addresses or networks, with commas, whose X-Forwarded-For names the client; else nobody's."""
     call_seconds: float = Field(60, gt=0)
     """How long a call behind a request may take."""

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import Message
 from starlette.responses import StreamingResponse
 
+from kernel.errors import InvalidArgument
 from services.gateway.problems import from_rpc
 from services.gateway.transcoding import response_json
 
@@ -17,10 +18,15 @@ _RESUME: Final = {"after_sequence": int, "cursor": str}
 
 
 def resume(message: Message, last_event_id: str) -> None:
-    """Start where the client says that it stopped."""
+    """Start where the client says that it stopped; InvalidArgument where that is no place."""
     for field, convert in _RESUME.items():
         if last_event_id and field in message.DESCRIPTOR.fields_by_name:
-            setattr(message, field, convert(last_event_id))
+            try:
+                setattr(message, field, convert(last_event_id))
+            except (ValueError, OverflowError):
+                raise InvalidArgument(
+                    "Last-Event-ID is no place in this stream", field="last-event-id"
+                ) from None
 
 
 async def stream_response(messages: AsyncIterator[Message]) -> StreamingResponse:
