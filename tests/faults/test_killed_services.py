@@ -1,0 +1,55 @@
+"""kill -9 of each service in the middle of a run: it goes on, and nothing is done twice."""
+
+import pytest
+
+from chenu.nova.v1.run_pb2 import RunState
+from tests.faults.proof import no_lane_ran_twice, recorded, scripted, succeeded, the_log_verifies
+from tests.faults.stage import SERVICES, Stage, soon
+from tests.support.fleet import Client
+
+WITHIN_A_ROUND = 1000
+
+
+def create(title: str) -> tuple[str, dict[str, str]]:
+    return "thread_create", {"title": title, "founding_intent": "to outlive a crash"}
+
+
+async def two_rounds(me: Client) -> str:
+    """A run that has done its first round and waits for the model in its second."""
+    text = scripted([create("First")], [create("Second")], slow=WITHIN_A_ROUND)
+    run = await me.begin(text)
+    await soon(me.titles, "the first round is done", seconds=20)
+    assert (await me.run(run.run_id)).state == RunState.RUN_STATE_RUNNING
+    return run.run_id
+
+
+async def nothing_was_lost_or_done_twice(stage: Stage, me: Client, run_id: str) -> None:
+    run = await succeeded(me, run_id)
+    assert sorted(await me.titles()) == ["First", "Second"]
+    assert [(action.round, action.index) for action in run.actions] == [(1, 0), (2, 0)]
+    await no_lane_ran_twice(me, run_id)
+    types = await recorded(me, f"run/{run_id}", "run.ended")
+    assert types[0] == "nova.run.accepted"
+    assert types[-1] == "nova.run.ended"
+    assert set(types[1:-1]) <= {"nova.run.resumed"}
+    await the_log_verifies(stage, me)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_run_outlives_the_sudden_death_of_a_service(
+    stage: Stage, me: Client, service: str
+) -> None:
+    run_id = await two_rounds(me)
+    await stage.kill(service)
+    await stage.start(service)
+    await nothing_was_lost_or_done_twice(stage, me, run_id)
+
+
+@pytest.mark.timeout(180)
+async def test_a_run_outlives_nova_before_it_has_done_anything(stage: Stage, me: Client) -> None:
+    text = scripted([create("First")], [create("Second")], slow=WITHIN_A_ROUND)
+    run = await me.begin(text)
+    await stage.restart("nova")
+    await nothing_was_lost_or_done_twice(stage, me, run.run_id)
+    assert "nova.run.resumed" in await recorded(me, f"run/{run.run_id}", "run.ended")
