@@ -69,6 +69,7 @@ class Hands:
         self.fleet, self._environment = fleet, environment
         self.keys = Path(environment["CHENU_KEYS_DIR"])
         self._service_tokens: dict[str, str] = {}
+        self._delegations: dict[str, str] = {}
 
     @property
     def tokens(self) -> TokenServiceStub:
@@ -107,7 +108,10 @@ class Hands:
 
     async def nova(self, client: Client) -> Metadata:
         """What Nova presents elsewhere: the person's delegation beside its own token."""
-        return bearer(await self.delegation(client), await self.service("nova"))
+        key = client.session.access_token
+        if key not in self._delegations:
+            self._delegations[key] = await self.delegation(client)
+        return bearer(self._delegations[key], await self.service("nova"))
 
     async def agent(self, client: Client) -> Metadata:
         """What an agent of the person's presents."""
