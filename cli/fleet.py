@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -61,7 +61,7 @@ def up(
         _tell_where(here)
         return OK
     began, log = time.monotonic(), _Log(supervisor.log, here)
-    with _explained(), _terminated_as_interrupted():
+    with _explained(), _interruptible():
         try:
             supervisor.begin(detached=detach)
             supervisor.wait_until_ready(log.tell)
@@ -198,17 +198,23 @@ def _explained() -> Iterator[None]:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM stops a stack in the foreground as Ctrl-C does."""
+def _interruptible() -> Iterator[None]:
+    """SIGTERM stops a stack in the foreground as Ctrl-C does.
+
+    SIGINT too: a shell that starts us in the background has it ignored.
+    """
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    before: Callable[..., Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
+    before: dict[int, Any] = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def register_commands(app: typer.Typer) -> None:
