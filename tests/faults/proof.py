@@ -10,13 +10,11 @@ import grpc
 from chenu.audit.v1.entry_pb2 import Entry
 from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
-from chenu.audit.v1.log_service_pb2 import GetTreeHeadRequest, ListLeafHashesRequest
-from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from chenu.nova.v1.run_pb2 import Run, RunState
 from chenu.nova.v1.run_service_pb2 import RunEvent, WatchRunRequest
-from kernel.receipts import VerifierKey, leaf_hash, open_tree_head, root_of
 from services.nova.record import ENDED
 from tests.faults.stage import Stage, soon
+from tests.laws.log import verify
 from tests.support.fleet import Client
 
 AWAY = (
@@ -92,23 +90,8 @@ async def recorded(me: Client, stream: str, last: str) -> list[str]:
 
 
 async def the_log_verifies(stage: Stage, me: Client) -> None:
-    """The root recomputed from all leaf hashes is the one signed by the key pinned long ago."""
-    log = LogServiceStub(stage.channel("audit"))
-    pinned = [VerifierKey.parse((stage.state / "log.vkey").read_text().strip())]
-    note = (await log.GetTreeHead(GetTreeHeadRequest(), metadata=me.me)).tree_head
-    head = open_tree_head(note, pinned)
-    hashes: list[bytes] = []
-    while len(hashes) < head.size:
-        request = ListLeafHashesRequest(start_index=len(hashes), page_size=8192)
-        page = (await log.ListLeafHashes(request, metadata=me.me)).hashes
-        hashes += [page[at : at + 32] for at in range(0, len(page), 32)]
-    assert root_of(hashes[: head.size]) == head.root
-    mine = await EntryServiceStub(stage.channel("audit")).ListEntries(
-        ListEntriesRequest(page_size=500), metadata=me.me
-    )
-    covered = [entry for entry in mine.entries if entry.index < head.size]
-    assert covered
-    assert all(leaf_hash(entry.leaf) == hashes[entry.index] for entry in covered)
+    """The root recomputed from all leaf hashes is the signed one, and holds the person's events."""
+    await verify(stage.channel("audit"), me.me, stage.state / "keys")
 
 
 def scripted(*rounds: list[tuple[str, dict[str, str]]], slow: int) -> str:
