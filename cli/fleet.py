@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
@@ -20,6 +20,9 @@ from cli.problems import FAILED, OK, Problem, UsageProblem
 from cli.rendering import facts, table
 from cli.state import State
 
+if TYPE_CHECKING:
+    from deploy.local.supervisor import Supervisor
+
 SERVICES: Final = (
     "identity", "threads", "governance", "audit", "nova", "llm", "courier", "gateway",
 )  # fmt: skip
@@ -27,24 +30,28 @@ _STEP: Final = "· "
 _READY: Final = f"{_STEP}ready"
 
 
+Detach = Annotated[
+    bool, typer.Option("--detach", "-d", help="Return when it runs; chenu down stops it.")
+]
+PortsFrom = Annotated[
+    int | None,
+    typer.Option(min=0, max=65000, metavar="N", help="Listen on N, N+1, …; 0 takes free ports."),
+]
+Live = Annotated[
+    bool, typer.Option("--live", help="Claude answers (ANTHROPIC_API_KEY), not the simulator.")
+]
+AllowPrivate = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="An inner address that webhooks may go to."),
+]
+
+
 def up(
     here: Here,
-    detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Return when it runs; chenu down stops it.")
-    ] = False,
-    ports_from: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65000, metavar="N", help="Listen on N, N+1, …; 0 takes free ports."
-        ),
-    ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Claude answers (ANTHROPIC_API_KEY), not the simulator.")
-    ] = False,
-    allow_private: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST:PORT", help="An inner address that webhooks may go to."),
-    ] = None,
+    detach: Detach = False,
+    ports_from: PortsFrom = None,
+    live: Live = False,
+    allow_private: AllowPrivate = None,
 ) -> int:
     """Start the whole fleet on this machine, with its own PostgreSQL and NATS.
 
@@ -60,14 +67,10 @@ def up(
         here.tell(f"It runs already (process {supervisor.pid()}); chenu down stops it.")
         _tell_where(here)
         return OK
-    began, log = time.monotonic(), _Log(supervisor.log, here)
+    log = _Log(supervisor.log, here)
     with _explained(), _interruptible():
         try:
-            supervisor.begin(detached=detach)
-            supervisor.wait_until_ready(log.tell)
-            log.tell()
-            here.tell(f"Ready after {time.monotonic() - began:.1f} s.\n")
-            _tell_where(here)
+            _start(here, supervisor, log, detach=detach)
             if detach:
                 return OK
             here.tell("\nCtrl-C stops it.")
@@ -82,6 +85,15 @@ def up(
     log.tell()
     here.tell("It was stopped.")
     return OK
+
+
+def _start(here: Here, supervisor: "Supervisor", log: "_Log", *, detach: bool) -> None:
+    began = time.monotonic()
+    supervisor.begin(detached=detach)
+    supervisor.wait_until_ready(log.tell)
+    log.tell()
+    here.tell(f"Ready after {time.monotonic() - began:.1f} s.\n")
+    _tell_where(here)
 
 
 def down(here: Here) -> int:

@@ -50,26 +50,29 @@ async def classify_text(here: Here, words: Words = None, file: File = None) -> N
     here.show(ClassifyIntentResponse(intent=intent), lambda answer: intent_view(answer.intent))
 
 
+Lines = Annotated[
+    bool, typer.Option("--lines", help="One request a line, with progress and a summary.")
+]
+AtOnce = Annotated[int, typer.Option(min=1, max=50, help="With --lines: so many.")]
+Mode = Annotated[str, typer.Option(help=f"How far it may go: {listed(MODES)}.")]
+Where = Annotated[str, typer.Option(help=f"Where: {listed(SPHERES)}.")]
+InThread = Annotated[str, typer.Option(help="The thread it belongs to: id, end of it, title.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Only start it; chenu watch follows it.")]
+Patience = Annotated[float, typer.Option("--timeout", help="Wait so long; the run itself goes on.")]
+
+
 async def run_text(
     here: Here,
     *,
     words: Words = None,
     file: File = None,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="One request a line, with progress and a summary.")
-    ] = False,
-    at_once: Annotated[int, typer.Option(min=1, max=50, help="With --lines: so many.")] = 4,
-    mode: Annotated[str, typer.Option(help=f"How far it may go: {listed(MODES)}.")] = "",
-    sphere: Annotated[str, typer.Option(help=f"Where: {listed(SPHERES)}.")] = "",
-    thread: Annotated[
-        str, typer.Option(help="The thread it belongs to: id, end of it, title.")
-    ] = "",
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Only start it; chenu watch follows it.")
-    ] = False,
-    seconds: Annotated[
-        float, typer.Option("--timeout", help="Wait so long; the run itself goes on.")
-    ] = DEADLINE_SECONDS,
+    lines: Lines = False,
+    at_once: AtOnce = 4,
+    mode: Mode = "",
+    sphere: Where = "",
+    thread: InThread = "",
+    no_wait: NoWait = False,
+    seconds: Patience = DEADLINE_SECONDS,
 ) -> int:
     """Have Nova do what a text asks for; what could hurt stops for a person (exit code 3).
 
@@ -89,11 +92,17 @@ async def run_text(
         if no_wait:
             raise UsageProblem("--lines waits for every request; leave --no-wait out")
         return await run_lines(here, text.splitlines(), way, at_once)
-    if no_wait:
-        run = await start(here.connection, text, way)
-        here.show(StartRunResponse(run=run), lambda answer: run_view(answer.run))
-        here.tell(f"Next: chenu watch {short(run.run_id)}")
-        return OK
+    return await (_start(here, text, way) if no_wait else _execute(here, text, way))
+
+
+async def _start(here: Here, text: str, way: Way) -> int:
+    run = await start(here.connection, text, way)
+    here.show(StartRunResponse(run=run), lambda answer: run_view(answer.run))
+    here.tell(f"Next: chenu watch {short(run.run_id)}")
+    return OK
+
+
+async def _execute(here: Here, text: str, way: Way) -> int:
     try:
         run = await execute(here.connection, text, way)
     except Problem as problem:

@@ -34,6 +34,7 @@ async def play(story: Story, stage: Stage) -> None:
         thread_id = await _ask_for_something_harmless(story, ada)
         checkpoint = await _ask_for_something_that_could_hurt(story, ada, thread_id)
         await _cheat(story, ada, mallory, checkpoint)
+        await _misuse_a_permit(story, ada, mallory)
         await _approve(story, ada, checkpoint, thread_id)
         await _send_a_webhook(story, stage, ada)
         await _say_no(story, ada)
@@ -103,6 +104,9 @@ async def _cheat(
         "ABORTED · ETAG_MISMATCH",
         approve_checkpoint(ada, what, cheats.STALE),
     )
+
+
+async def _misuse_a_permit(story: Story, ada: Connection, mallory: Connection) -> None:
     title = "Paid taxes"
     permitted = await story.step(
         "a program of Ada's asks governance to create a thread: a permit for ten seconds",
