@@ -1,7 +1,5 @@
 """The service's own database roles in the hands of somebody without its code."""
 
-
-
 from typing import Any
 from uuid import uuid4
 
