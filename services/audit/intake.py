@@ -124,7 +124,7 @@ class Intake:
             _log.warning("a bundle is missing; asking its source", source=source, number=number)
             try:
                 manifest, leaves = read_bundle(await self._fetch(source, number), source)
-            except (BundleInvalid, ServiceError, grpc.aio.AioRpcError) as problem:
+            except (BundleInvalid, ServiceError, LookupError, grpc.aio.AioRpcError) as problem:
                 _log.error("a hole stays open", source=source, number=number, problem=str(problem))
                 return False
             if manifest.number != number:

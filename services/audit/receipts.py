@@ -11,6 +11,7 @@ from chenu.events.v1.source_service_pb2 import GetBundleRequest, ReleaseBundlesR
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from kernel.channels import Channels, alone
 from kernel.database import Database
+from kernel.settings import SERVICES
 from kernel.statement import Statement
 from services.audit import log
 from services.audit.tables import sources
@@ -37,8 +38,10 @@ class Sources:
         self._stubs: dict[str, Any] = {}
 
     def stub(self, source: str) -> Any:
-        """The source interface of "chenu/<service>"."""
+        """The source interface of "chenu/<service>"; LookupError where that is none of ours."""
         service = source.removeprefix("chenu/")
+        if service not in SERVICES:
+            raise LookupError(f"{source} is none of the services")
         if service not in self._stubs:
             self._stubs[service] = SourceServiceStub(self._channels.channel(service))
         return self._stubs[service]
@@ -87,6 +90,9 @@ class Receipts:
                 )
         except grpc.aio.AioRpcError as error:
             _log.warning("receipt not taken", source=receipt.source, code=error.code().name)
+            return
+        except LookupError as error:  # whoever wrote under that name, the others get theirs
+            _log.warning("no receipt", problem=str(error))
             return
         async with self._worker.work() as tx:
             await tx.execute(_SENT, name=receipt.source, to=receipt.number)

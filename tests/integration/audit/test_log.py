@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -10,7 +11,7 @@ import pytest
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
 from chenu.audit.v1 import log_service_pb2 as log_pb
 from chenu.audit.v1.entry_pb2 import Entry
-from chenu.events.v1.bundle_pb2 import Bundle
+from chenu.events.v1.bundle_pb2 import Bundle, Receipt
 from kernel.errors import reason_of
 from kernel.receipts import (
     ReceiptInvalid,
@@ -56,6 +57,15 @@ async def listed(
     raise AssertionError(f"{len(found)} entries, not {count}")
 
 
+async def receipted(source: StandInSource) -> Receipt:
+    """The receipt for the newest bundle, as soon as it has come."""
+    for _ in range(200):
+        if source.receipts and source.receipts[-1].number == len(source.bundles):
+            return source.receipts[-1]
+        await asyncio.sleep(0.05)
+    raise AssertionError("no receipt")
+
+
 async def test_an_event_is_listed_proved_and_receipted(
     entries, log, identity, person, source: StandInSource, publish: Publish
 ) -> None:
@@ -77,11 +87,7 @@ async def test_an_event_is_listed_proved_and_receipted(
     check_inclusion(entry.index, head.size, leaf_hash(event), proof.path, head.root)
     with pytest.raises(ReceiptInvalid):
         check_inclusion(entry.index, head.size, leaf_hash(event + b" "), proof.path, head.root)
-    for _ in range(100):
-        if source.receipts and source.receipts[-1].number == len(source.bundles):
-            break
-        await asyncio.sleep(0.05)
-    receipt = source.receipts[-1]
+    receipt = await receipted(source)
     head = open_tree_head(receipt.tree_head, [key])
     manifest = leaf_hash(_manifest(source.bundles[receipt.number]))
     check_inclusion(receipt.manifest_index, head.size, manifest, receipt.inclusion_path, head.root)
@@ -166,6 +172,18 @@ async def test_poison_goes_to_quarantine_with_a_leaf_and_the_rest_goes_on(
     assert await superuser.fetchval(
         "SELECT count(*) FROM audit.quarantine WHERE data = $1", b"\xff no bundle at all"
     )
+
+
+async def test_a_source_that_is_none_of_the_services_holds_up_nobody(
+    entries, identity, person, source: StandInSource, service: Service[AuditSettings], publish
+) -> None:
+    stranger = StandInSource(f"nobody{uuid4().hex}")
+    bundles = [stranger.bundle([an_event(person, source=stranger.source)]) for _ in range(2)]
+    await service.messaging.publish_bundle(stranger.service, 2, 1, bundles[1])  # 1 is missing
+    await service.messaging.publish_bundle(stranger.service, 1, 1, bundles[0])
+    await publish(source.bundle([an_event(person)]))
+    await listed(entries, identity, person, 1)
+    await receipted(source)
 
 
 async def test_the_same_id_with_other_bytes_is_kept_as_a_conflict(
