@@ -51,6 +51,10 @@ class RunRecord:
         self.audit: list[AuditRecord] = []
         self._started: dict[int, float] = {}
 
+    def forget(self) -> None:
+        """Drop what only a run that goes on would need."""
+        self.journal = {"turns": [], "actions": {}}
+
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""

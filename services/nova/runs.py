@@ -14,7 +14,7 @@ from chenu.nova.v1.run_service_pb2 import ListRunsRequest, RunEvent
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database
-from kernel.errors import ServiceError
+from kernel.errors import InvalidArgument, ServiceError
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from kernel.watching import Changes
@@ -79,6 +79,8 @@ class Runs:
 
     async def start(self, caller: Caller, wanted: Any) -> str:
         """Accept a request and start its run; `wanted` has the fields of StartRunRequest."""
+        if "\0" in wanted.text:
+            raise InvalidArgument("a text holds a NUL character", fields="text")
         run = Run(
             run_id=new_id(),
             state=RunState.RUN_STATE_RUNNING,
