@@ -29,7 +29,9 @@ from kernel.telemetry import PUBLISHED, RELEASED, UNRELEASED
 MAX_BUNDLE_BYTES: Final = 512 << 10
 _ROOM: Final = MAX_BUNDLE_BYTES - (32 << 10)  # the rest is for the manifest with its snapshots
 POLL_SECONDS: Final = 0.25
-PAUSE_SECONDS: Final = 0.03
+# A bundle costs a dozen statements, a message on disk and a signed tree head, however few events
+# it holds: under load they wait this long for company. The first after a rest does not wait.
+PAUSE_SECONDS: Final = 0.1
 HEARTBEAT_SECONDS: Final = 10.0
 CHORES_SECONDS: Final = 2.0
 _LOCK: Final = 0x6368656E  # the class of our advisory locks
@@ -60,13 +62,15 @@ _ADVANCE: Final = "UPDATE relay_state SET number = $1, snapshot = $2, rebased = 
 EVENTS: Final = """
     SELECT event FROM unnest(CAST($1 AS bigint[])) WITH ORDINALITY AS wanted (seq, place)
     JOIN outbox USING (seq) ORDER BY place"""
+# Not worth waiting for the disk: a lost mark means that the bundle is published once more.
 _MARK: Final = """
     UPDATE bundles SET publish_time = clock_timestamp(), attempt = attempt + 1
-    WHERE number = $1"""
+    WHERE number = $1 AND set_config('synchronous_commit', 'off', true) = 'off'"""
 RELEASED_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM receipts"
 _UNPUBLISHED: Final = f"""
     SELECT number, manifest, seqs, attempt FROM bundles
-    WHERE publish_time IS NULL AND number > ({RELEASED_NUMBER}) ORDER BY number LIMIT 16"""  # noqa: S608
+    WHERE publish_time IS NULL AND number > ({RELEASED_NUMBER}) ORDER BY number LIMIT $1"""  # noqa: S608
+_AT_ONCE: Final = 16
 # The oldest first, and less often each time: audit may be down, with all of it in the stream.
 _OVERDUE: Final = f"""
     UPDATE bundles SET publish_time = NULL WHERE number IN (
@@ -101,6 +105,7 @@ class Relay:
         self._service, self._worker, self._messaging = service, worker, messaging
         self._shared = shared
         self._bundled_at = self._chores_at = 0.0
+        self._unpublished = True  # what an earlier process has left
 
     async def run(self) -> None:
         """Wait for the lock, then relay until the connection is lost or the task cancelled."""
@@ -128,9 +133,11 @@ class Relay:
     async def step(self, connection: Any) -> None:
         """Bundle what is new, publish what is bundled."""
         await self._bundle(connection)
-        await self._publish(connection)
+        if self._unpublished:
+            await self._publish(connection)
         if time.monotonic() - self._chores_at > CHORES_SECONDS:
             await connection.execute(_OVERDUE, self._shared.relay_republish_seconds)
+            self._unpublished = True
             await connection.execute(_PRUNE, self._shared.outbox_retention_seconds)
             self._chores_at = time.monotonic()
 
@@ -181,7 +188,7 @@ class Relay:
                 number += 1
                 await connection.execute(_BUNDLE, number, self._manifest(state, number, []), [])
             await connection.execute(_ADVANCE, number, state["now"])
-        self._bundled_at = time.monotonic()
+        self._bundled_at, self._unpublished = time.monotonic(), True
 
     def _manifest(self, state: Any, number: int, leaves: list[bytes]) -> bytes:
         manifest = Manifest(
@@ -198,7 +205,8 @@ class Relay:
 
     async def _publish(self, connection: Any) -> None:
         """In order, each marked when JetStream has it; after a failure in the next turn."""
-        for bundle in await connection.fetch(_UNPUBLISHED):
+        bundles = await connection.fetch(_UNPUBLISHED, _AT_ONCE)
+        for bundle in bundles:
             data = await read_bundle(connection, bundle)
             number = bundle["number"]
             try:
@@ -212,6 +220,7 @@ class Relay:
                 return
             await connection.execute(_MARK, number)
             PUBLISHED.labels(self._service).set(number)
+        self._unpublished = len(bundles) == _AT_ONCE
 
 
 async def read_bundle(connection: Any, row: Any) -> Bundle:

@@ -34,13 +34,14 @@ async def assemble(service: Service[AuditSettings]) -> None:
         LogServicer(service.worker, str(signer.verifier_key)),
     )
 
-    async def offer_receipts() -> None:
+    async def send_receipts() -> None:
+        # Not after each batch: a source may wait for hours, and one receipt covers all before it.
         while True:
             await asyncio.sleep(settings.receipt_seconds)
             await receipts.send()
 
-    service.background("audit.consumer", lambda: consume(service.messaging, intake, receipts))
-    service.background("audit.receipts", offer_receipts)
+    service.background("audit.consumer", lambda: consume(service.messaging, intake))
+    service.background("audit.receipts", send_receipts)
 
 
 PROGRAM = Program("audit", AuditSettings, assemble)

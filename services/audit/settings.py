@@ -19,4 +19,4 @@ class AuditSettings(ServiceSettings):
     log_key: Path | None = None
     """The private key that signs tree heads; default `<keys_dir>/log.pem`."""
     receipt_seconds: float = Field(2, gt=0)
-    """How often receipts that a source did not take are offered again."""
+    """How often sources are told how far the log covers their bundles."""

@@ -220,6 +220,27 @@ async def test_a_woken_reporter_does_not_wait_for_its_poll(
     assert governance.decisions() == [decision]
 
 
+async def test_what_ends_within_a_moment_is_one_report(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chenu_gate.outcome_reporter._LINGER_SECONDS", 1.0)
+    running = asyncio.create_task(reporter.run())
+    await asyncio.sleep(0.1)
+    decisions = []
+    for _ in range(3):
+        decisions.append(await execute(executions, transaction))
+        reporter.wake()
+    await asyncio.wait_for(governance.took.wait(), 10)
+    running.cancel()
+
+    assert governance.decisions() == decisions
+    assert governance.calls == 1
+
+
 async def test_a_crash_between_report_and_mark_repeats_the_report(
     reporter: OutcomeReporter,
     governance: Governance,

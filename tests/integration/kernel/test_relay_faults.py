@@ -28,6 +28,23 @@ async def test_what_is_not_published_is_published_when_the_broker_is_back(stage:
     assert stage.recorder.events() == [event.bytes for event in events]
 
 
+async def test_however_much_has_gathered_meanwhile_no_chore_need_remind_of_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(relay_module, "CHORES_SECONDS", 3600.0)
+    stage.recorder.refuses = True
+    events: list[AuditRecord] = []
+    async with stage.relaying():
+        for _ in range(2 * relay_module._AT_ONCE):  # a bundle each
+            events.append(make_event())
+            await stage.write(events[-1])
+            await asyncio.sleep(0.05)
+        stage.recorder.refuses = False
+        await stage.all_of(events)
+    assert stage.recorder.events() == [event.bytes for event in events]
+
+
 async def test_a_relay_that_dies_anywhere_loses_and_doubles_nothing(stage: Stage) -> None:
     events: list[AuditRecord] = []
     for n in range(12):
