@@ -85,7 +85,8 @@ async def rows(scene: Scene, service: str) -> list[Any]:
     found: list[Any] = await scene.superuser.fetch(
         " UNION ALL ".join(
             # Of this person only: others' outcomes are reported whenever they like.
-            f"SELECT '{name}', count(*) FILTER (WHERE t::text ~ $1), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text)"
+            f"SELECT '{name}', count(*) FILTER (WHERE t::text ~ $1),"
+            " md5(coalesce(string_agg(t::text, '|' ORDER BY t::text)"
             f" FILTER (WHERE t::text ~ $1), '')) FROM {service}.{name} t"
             for name in await tables(scene, service)
         )
