@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from deploy.local.errors import (
 )
 
 HOST = "127.0.0.1"
+_EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +235,21 @@ def tells_of_full_disk(said: str) -> bool:
 
 def free_port() -> int:
     """A port that no one listens on; someone else may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    # Below those that the kernel gives to outgoing connections: one of these would take the
+    # port of a server that is down for a moment.
+    end = max(_first_ephemeral_port(), 16384)
+    while True:
+        port = random.randrange(end // 2, end)  # noqa: S311  nothing is kept secret by it
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+
+
+def _first_ephemeral_port() -> int:
+    try:
+        return int(_EPHEMERAL_PORTS.read_text().split()[0])
+    except OSError:
+        return 32768  # not Linux; others begin higher
 
 
 def refuse_taken_port(server: str, port: int) -> None:

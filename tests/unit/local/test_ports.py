@@ -1,5 +1,7 @@
 """Where the parts of a local stack listen."""
 
+import socket
+
 from deploy.local.ports import DEFAULT_PORTS, ROW, Ports
 
 
@@ -26,3 +28,13 @@ def test_two_rows_side_by_side_do_not_meet() -> None:
 def test_free_ports_are_different_ones() -> None:
     used = [port for port in Ports.choose(0).named().values() if port]
     assert len(used) == len(set(used)) == len(DEFAULT_PORTS) + 1
+
+
+def test_free_ports_are_none_that_an_outgoing_connection_may_take() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        outgoing = [socket.create_connection(server.getsockname()) for _ in range(20)]
+        ephemeral = [connection.getsockname()[1] for connection in outgoing]
+        for connection in outgoing:
+            connection.close()
+    used = [port for port in Ports.choose(0).named().values() if port]
+    assert max(used) < min(ephemeral)
