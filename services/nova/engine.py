@@ -52,6 +52,8 @@ class Engine:
 
     async def resume(self, run_id: str) -> bool:
         """Take up a run that waited for a person; False where it does not wait any more."""
+        if run_id in self._tasks:
+            return False  # taken up already, by another of the ways to hear of a decision
         caller = await self._leases.claim_blocked(run_id)
         if caller is None:
             return False

@@ -57,9 +57,6 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - a run must come to an end
             _log.exception("a lane broke", run=record.run.run_id, lane=record.run.current_lane)
             _fail(record, error)
-            # It may be what broke the lane: a model's NUL, which no jsonb holds, would keep the
-            # end from being written, and the run would be adopted and planned for ever.
-            record.forget()
         if record.ended:
             await self._withdraw(record)
             end(record)

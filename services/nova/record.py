@@ -51,10 +51,6 @@ class RunRecord:
         self.audit: list[AuditRecord] = []
         self._started: dict[int, float] = {}
 
-    def forget(self) -> None:
-        """Drop what only a run that goes on would need."""
-        self.journal = {"turns": [], "actions": {}}
-
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""
@@ -134,7 +130,8 @@ class RunRecord:
             "state": self.run.state,
             "version": self.version,
             "run": base64.b64encode(self.run.SerializeToString()).decode(),
-            "journal": self.journal,
+            # Only a run that goes on needs it; and what broke a run may be what it cannot hold.
+            "journal": {} if self.ended else self.journal,
             "delegation": "" if self.ended else self.delegation,
             "events": [
                 {

@@ -9,14 +9,13 @@ from chenu.governance.v1.resolution_service_pb2 import (
     ListResolutionsRequest,
 )
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
-from chenu.nova.v1.run_pb2 import RunState
 from kernel.channels import Channels, alone
 from kernel.context import background
 from services.nova.engine import Engine
 from services.nova.leases import Leases
+from services.nova.record import ENDED
 
 SUBJECT: Final = "nova.resolutions"
-_OWNED: Final = (RunState.RUN_STATE_PENDING, RunState.RUN_STATE_RUNNING)
 _log = structlog.get_logger(component="resolutions")
 
 
@@ -48,5 +47,6 @@ class Resolutions:
     async def _noted(self, run_id: str) -> bool:
         if not run_id or await self._engine.resume(run_id):
             return True
-        # A run that is still on its way to blocking would miss a resolution acknowledged now.
-        return await self._leases.state(run_id) not in _OWNED
+        # A run that is still on its way to blocking, or has blocked since, would miss it for ever.
+        state = await self._leases.state(run_id)
+        return state is None or state in ENDED
