@@ -27,6 +27,7 @@ from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
+from services.governance.requirements import Requirements
 from services.governance.resolutions import Resolutions
 from services.governance.rules import RuleSet
 from services.governance.servicers.authorization import AuthorizationServicer
@@ -46,18 +47,18 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
     settings, database = service.settings, service.database
     clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
     rules, changes = RuleSet(BUILT_IN), Changes()
+    requirements = Requirements(settings.pending, settings.validity)
     permits = PermitKeys.open(settings.permit_keys_dir or service.shared.keys_dir / "permits")
     eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
     transitions = Transitions(database, service.messaging, changes, clock)
     authorization = Authorization(
         database=database,
-        decisions=Decisions(rules, clock),
+        decisions=Decisions(rules, requirements, clock),
         verdicts=Verdicts(rules, permits, settings.review_uri),
         eligibility=eligibility,
         transitions=transitions,
         changes=changes,
         clock=clock,
-        pending=settings.pending,
     )
     checkpoints = Checkpoints(database, service.page_tokens, clock)
     watch = Watch(

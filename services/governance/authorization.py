@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -50,11 +50,10 @@ class Authorization:
         transitions: Transitions,
         changes: Changes,
         clock: Clock,
-        pending: timedelta,
     ) -> None:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
         self._eligibility, self._transitions = eligibility, transitions
-        self._changes, self._clock, self._pending = changes, clock, pending
+        self._changes, self._clock = changes, clock
         self._writer = GroupedWriter(database, "governance.authorize")
 
     async def authorize(self, caller: Caller, requests: Sequence[ActionRequest]) -> list[Verdict]:
@@ -95,8 +94,7 @@ class Authorization:
         return self._verdicts.tell(row, answer_of(row, self._clock.at(found["now"])))
 
     async def _write(self, caller: Caller, items: list[dict[str, Any]]) -> dict[str, Any]:
-        expires_in = (self._pending + self._clock.offset).total_seconds()
-        plan = {"items": items, "expires_in": f"{expires_in} seconds"}
+        plan = {"items": items, "offset": f"{self._clock.offset.total_seconds()} seconds"}
         try:
             # The events are part of the plan: those of a known request id must not be told twice.
             stored = await self._writer.write(caller, plan)

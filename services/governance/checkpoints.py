@@ -28,7 +28,8 @@ _STANDING: Final = """
         CASE WHEN o.overdue THEN c.expire_time ELSE c.resolve_time END AS resolve_time) AS s"""
 _COLUMNS: Final = """
     SELECT c.checkpoint_id, c.type, s.state, c.revision, c.priority, c.etag, c.required_approvals,
-        c.run, c.thread, c.identity, c.expire_time, c.valid_until, c.create_time, s.resolve_time,
+        c.approval, c.run, c.thread, c.identity, c.expire_time, c.valid_until, c.create_time,
+        s.resolve_time,
         d.kind, d.tool, d.action_digest, d.rule, d.rule_revision, d.request_id, d.sphere,
         e.state AS execution, v.question, v.resolution_reason,
         (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)

@@ -17,6 +17,7 @@ from services.governance.clock import Clock
 from services.governance.errors import ActionInvalid, PrincipalMismatch
 from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
+from services.governance.requirements import Requirements
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
 
 
@@ -35,8 +36,8 @@ class Decisions:
     Without any I/O, so that a thread can do it: a large action takes tens of milliseconds.
     """
 
-    def __init__(self, rules: RuleSet, clock: Clock) -> None:
-        self._rules, self._clock = rules, clock
+    def __init__(self, rules: RuleSet, requirements: Requirements, clock: Clock) -> None:
+        self._rules, self._requirements, self._clock = rules, requirements, clock
 
     def judge(self, caller: Caller, requests: Sequence[ActionRequest]) -> list[Judged]:
         """What the rules say of each action, if all of them are the caller's own."""
@@ -86,9 +87,19 @@ class Decisions:
         return row | {"events": [_outbox_row(event) for event in _events(row)]}
 
     def _gate(self, judged: Judged, index: int) -> dict[str, Any]:
-        request, action, _, judgement = judged
+        request, action, facts, judgement = judged
+        rule = self._rules.named(judgement.rule)
+        requirement = self._requirements.of(rule.approval if rule else "")
         try:
-            return gate(action, judgement, self._rules, new_id(), request.agent_words)
+            return gate(
+                action,
+                judgement,
+                self._rules,
+                requirement,
+                checkpoint_id=new_id(),
+                agent_words=request.agent_words,
+                now=facts.time,
+            )
         except ActionRefused as refused:
             raise _invalid(refused, index) from None
 

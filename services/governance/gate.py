@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu_gate.action import Action
 from chenu_gate.canonical_json import digest, write
 from chenu_gate.view import as_text, render
+from services.governance import requirements
 from services.governance.lifecycle import Option
 from services.governance.rules import CheckpointType, Judgement, RuleSet
+from services.governance.working_time import later
 
 OPTIONS: Final = {Option.APPROVE: "Approve", Option.REJECT: "Reject"}
-REQUIRED_APPROVALS: Final = 1
 PRIORITIES: Final = {
     CheckpointType.EXECUTION_APPROVAL: "medium",
     CheckpointType.DATA_ACCESS: "high",
@@ -27,7 +30,14 @@ _PREVIEW_CHARACTERS: Final = 600
 
 
 def gate(
-    action: Action, judgement: Judgement, rules: RuleSet, checkpoint_id: str, agent_words: str
+    action: Action,
+    judgement: Judgement,
+    rules: RuleSet,
+    requirement: ApprovalRequirement,
+    *,
+    checkpoint_id: str,
+    agent_words: str,
+    now: datetime,
 ) -> dict[str, Any]:
     """The checkpoint for an action as it is stored; raises ActionRefused for an endless view."""
     rule = rules.named(judgement.rule)
@@ -47,9 +57,47 @@ def gate(
         "type": checkpoint_type.value,
         "priority": PRIORITIES[checkpoint_type],
         "etag": digest(rendered),
-        "required_approvals": REQUIRED_APPROVALS,
+        "required_approvals": requirements.required(requirement),
+        "approval": requirements.stored(requirement),
+        **voters(requirement, owner=action.principal.person),
+        **clocks(requirement, now),
         "question": view["question"],
         "view": rendered.decode(),
+    }
+
+
+def voters(requirement: ApprovalRequirement, *, owner: str) -> dict[str, list[str]]:
+    """Who may look at the checkpoint besides its identity: whoever the requirement names."""
+    groups = [*(stage.approvers for stage in requirement.stages), requirement.veto]
+    persons = {person.lower() for group in groups for person in group.person_ids}
+    if any(group.owner for group in groups):
+        persons.add(owner)
+    roles = {role for group in groups for role in group.roles}
+    return {"voter_persons": sorted(persons), "voter_roles": sorted(roles)}
+
+
+def clocks(requirement: ApprovalRequirement, now: datetime) -> dict[str, str | None]:
+    """In how long each of its clocks strikes; `execute_in` bounds the others."""
+    hours = requirement.working_hours if requirement.HasField("working_hours") else None
+    deadline = None
+    if requirement.HasField("execute_within"):
+        deadline = requirement.execute_within.ToTimedelta()
+
+    def wait(name: str) -> timedelta | None:
+        if not requirement.HasField(name):
+            return None
+        waiting = later(now, getattr(requirement, name).ToTimedelta(), hours) - now
+        return waiting if deadline is None else min(waiting, deadline)
+
+    waits = {
+        "expires_in": wait("expire_after"),
+        "remind_in": wait("remind_after"),
+        "escalate_in": wait("escalate_after"),
+        "execute_in": deadline,
+    }
+    return {
+        name: None if wait is None else f"{wait.total_seconds()} seconds"
+        for name, wait in waits.items()
     }
 
 

@@ -14,6 +14,7 @@ from chenu.governance.v1 import authorization_service_pb2, checkpoint_pb2, decis
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, Checkpoint, Option, Vote
 from chenu.governance.v1.decision_pb2 import Decision
 from kernel.database import Record
+from services.governance import requirements
 from services.governance.gate import OPTIONS, preview
 
 Row: TypeAlias = Mapping[str, Any] | Record
@@ -112,6 +113,7 @@ def checkpoint(row: Row) -> Checkpoint:
         resolution_reason=row["resolution_reason"] or "",
         execution_state=EXECUTIONS[row["execution"] or "not_started"],
         sphere=row["sphere"],
+        approval=requirements.read(row["approval"]),
     )
 
 

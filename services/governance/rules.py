@@ -67,6 +67,8 @@ class Rule:
     checkpoint_type: CheckpointType | None = None
     priority: int = 0
     kinds: tuple[ActionKind, ...] = ()
+    approval: str = ""
+    """JSON text of an ApprovalRequirement (see `requirements.py`); empty means the default."""
 
     def document(self) -> dict[str, Any]:
         """The rule as plain JSON: what a revision is the hash of."""
@@ -79,6 +81,7 @@ class Rule:
             "checkpoint_type": self.checkpoint_type.value if self.checkpoint_type else "",
             "priority": self.priority,
             "kinds": [kind.value for kind in self.kinds],
+            "approval": self.approval,
         }
 
 

@@ -62,6 +62,8 @@ decisions = Table(
     Column("refusal", Text, nullable=False),
     Column("facts", JSONB, nullable=False),
     Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    # What it took to approve it, where a person had to: an ApprovalRequirement.
+    Column("approval", JSONB),
     UniqueConstraint("tenant", "identity", "person", "request_id", name="decisions_request"),
     CheckConstraint("effect IN ('allow', 'warn', 'checkpoint', 'deny')", name="decisions_effect"),
 )
@@ -97,6 +99,16 @@ checkpoints = Table(
     Column("executed", Boolean, nullable=False, server_default=text("false")),
     Column("version", BigInteger, nullable=False),
     Column("changed", Xid8, nullable=False, server_default=_WRITER),
+    Column("approval", JSONB, nullable=False),
+    # Who may look besides its identity, as the requirement names them.
+    Column("voter_persons", ARRAY(_ID), nullable=False),
+    Column("voter_roles", ARRAY(Text), nullable=False),
+    Column("remind_time", _TIME),
+    Column("reminders", Integer, nullable=False, server_default=text("0")),
+    Column("escalate_time", _TIME),
+    Column("escalated", Boolean, nullable=False, server_default=text("false")),
+    # However late it was approved, it is not executed after this.
+    Column("execute_by", _TIME),
     CheckConstraint(
         "state IN ('pending', 'approved', 'rejected', 'expired', 'cancelled', 'superseded')",
         name="checkpoints_state",

@@ -7,6 +7,7 @@ from typing import Any
 from chenu.governance.v1.rule_service_pb2 import ListRulesRequest, ListRulesResponse, Rule
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceServicer
 from services.governance.messages import EFFECTS, KINDS, TYPES
+from services.governance.requirements import parse
 from services.governance.rules import RuleSet
 
 
@@ -28,6 +29,7 @@ class RuleServicer(RuleServiceServicer):
                     ],
                     priority=rule.priority,
                     kinds=[KINDS[kind.value] for kind in rule.kinds],
+                    approval=parse(rule.approval) if rule.approval else None,
                 )
                 for rule in rules.rules
             ],
