@@ -25,6 +25,7 @@ from services.governance.clock import Clock
 from services.governance.decisions import Decisions
 from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
+from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
 from services.governance.requirements import Requirements
@@ -60,6 +61,13 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
         changes=changes,
         clock=clock,
     )
+    operations = Operations(
+        database=database,
+        worker=service.worker,
+        authorization=authorization,
+        changes=changes,
+        clock=clock,
+    )
     checkpoints = Checkpoints(database, service.page_tokens, clock)
     watch = Watch(
         checkpoints,
@@ -86,6 +94,7 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
     service.add_servicer(add_RuleServiceServicer_to_server, RuleServicer(rules))
     sweeper = Sweeper(service.worker, transitions, clock, settings.sweep_seconds)
     service.background("governance.sweeper", sweeper.run)
+    service.background("governance.operations", operations.run)
     service.background("governance.permit_keys", permits.reload_forever)
 
 

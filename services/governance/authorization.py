@@ -56,16 +56,25 @@ class Authorization:
         self._changes, self._clock = changes, clock
         self._writer = GroupedWriter(database, "governance.authorize")
 
-    async def authorize(self, caller: Caller, requests: Sequence[ActionRequest]) -> list[Verdict]:
-        """A verdict for each action; all that is new is decided in one commit, or nothing is."""
+    async def authorize(
+        self, caller: Caller, requests: Sequence[ActionRequest], *, own: int = 0
+    ) -> list[Verdict]:
+        """A verdict for each action; all that is new is decided in one commit, or nothing is.
+
+        `own` is for governance's own operations: how many must approve them at the least.
+        """
         if self._database.outbox.backlogged:
             raise AuditBacklog
-        judged = await _compute(requests, self._decisions.judge, caller, requests)
+        judged = await _compute(
+            requests, partial(self._decisions.judge, own=bool(own)), caller, requests
+        )
         # Identity is asked only where a person would have to be.
         gated = any(one.judgement.effect is Effect.CHECKPOINT for one in judged)
         approvable = gated and await self._eligibility.somebody_can_approve(caller)
         items = await _compute(
-            requests, partial(self._decisions.rows, approvable=approvable), judged
+            requests,
+            partial(self._decisions.rows, approvable=approvable, approvals=max(own, 1)),
+            judged,
         )
         stored = await self._write(caller, items)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
@@ -14,11 +14,14 @@ from kernel.caller import Caller
 from kernel.context import new_id
 from services.governance import audit_events
 from services.governance.clock import Clock
-from services.governance.errors import ActionInvalid, PrincipalMismatch
+from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
 from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.requirements import Requirements
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
+
+OWN_EXECUTOR: Final = "governance"
+"""Whose tools are governance's own operations: see `operations`."""
 
 
 class Judged(NamedTuple):
@@ -39,9 +42,17 @@ class Decisions:
     def __init__(self, rules: RuleSet, requirements: Requirements, clock: Clock) -> None:
         self._rules, self._requirements, self._clock = rules, requirements, clock
 
-    def judge(self, caller: Caller, requests: Sequence[ActionRequest]) -> list[Judged]:
-        """What the rules say of each action, if all of them are the caller's own."""
+    def judge(
+        self, caller: Caller, requests: Sequence[ActionRequest], *, own: bool = False
+    ) -> list[Judged]:
+        """What the rules say of each action, if all of them are the caller's own.
+
+        `own` tells governance's own operations, which nobody else can ask for.
+        """
         actions = [_parsed(request, index, caller) for index, request in enumerate(requests)]
+        for index, action in enumerate(actions):
+            if (action.executor == OWN_EXECUTOR) is not own:
+                raise OperationReserved(index=str(index), tool=action.tool.name)
         judged = []
         for request, action in zip(requests, actions, strict=True):
             facts = Facts(
@@ -56,9 +67,19 @@ class Decisions:
             judged.append(Judged(request, action, facts, self._rules.judge(action, facts)))
         return judged
 
-    def rows(self, judged: Sequence[Judged], *, approvable: bool) -> list[dict[str, Any]]:
-        """The decisions as they are stored where the request ids are new: see migration 0003."""
-        return [self._row(one, index, approvable) for index, one in enumerate(judged)]
+    def rows(
+        self, judged: Sequence[Judged], *, approvable: bool, approvals: int = 1
+    ) -> list[dict[str, Any]]:
+        """The decisions as they are stored where the request ids are new: see migration 0003.
+
+        What waits for people waits for as many `approvals` at the least.
+        """
+        rows = [self._row(one, index, approvable) for index, one in enumerate(judged)]
+        for row in rows:
+            if row["checkpoint"] is not None:
+                required = max(row["checkpoint"]["required_approvals"], approvals)
+                row["checkpoint"]["required_approvals"] = required
+        return rows
 
     def _row(self, judged: Judged, index: int, approvable: bool) -> dict[str, Any]:
         request, action, facts, judgement = judged

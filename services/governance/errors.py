@@ -92,6 +92,13 @@ class PrincipalMismatch(PermissionDenied):
     message = "the principal of the action is not the caller"
 
 
+class OperationReserved(PermissionDenied):
+    """Only governance asks for its own operations, by the RPC that each of them has."""
+
+    reason = "OPERATION_RESERVED"
+    message = "this is an operation of governance's own; ask by its RPC (PromoteRules, …)"
+
+
 class ActionInvalid(InvalidArgument):
     """The bytes are not a canonical action, or no person could review it."""
 

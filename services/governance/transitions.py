@@ -22,7 +22,7 @@ _SILENCE: Final = "nobody decided in time"
 _LOCKED: Final = """
     SELECT c.checkpoint_id, c.decision_id, c.tenant, c.identity, c.state, c.revision, c.etag,
         c.required_approvals, c.run, c.expire_time, c.valid_until, c.executed,
-        c.version, d.action_digest, d.sphere
+        c.version, d.action_digest, d.sphere, d.executor
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
     WHERE {which} ORDER BY c.checkpoint_id FOR UPDATE OF c"""
 _LOCK: Final = Statement(_LOCKED.format(which="c.checkpoint_id = :checkpoint_id"))
@@ -96,6 +96,8 @@ class Transitions:
         """After the commit: wake the runs that wait, and the streams that watch."""
         for identity in {row["identity"] for row in moved}:
             self._changes.notify(identity)
+        for executor in {row["executor"] for row in moved}:
+            self._changes.notify(executor)
         for run in sorted({row["run"] for row in moved if row["run"]}):
             await self._messaging.wake(WAKE_SUBJECT, run.encode())
 

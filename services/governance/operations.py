@@ -1,0 +1,218 @@
+"""Governance's own gated operations: what changes governance itself waits for people, too.
+
+    verdict = await operations.ask(caller, PROMOTE, request_id=…, arguments={…}, targets=(…,))
+
+An operation is a tool of the executor `governance`. To ask for one authorizes an ordinary
+action: canonical, judged by the rules, shown in a bound view, voted on like any other. Once it
+is approved, `apply` runs in one transaction of the worker role, which consumes the decision:
+it happens once or not at all. Nobody can ask for one through AuthorizeActions: what a view
+tells of an operation, governance found out itself.
+
+To add one:
+
+1. Declare its `Tool` with executor `EXECUTOR`, kind CONFIGURE (always gated) and a closed
+   schema: everything that people must know to decide is an argument, for only that is bound.
+   `not_before` (RFC 3339) in the arguments holds it back until then, approved or not.
+2. Write `apply(tx, approved)`: it changes rows and emits its own event through `tx`. It looks
+   at the world again, under locks, and raises `OperationRefused` where it is not the one that
+   people saw (compare the versions of the targets); the decision then has FAILED, for ever.
+3. Give `Operation(tool, apply)` to `Operations` in `__main__`, and the worker the grants.
+4. The RPC's use case calls `ask`. For a request id that it knows, `asked` gives the action of
+   then: ask for that one again, since facts found out anew would make it another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from chenu.governance.v1.authorization_service_pb2 import ActionRequest, Verdict, VerdictState
+from chenu_gate.action import Action, Principal, Target
+from chenu_gate.canonical_json import Json
+from chenu_gate.tools import Tool
+from kernel.caller import Caller
+from kernel.context import background
+from kernel.database import Database, Record, Transaction
+from kernel.statement import Statement
+from kernel.watching import Changes
+from services.governance import audit_events
+from services.governance.authorization import Authorization
+from services.governance.clock import Clock
+from services.governance.decisions import OWN_EXECUTOR as EXECUTOR
+from services.governance.lifecycle import Execution
+
+NOT_BEFORE: Final = "not_before"
+_POLL_SECONDS: Final = 1.0
+_ASKED: Final = Statement(
+    "SELECT a.action FROM decisions AS d JOIN actions AS a USING (decision_id)"
+    " WHERE d.person = :person AND d.request_id = :request_id"
+)
+_APPROVED: Final = Statement(
+    "SELECT d.decision_id, d.tenant, d.identity, d.person, d.agent, d.request_id"
+    " FROM checkpoints AS c JOIN decisions AS d USING (decision_id)"
+    " WHERE c.state = 'approved' AND NOT c.executed AND d.executor = 'governance'"
+    " ORDER BY c.create_time LIMIT 200"
+)
+_LOCK: Final = Statement(
+    "SELECT d.decision_id, d.tenant, d.identity, d.sphere, d.executor, d.action_digest,"
+    " c.checkpoint_id"
+    " FROM checkpoints AS c JOIN decisions AS d USING (decision_id)"
+    " WHERE d.decision_id = :decision_id AND c.state = 'approved' AND NOT c.executed"
+    " FOR UPDATE OF c"
+)
+_RECORD: Final = Statement(
+    "INSERT INTO executions (decision_id, tenant, identity, state, reason, finish_time)"
+    " VALUES (:decision_id, :tenant, :identity, :state, :reason, clock_timestamp())"
+)
+_CONSUME: Final = Statement(
+    "UPDATE checkpoints SET executed = true WHERE checkpoint_id = :checkpoint_id"
+)
+_log: Final = structlog.get_logger(component="operations")
+
+
+class OperationRefused(Exception):
+    """What was approved cannot be done any more; the reason is one word in capitals."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An operation that people have approved; `caller` is who asked for it."""
+
+    decision_id: str
+    action: Action
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A tool of governance's own, and what it does once it is approved."""
+
+    tool: Tool
+    apply: Callable[[Transaction, Approved], Awaitable[None]]
+
+
+class Operations:
+    """Asks people for operations, and applies what they approved."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        worker: Database,
+        authorization: Authorization,
+        changes: Changes,
+        clock: Clock,
+        operations: Iterable[Operation] = (),
+    ) -> None:
+        self._database, self._worker, self._clock = database, worker, clock
+        self._authorization, self._changes = authorization, changes
+        self._operations = {operation.tool.name: operation for operation in operations}
+
+    async def ask(
+        self,
+        caller: Caller,
+        tool: Tool,
+        *,
+        request_id: str,
+        arguments: Mapping[str, Json],
+        targets: Sequence[Target] = (),
+        approvals: int = 1,
+    ) -> Verdict:
+        """The verdict on the operation: as a rule a block, with the checkpoint that it waits for.
+
+        `approvals` is how many people must approve it at the least.
+        """
+        action = Action(
+            kind=tool.kind,
+            tool=tool.pinned,
+            executor=EXECUTOR,
+            principal=Principal(caller.tenant, caller.person, caller.identity, caller.agent),
+            targets=tuple(targets),
+            arguments=arguments,
+        )
+        return await self.ask_again(caller, action, request_id, approvals=approvals)
+
+    async def ask_again(
+        self, caller: Caller, action: Action, request_id: str, *, approvals: int = 1
+    ) -> Verdict:
+        """The verdict on an action of then, as it stands now."""
+        self._operations[action.tool.name].tool.check(action)
+        request = ActionRequest(action=action.canonical(), request_id=request_id)
+        (verdict,) = await self._authorization.authorize(caller, [request], own=approvals)
+        return verdict
+
+    async def asked(self, caller: Caller, request_id: str) -> Action | None:
+        """The operation that the person asked for under this request id, if any."""
+        async with self._database.transaction(caller) as tx:
+            found = await tx.fetch_one(_ASKED, person=caller.person, request_id=request_id)
+        return None if found is None else Action.parse(found["action"].encode())
+
+    async def run(self) -> None:
+        """A background task of the service: soon after each vote, and every second."""
+        while True:
+            await self.sweep()
+            await self._changes.wait(EXECUTOR, _POLL_SECONDS)
+
+    async def sweep(self) -> None:
+        """Apply all that is approved and due."""
+        async with self._worker.work() as tx:
+            approved = await tx.fetch(_APPROVED)
+        for row in approved:
+            own = {"tenant": row["tenant"], "identity": row["identity"]}
+            asker = Caller(**own, person=row["person"], actor="human", agent=row["agent"])
+            try:
+                with background(
+                    "governance.operations", Caller.system(service="governance", **own)
+                ):
+                    await self._proceed(asker, row)
+            except Exception as error:  # noqa: BLE001 - the others must not wait for this one
+                _log.warning("not applied", decision=row["decision_id"], error=repr(error))
+
+    async def _proceed(self, caller: Caller, row: Record) -> None:
+        action = await self.asked(caller, row["request_id"])
+        # One that this process does not know is for another, newer or older one.
+        if action is None or action.tool.name not in self._operations or not self._due(action):
+            return
+        # Whoever approved must still be entitled: the door asks identity, as for any permit.
+        verdict = await self.ask_again(caller, action, row["request_id"])
+        if verdict.state == VerdictState.VERDICT_STATE_PERMITTED:
+            await self._apply(Approved(row["decision_id"], action, caller))
+
+    def _due(self, action: Action) -> bool:
+        held_until = action.arguments.get(NOT_BEFORE)
+        if not isinstance(held_until, str) or not held_until:
+            return True
+        return self._clock.at(datetime.now(UTC)) >= datetime.fromisoformat(held_until)
+
+    async def _apply(self, approved: Approved) -> None:
+        operation = self._operations[approved.action.tool.name]
+        try:
+            async with self._worker.work() as tx:
+                locked = await self._consume(tx, approved, Execution.SUCCEEDED, "OK")
+                if locked:
+                    await operation.apply(tx, approved)
+        except OperationRefused as refused:
+            async with self._worker.work() as tx:
+                await self._consume(tx, approved, Execution.FAILED, refused.reason)
+        self._changes.notify(approved.caller.identity)
+
+    async def _consume(
+        self, tx: Transaction, approved: Approved, state: Execution, reason: str
+    ) -> bool:
+        """Whether the decision was there to be consumed, which from now on it is not."""
+        row = await tx.fetch_one(_LOCK, decision_id=approved.decision_id)
+        if row is None:
+            return False
+        own = {name: row[name] for name in ("decision_id", "tenant", "identity")}
+        await tx.execute(_RECORD, **own, state=state.value, reason=reason)
+        await tx.execute(_CONSUME, checkpoint_id=row["checkpoint_id"])
+        tx.emit(audit_events.decision_executed(row, state.value, cause=reason))
+        return True
