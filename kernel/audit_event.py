@@ -5,17 +5,21 @@
                    version=1, details={"status": "ACTIVE"}))
 
 The bytes are the RFC 8785 form of an `AuditEvent`'s protobuf JSON. Facts only:
-ids, states, digests, counts; never a title, a text or an address.
+ids, states, digests, counts; never a title, a text or an address. Of content
+there are keyed digests (`before`, `after`), so that nobody can try words on them.
 """
 
+import hmac
 import json
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from chenu.events.v1.audit_event_pb2 import PHASE_DONE, AuditAction, Phase
+from chenu.events.v1.method_policy_pb2 import CallerKind
 from kernel.caller import Caller
 from kernel.context import current, new_id
 
@@ -28,6 +32,21 @@ _KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
 _canonical: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":")
 ).encode
+
+
+# A process without keys of its own (a test) has digests that last as long as it does.
+_digest_keys: Final[dict[str, bytes]] = {}
+_ANY_KEY: Final = secrets.token_bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Why it was let through, held up or refused; empty where that is not known."""
+
+    decision_id: str = ""
+    effect: str = ""
+    rule: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +77,17 @@ def record(
     stream: str = "",
     version: int = 0,
     details: Mapping[str, str] | None = None,
+    targets: Sequence[str] = (),
+    decision: Decision | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
 ) -> AuditRecord:
     """The record of what the caller in hand did.
 
     `type` is "<noun>.<past participle>", without "chenu.<source>."; the record
     belongs to the caller's tenant and identity unless others are given (a
-    sweeper acts as the system on somebody's rows).
+    sweeper acts as the system on somebody's rows). Of `before` and `after`, the
+    content of the subject, only keyed digests are kept.
     """
     call = current()
     caller = caller or call.caller
@@ -82,6 +106,11 @@ def record(
         "stream": stream,
         "version": str(version) if version else "",  # int64 is text in protobuf's JSON
         "details": _facts(details) if details else "",
+        "on_behalf_of": _on_behalf_of(caller),
+        "targets": list(targets),
+        "decision": _present(decision) if decision else "",
+        "before": keyed_digest(source, before) if before else "",
+        "after": keyed_digest(source, after) if after else "",
     }
     event = {
         "specversion": "1.0",
@@ -101,6 +130,33 @@ def record(
     if len(encoded) > MAX_EVENT_BYTES:
         raise ValueError(f"the audit event {event['type']} has {len(encoded)} bytes")
     return AuditRecord(event_id, tenant, identity, stream, version, encoded)
+
+
+def use_digest_key(source: str, key: bytes) -> None:
+    """Have the digests of a source's content last longer than this process."""
+    _digest_keys[source] = key
+
+
+def keyed_digest(source: str, content: Mapping[str, Any]) -> str:
+    """Tells contents apart; without the source's key it tells nothing of them."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    key = _digest_keys.get(source, _ANY_KEY)
+    return "hmac-sha256:" + hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def _present(decision: Decision) -> dict[str, str]:
+    names = ("decision_id", "effect", "rule", "revision")
+    return {name: value for name in names if (value := getattr(decision, name))}
+
+
+def _on_behalf_of(caller: Caller) -> list[dict[str, str]]:
+    """The chain behind the one who acted; empty for a person by the person's own hand."""
+    chain: list[dict[str, str]] = []
+    if caller.agent and caller.kind == CallerKind.CALLER_KIND_DELEGATION:
+        chain.append({"agent": caller.agent, "kind": "agent"})
+    if caller.person and (caller.agent or caller.kind == CallerKind.CALLER_KIND_DELEGATION):
+        chain.append({"identity": caller.identity, "kind": "human", "person": caller.person})
+    return chain
 
 
 def _actor(caller: Caller) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DENY
-from kernel.audit_event import AuditRecord, record
+from kernel.audit_event import AuditRecord, Decision, record
 from kernel.caller import Caller
 from kernel.context import CallContext, background
 from kernel.database import Database
@@ -78,14 +78,13 @@ class Denials:
     ) -> AuditRecord:
         method, _, _, reason = key
         details = {"count": str(count)}
-        if subjects:
-            details["subjects"] = ",".join(sorted(subjects))[:4000]
         if call.peer_ip:
             details["peer"] = call.peer_ip
         return record(
             source=self._database.schema, type="call.denied", action=AUDIT_ACTION_DENY,
             subject=f"method{method}"[:200], caller=repeats.caller, outcome=repeats.code,
-            reason=reason, details=details,
+            reason=reason, details=details, targets=sorted(subjects),
+            decision=Decision(effect="DENY", rule=reason),
         )  # fmt: skip
 
     async def _write(self, events: list[AuditRecord]) -> None:

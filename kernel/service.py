@@ -34,6 +34,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from chenu.events.v1.source_service_pb2_grpc import add_SourceServiceServicer_to_server
 from kernel import telemetry
+from kernel.audit_event import use_digest_key
 from kernel.channels import Channels
 from kernel.context import background
 from kernel.database import Database, OutboxState
@@ -75,6 +76,8 @@ class Service(Generic[S]):
         self.page_tokens = PageTokens(
             self.key.secret("page tokens") if self.key else secrets.token_bytes(32)
         )
+        if self.key:
+            use_digest_key(self.name, self.key.secret("audit digests"))
         self.stopping = asyncio.Event()
         """Set when the service begins to drain; endless streams should end."""
         self.port = 0

@@ -11,7 +11,7 @@ from chenu.events.v1.audit_event_pb2 import (
     Phase,
 )
 from chenu_gate.permit import PermittedAction
-from kernel.audit_event import AuditRecord, record
+from kernel.audit_event import AuditRecord, Decision, record
 from kernel.database import Record
 
 SOURCE: Final = "courier"
@@ -19,12 +19,20 @@ CREATE: Final = AuditAction.AUDIT_ACTION_CREATE
 UPDATE: Final = AuditAction.AUDIT_ACTION_UPDATE
 DELETE: Final = AuditAction.AUDIT_ACTION_DELETE
 EXECUTE: Final = AuditAction.AUDIT_ACTION_EXECUTE
+_CONTENT: Final = ("name", "url", "idempotent", "disabled")
 
 
 def endpoint_changed(
-    happened: str, action: AuditAction, endpoint_id: str, version: int, **details: str
+    happened: str,
+    action: AuditAction,
+    endpoint_id: str,
+    version: int,
+    *,
+    before: Record | None = None,
+    after: Record | None = None,
+    **details: str,
 ) -> AuditRecord:
-    """An endpoint was created, updated, disabled or deleted."""
+    """An endpoint was created, updated, disabled or deleted; its content is told by digests."""
     subject = f"endpoint/{endpoint_id}"
     return record(
         source=SOURCE,
@@ -34,6 +42,8 @@ def endpoint_changed(
         stream=subject,
         version=version,
         details=details,
+        before={name: before[name] for name in _CONTENT} if before else None,
+        after={name: after[name] for name in _CONTENT} if after else None,
     )
 
 
@@ -48,6 +58,8 @@ def delivery_started(
         delivery_id,
         version=1,
         phase=PHASE_INTENT,
+        targets=(f"endpoint/{endpoint_id}",),
+        decision=Decision(permitted.permit.decision, effect="ALLOW"),
         details={
             "endpoint": endpoint_id,
             "payload_digest": payload_digest,
@@ -68,6 +80,8 @@ def delivery_ended(delivery: Record, *, tenant: str = "", identity: str = "") ->
         version=int(delivery["version"]),
         phase=PHASE_OUTCOME,
         reason=str(delivery["reason"]),
+        targets=(f"endpoint/{delivery['endpoint_id']}",),
+        decision=Decision(str(delivery["decision_id"]), effect="ALLOW"),
         details={
             "endpoint": str(delivery["endpoint_id"]),
             "decision": str(delivery["decision_id"]),
@@ -100,6 +114,8 @@ def _delivery(
     version: int,
     phase: Phase,
     details: Mapping[str, str],
+    targets: tuple[str, ...] = (),
+    decision: Decision | None = None,
     reason: str = "",
     tenant: str = "",
     identity: str = "",
@@ -115,6 +131,8 @@ def _delivery(
         stream=subject,
         version=version,
         details=details,
+        targets=targets,
+        decision=decision,
         tenant=tenant,
         identity=identity,
     )

@@ -58,7 +58,10 @@ async def create(
         idempotent=idempotent,
         sealed=sealed,
     )
-    tx.emit(audit_events.endpoint_changed("created", audit_events.CREATE, endpoint_id, 1))
+    created = audit_events.endpoint_changed(
+        "created", audit_events.CREATE, endpoint_id, 1, after=row
+    )
+    tx.emit(created)
     return row
 
 
@@ -89,7 +92,13 @@ async def update(
     changed = ",".join(sorted(changes))
     tx.emit(
         audit_events.endpoint_changed(
-            "updated", audit_events.UPDATE, endpoint_id, row["version"], changed=changed
+            "updated",
+            audit_events.UPDATE,
+            endpoint_id,
+            row["version"],
+            before=before,
+            after=row,
+            changed=changed,
         )
     )
     return row
@@ -116,7 +125,7 @@ async def delete(tx: Transaction, endpoint_id: str) -> None:
         raise Forbidden(subject=f"endpoint/{endpoint_id}")
     tx.emit(
         audit_events.endpoint_changed(
-            "deleted", audit_events.DELETE, endpoint_id, row["version"] + 1
+            "deleted", audit_events.DELETE, endpoint_id, row["version"] + 1, before=row
         )
     )
 

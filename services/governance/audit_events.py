@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chenu.events.v1.audit_event_pb2 import (
+    AUDIT_ACTION_APPROVE,
     AUDIT_ACTION_CHECKPOINT_APPROVED,
     AUDIT_ACTION_CHECKPOINT_CREATED,
     AUDIT_ACTION_CHECKPOINT_REJECTED,
     AUDIT_ACTION_DECIDE,
     AUDIT_ACTION_EXECUTE,
+    AUDIT_ACTION_REJECT,
     AUDIT_ACTION_UPDATE,
     PHASE_OUTCOME,
 )
-from kernel.audit_event import AuditRecord, record
+from kernel.audit_event import AuditRecord, Decision, record
 
 _SOURCE: Final = "governance"
+_VOTES: Final = {"approve": AUDIT_ACTION_APPROVE, "reject": AUDIT_ACTION_REJECT}
 _ENDS: Final = {
     "approved": AUDIT_ACTION_CHECKPOINT_APPROVED,
     "rejected": AUDIT_ACTION_CHECKPOINT_REJECTED,
@@ -32,6 +35,12 @@ def decision_made(decision_id: str, *, effect: str, sphere: str, **facts: str) -
         sphere=sphere,
         reason=effect.upper(),
         details=_told(facts),
+        decision=Decision(
+            decision_id,
+            effect.upper(),
+            facts.get("rule", ""),
+            facts.get("rule_revision", ""),
+        ),
     )
 
 
@@ -55,10 +64,11 @@ def checkpoint_changed(row: Any, state: str, **facts: str) -> AuditRecord:
     `row` is the checkpoint before the change; the event belongs to its identity, whoever acts.
     """
     voted = state == "pending"
+    action = _VOTES.get(facts.get("option", ""), AUDIT_ACTION_UPDATE)
     return record(
         source=_SOURCE,
         type="checkpoint.voted" if voted else f"checkpoint.{state}",
-        action=_ENDS.get(state, AUDIT_ACTION_UPDATE),
+        action=action if voted else _ENDS.get(state, AUDIT_ACTION_UPDATE),
         subject=f"checkpoint/{row['checkpoint_id']}",
         tenant=row["tenant"],
         identity=row["identity"],
@@ -74,6 +84,7 @@ def checkpoint_changed(row: Any, state: str, **facts: str) -> AuditRecord:
                 **facts,
             }
         ),
+        targets=(f"decision/{row['decision_id']}",),
     )
 
 

@@ -32,8 +32,10 @@ def _event(
 
 
 def accepted(run: RunRecord) -> AuditRecord:
-    """A request became a run."""
-    return _event(run, "accepted", AuditAction.AUDIT_ACTION_CREATE)
+    """A request became a run; an agent's is a task of that agent."""
+    agents = run.caller.actor == "agent"
+    action = AuditAction.AUDIT_ACTION_AGENT_TASK if agents else AuditAction.AUDIT_ACTION_CREATE
+    return _event(run, "accepted", action)
 
 
 def cancel_requested(run_id: str) -> AuditRecord:

@@ -5,7 +5,7 @@ from typing import Final
 
 from chenu.events.v1.audit_event_pb2 import PHASE_DONE, PHASE_OUTCOME, AuditAction
 from chenu_gate.permit import PermittedAction
-from kernel.audit_event import AuditRecord, record
+from kernel.audit_event import AuditRecord, Decision, record
 from services.threads.tables import Thread
 
 SOURCE: Final = "threads"
@@ -14,6 +14,8 @@ UPDATE: Final = AuditAction.AUDIT_ACTION_UPDATE
 DELETE: Final = AuditAction.AUDIT_ACTION_DELETE
 TRANSFER: Final = AuditAction.AUDIT_ACTION_CROSS_SPHERE_TRANSFER
 EXECUTE: Final = AuditAction.AUDIT_ACTION_EXECUTE
+ACCESS: Final = AuditAction.AUDIT_ACTION_CROSS_SPHERE_ACCESS
+_CONTENT: Final = ("title", "description", "sphere", "status", "tags")
 
 
 def thread_changed(
@@ -21,9 +23,13 @@ def thread_changed(
     action: AuditAction,
     thread: Thread,
     permitted: PermittedAction | None = None,
+    before: Thread | None = None,
     **details: str,
 ) -> AuditRecord:
-    """A thread was created, updated, archived, …: a version of the thread's own stream."""
+    """A thread was created, updated, archived, …: a version of the thread's own stream.
+
+    With `before`, the thread as it was, both states are told by their digests.
+    """
     subject = f"thread/{thread['thread_id']}"
     return record(
         source=SOURCE,
@@ -35,6 +41,9 @@ def thread_changed(
         stream=subject,
         version=thread["revision"],
         details={**details, **_execution(permitted)},
+        decision=_decision(permitted),
+        before={name: before[name] for name in _CONTENT} if before else None,
+        after={name: thread[name] for name in _CONTENT} if before else None,
     )
 
 
@@ -53,6 +62,8 @@ def message_created(
         sphere=sphere,
         phase=PHASE_OUTCOME if permitted else PHASE_DONE,
         details={"thread": thread_id, "role": message["role"], **_execution(permitted)},
+        targets=(f"thread/{thread_id}",),
+        decision=_decision(permitted),
     )
 
 
@@ -69,20 +80,29 @@ def thread_event_appended(thread: Thread, event_id: str, digest: str) -> AuditRe
             "sequence": str(thread["event_count"]),
             "payload_digest": digest,
         },
+        targets=(f"thread/{thread['thread_id']}",),
     )
 
 
 def search_executed(permitted: PermittedAction, found: int) -> AuditRecord:
     """A search was done for a run; what was looked for stands in the action alone."""
+    action = permitted.action
+    abroad = action.source_sphere not in ("", action.target_sphere)
     return record(
         source=SOURCE,
         type="search.executed",
-        action=EXECUTE,
+        action=ACCESS if abroad else EXECUTE,
         subject=f"decision/{permitted.permit.decision}",
         sphere=permitted.action.target_sphere,
         phase=PHASE_OUTCOME,
         details={"found": str(found), **_execution(permitted)},
+        decision=_decision(permitted),
     )
+
+
+def _decision(permitted: PermittedAction | None) -> Decision | None:
+    """A permit is for one decision; why it was made stands in governance's own record."""
+    return Decision(permitted.permit.decision, effect="ALLOW") if permitted else None
 
 
 def _execution(permitted: PermittedAction | None) -> dict[str, str]:

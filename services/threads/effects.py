@@ -66,6 +66,7 @@ async def transfer(tx: Transaction, permitted: PermittedAction, author: Author) 
             audit_events.TRANSFER,
             thread,
             permitted,
+            before,
             from_sphere=before["sphere"],
             to_sphere=sphere,
         )

@@ -119,7 +119,11 @@ async def update(
     thread = await change(tx, thread_id, Author.of(caller), event, columns=columns)
     tx.emit(
         audit_events.thread_changed(
-            "updated", audit_events.UPDATE, thread, changed=",".join(sorted(columns))
+            "updated",
+            audit_events.UPDATE,
+            thread,
+            before=before,
+            changed=",".join(sorted(columns)),
         )
     )
     return thread
@@ -140,7 +144,7 @@ async def set_status(
     thread = await change(tx, before["thread_id"], author, event, columns={"status": status})
     tx.emit(
         audit_events.thread_changed(
-            happened, audit_events.UPDATE, thread, permitted, was=before["status"]
+            happened, audit_events.UPDATE, thread, permitted, before, was=before["status"]
         )
     )
     return thread

@@ -242,4 +242,4 @@ async def test_each_attempt_to_cross_over_is_in_the_audit_log(
         "FORBIDDEN",
         stranger.session.session.user.user_id,
     )
-    assert facts.details["subjects"] == f"thread/{theirs.thread}"
+    assert list(facts.targets) == [f"thread/{theirs.thread}"]

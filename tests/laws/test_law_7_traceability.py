@@ -1,5 +1,6 @@
 """Law 7: every mutation leaves its event in its own transaction; both are there, or neither."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,6 +28,15 @@ EVENT_ALONE = {
     "EndpointService.DeleteEndpoint", "EntryService.GetEntry", "EntryService.ListEntries",
     "TokenService.RenewDelegation",
 }  # fmt: skip
+# A call leaves one record; these do several things, and leave one for each.
+SEVERAL = {
+    "AuthService.Register": {
+        "tenant.created", "user.registered", "identity.created", "session.started",
+    },
+    "AuthorizationService.AuthorizeActions": {"decision.made", "checkpoint.created"},
+}  # fmt: skip
+# The run's worker goes on under the call that woke it.
+WORKERS_OWN = {"run.resumed", "run.blocked", "run.ended"}
 # What the machinery writes by itself, whoever calls.
 NOT_OURS = {
     "outbox", "bundles", "relay_state", "receipts", "alembic_version", "workers", "attempts",
@@ -99,11 +109,32 @@ async def rows(scene: Scene, service: str) -> list[Any]:
 async def events(scene: Scene, service: str, method: str) -> list[Any]:
     """The events of this RPC, with the transactions that wrote them."""
     found: list[Any] = await scene.superuser.fetch(
-        f"SELECT seq, xid::text::bigint AS xid FROM {service}.outbox"
+        "SELECT seq, xid::text::bigint AS xid, convert_from(event, 'UTF8') AS event"
+        f" FROM {service}.outbox"
         " WHERE position(convert_to($1, 'UTF8') IN event) > 0 ORDER BY seq",
         f'"method":"{method}"',
     )
     return found
+
+
+def assert_each_thing_is_told_once(service: str, rpc: str, told: list[dict[str, Any]]) -> None:
+    """One record for a call, or one for each thing that it does; none of them twice."""
+    own = [(e["type"].removeprefix(f"chenu.{service}."), e["subject"], e["data"]) for e in told]
+    own = [one for one in own if one[0] not in WORKERS_OWN]
+    assert len({one[:2] for one in own}) == len(own), "something is told twice"
+    phases = [data["phase"] for _, _, data in own]
+    if (service, rpc) == ("courier", "ExecutorService.ExecuteAction"):  # its effect lies outside
+        assert phases == ["PHASE_INTENT", "PHASE_OUTCOME"]
+        assert len({data["stream"] for _, _, data in own}) == 1, (
+            "intent and outcome belong together"
+        )
+    elif rpc in SEVERAL:
+        assert {type_ for type_, _, _ in own} == SEVERAL[rpc]
+    else:
+        assert len(own) == 1, [one[0] for one in own]
+    for _, _, data in own:
+        assert data["method"] == PATHS[rpc]
+        assert all((data["actor"]["kind"], data["request_id"], data["outcome"]))
 
 
 async def rows_of(scene: Scene, service: str, transaction: int) -> int:
@@ -135,6 +166,7 @@ async def test_a_change_and_its_event_are_both_there_or_neither(
     await call()
     new = (await events(scene, service, method))[len(events_before) :]
     assert new
+    assert_each_thing_is_told_once(service, rpc, [json.loads(event["event"]) for event in new])
     if rpc not in EVENT_ALONE:
         # Of what was changed twice, as by an effect that began and ended, the last change shows.
         assert any([await rows_of(scene, service, event["xid"]) for event in new])

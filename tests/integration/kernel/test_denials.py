@@ -42,7 +42,8 @@ async def test_a_denial_is_recorded_before_the_client_hears_of_it(
     ]
     assert event["data"]["action"] == "AUDIT_ACTION_DENY"
     assert event["data"]["outcome"] == "PERMISSION_DENIED"
-    assert event["data"]["details"]["subjects"] == f"thread/{thread}"
+    assert event["data"]["targets"] == [f"thread/{thread}"]
+    assert event["data"]["decision"] == {"effect": "DENY", "rule": "FORBIDDEN"}
     assert event["subject"] == f"method/{sample.SERVICE}/Echo"
 
 
@@ -60,22 +61,22 @@ async def test_repeated_denials_become_one_event_that_counts_them(
     for number in range(6):
         await refused(fleet.stub.Echo(Request(number=number), metadata=bearer(token)))
 
-    async def recorded() -> list[dict[str, str]]:
+    async def recorded() -> list[dict[str, Any]]:
         return [
-            e["data"]["details"]
+            e["data"]
             for e in await events(admin, reason="FORBIDDEN")
             if e["data"]["actor"].get("person") == person
         ]
 
-    assert [d["count"] for d in await recorded()] == ["1"]
+    assert [d["details"]["count"] for d in await recorded()] == ["1"]
 
     async def counted() -> bool:
         return len(await recorded()) == 2
 
     await until(counted)
-    details = (await recorded())[1]
-    assert details["count"] == "5"
-    assert details["subjects"] == ",".join(f"thread/{n}" for n in range(1, 6))
+    counted_one = (await recorded())[1]
+    assert counted_one["details"]["count"] == "5"
+    assert counted_one["targets"] == [f"thread/{n}" for n in range(1, 6)]
 
 
 async def test_a_call_without_a_token_is_recorded_under_the_system_tenant(

@@ -100,6 +100,10 @@ def test_an_audit_record_is_the_canonical_form_of_its_message() -> None:
                 stream=chance.choice(["", "note/1"]),
                 version=chance.choice([0, 1, 2**53 + 1]),
                 details={f"key_{n}": chance.choice(words) for n in range(chance.randint(0, 4))},
+                targets=["thread/1"] * chance.randint(0, 2),
+                decision=chance.choice([None, audit_event.Decision("1", "ALLOW", "é", "2")]),
+                before=chance.choice([None, {"title": chance.choice(words)}]),
+                after={"title": "a"},
             )
         message = json_format.Parse(made.bytes, AuditEvent())
         protovalidate.validate(message)
