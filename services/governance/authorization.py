@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -37,6 +37,12 @@ _FIND: Final = Statement(
 )
 
 
+class Own(NamedTuple):
+    """An operation of governance's own: JSON text of the ApprovalRequirement, empty by its rule."""
+
+    approval: str
+
+
 class Authorization:
     """Decides actions, once each, and tells what became of the decisions."""
 
@@ -57,23 +63,25 @@ class Authorization:
         self._writer = GroupedWriter(database, "governance.authorize")
 
     async def authorize(
-        self, caller: Caller, requests: Sequence[ActionRequest], *, own: int = 0
+        self, caller: Caller, requests: Sequence[ActionRequest], *, own: Own | None = None
     ) -> list[Verdict]:
         """A verdict for each action; all that is new is decided in one commit, or nothing is.
 
-        `own` is for governance's own operations: how many must approve them at the least.
+        `own` makes it one of governance's own operations.
         """
         if self._database.outbox.backlogged:
             raise AuditBacklog
         judged = await _compute(
-            requests, partial(self._decisions.judge, own=bool(own)), caller, requests
+            requests, partial(self._decisions.judge, own=own is not None), caller, requests
         )
         # Identity is asked only where a person would have to be.
         gated = any(one.judgement.effect is Effect.CHECKPOINT for one in judged)
         approvable = gated and await self._eligibility.somebody_can_approve(caller)
         items = await _compute(
             requests,
-            partial(self._decisions.rows, approvable=approvable, approvals=max(own, 1)),
+            partial(
+                self._decisions.rows, approvable=approvable, approval=own.approval if own else ""
+            ),
             judged,
         )
         stored = await self._write(caller, items)

@@ -68,20 +68,15 @@ class Decisions:
         return judged
 
     def rows(
-        self, judged: Sequence[Judged], *, approvable: bool, approvals: int = 1
+        self, judged: Sequence[Judged], *, approvable: bool, approval: str = ""
     ) -> list[dict[str, Any]]:
         """The decisions as they are stored where the request ids are new: see migration 0003.
 
-        What waits for people waits for as many `approvals` at the least.
+        `approval` is what it takes to approve them, where that is not what their rule says.
         """
-        rows = [self._row(one, index, approvable) for index, one in enumerate(judged)]
-        for row in rows:
-            if row["checkpoint"] is not None:
-                required = max(row["checkpoint"]["required_approvals"], approvals)
-                row["checkpoint"]["required_approvals"] = required
-        return rows
+        return [self._row(one, index, approvable, approval) for index, one in enumerate(judged)]
 
-    def _row(self, judged: Judged, index: int, approvable: bool) -> dict[str, Any]:
+    def _row(self, judged: Judged, index: int, approvable: bool, approval: str) -> dict[str, Any]:
         request, action, facts, judgement = judged
         gated = judgement.effect is Effect.CHECKPOINT
         row = {
@@ -103,14 +98,14 @@ class Decisions:
             "refusal": NO_ELIGIBLE_APPROVER if gated and not approvable else "",
             "facts": facts.stored(),
             "action": action.canonical().decode(),
-            "checkpoint": self._gate(judged, index) if gated and approvable else None,
+            "checkpoint": self._gate(judged, index, approval) if gated and approvable else None,
         }
         return row | {"events": [_outbox_row(event) for event in _events(row)]}
 
-    def _gate(self, judged: Judged, index: int) -> dict[str, Any]:
+    def _gate(self, judged: Judged, index: int, approval: str) -> dict[str, Any]:
         request, action, facts, judgement = judged
         rule = self._rules.named(judgement.rule)
-        requirement = self._requirements.of(rule.approval if rule else "")
+        requirement = self._requirements.of(approval or (rule.approval if rule else ""))
         try:
             return gate(
                 action,

@@ -40,7 +40,7 @@ from kernel.database import Database, Record, Transaction
 from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import audit_events
-from services.governance.authorization import Authorization
+from services.governance.authorization import Authorization, Own
 from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR as EXECUTOR
 from services.governance.lifecycle import Execution
@@ -124,11 +124,11 @@ class Operations:
         request_id: str,
         arguments: Mapping[str, Json],
         targets: Sequence[Target] = (),
-        approvals: int = 1,
+        approval: str = "",
     ) -> Verdict:
         """The verdict on the operation: as a rule a block, with the checkpoint that it waits for.
 
-        `approvals` is how many people must approve it at the least.
+        `approval` is JSON text of the ApprovalRequirement; empty means as its rule says.
         """
         action = Action(
             kind=tool.kind,
@@ -138,15 +138,15 @@ class Operations:
             targets=tuple(targets),
             arguments=arguments,
         )
-        return await self.ask_again(caller, action, request_id, approvals=approvals)
+        return await self.ask_again(caller, action, request_id, approval=approval)
 
     async def ask_again(
-        self, caller: Caller, action: Action, request_id: str, *, approvals: int = 1
+        self, caller: Caller, action: Action, request_id: str, *, approval: str = ""
     ) -> Verdict:
         """The verdict on an action of then, as it stands now."""
         self._operations[action.tool.name].tool.check(action)
         request = ActionRequest(action=action.canonical(), request_id=request_id)
-        (verdict,) = await self._authorization.authorize(caller, [request], own=approvals)
+        (verdict,) = await self._authorization.authorize(caller, [request], own=Own(approval))
         return verdict
 
     async def asked(self, caller: Caller, request_id: str) -> Action | None:

@@ -24,6 +24,7 @@ from services.governance.decisions import Decisions
 from services.governance.eligibility import Eligibility
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.permits import PermitKeys
+from services.governance.requirements import Requirements
 from services.governance.rules import RuleSet
 from services.governance.settings import GovernanceSettings
 from services.governance.transitions import Transitions
@@ -73,13 +74,12 @@ async def operations(
     verdicts = Verdicts(rules, PermitKeys.open(keys_dir / "permits"), "{checkpoint_id}")
     authorization = Authorization(
         database=service.database,
-        decisions=Decisions(rules, clock),
+        decisions=Decisions(rules, Requirements(timedelta(minutes=5), timedelta(hours=24)), clock),
         verdicts=verdicts,
         eligibility=Eligibility(EligibilityServiceStub(service.channels.channel("identity"))),
         transitions=transitions,
         changes=changes,
         clock=clock,
-        pending=timedelta(minutes=5),
     )
     return Operations(
         database=service.database,
