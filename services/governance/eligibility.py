@@ -9,7 +9,11 @@ from typing import Final
 import grpc
 import structlog
 
-from chenu.identity.v1.eligibility_service_pb2 import CheckEligibilityRequest, Voter
+from chenu.identity.v1.eligibility_service_pb2 import (
+    CheckEligibilityRequest,
+    Voter,
+)
+from chenu.identity.v1.eligibility_service_pb2 import Eligibility as Said
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.caller import Caller
 from kernel.channels import alone
@@ -35,8 +39,7 @@ class Eligibility:
         if len(answer.eligibilities) != len(voters):
             raise ServiceError("identity answered for other voters than were asked for")
         return [
-            "" if said.eligible and said.person_id == voter.person_id else said.reason or "UNKNOWN"
-            for said, voter in zip(answer.eligibilities, voters, strict=True)
+            _refusal(said, voter) for said, voter in zip(answer.eligibilities, voters, strict=True)
         ]
 
     async def somebody_can_approve(self, caller: Caller) -> bool:
@@ -60,3 +63,9 @@ class Eligibility:
             self._approvers.clear()
         self._approvers[asked] = time.monotonic() + _REMEMBERED_SECONDS
         return True
+
+
+def _refusal(said: Said, voter: Voter) -> str:
+    if not said.eligible or said.person_id != voter.person_id:
+        return said.reason or "UNKNOWN"
+    return "" if said.is_owner else "NOT_THE_OWNER"

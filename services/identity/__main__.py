@@ -12,6 +12,7 @@ from chenu.identity.v1.eligibility_service_pb2_grpc import (
     add_EligibilityServiceServicer_to_server,
 )
 from chenu.identity.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
+from chenu.identity.v1.people_service_pb2_grpc import add_PeopleServiceServicer_to_server
 from chenu.identity.v1.token_service_pb2_grpc import add_TokenServiceServicer_to_server
 from kernel.database import Database
 from kernel.service import Program, Service, main
@@ -25,12 +26,14 @@ from services.identity.identities import Identities
 from services.identity.key_rotation import rotate_keys
 from services.identity.logins import Logins
 from services.identity.passwords import Passwords
+from services.identity.people import People
 from services.identity.refresh_tokens import RefreshTokens
 from services.identity.service_keys import ServiceKeys, register_service_keys
 from services.identity.servicers.agent import AgentServicer
 from services.identity.servicers.auth import AuthServicer
 from services.identity.servicers.eligibility import EligibilityServicer
 from services.identity.servicers.identity import IdentityServicer
+from services.identity.servicers.people import PeopleServicer
 from services.identity.servicers.token import TokenServicer
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
@@ -61,7 +64,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     agents = Agents(database, sessions, tokens, attempts, service.page_tokens, settings)
     delegations = Delegations(database, keys, tokens, settings)
     auth = AuthServicer(
-        Users(database, sessions, tokens, passwords, attempts),
+        Users(database, sessions, tokens, passwords, attempts, settings.clock_offset),
         Logins(database, sessions, tokens, passwords, attempts),
         RefreshTokens(database, sessions, tokens, settings),
         identities,
@@ -73,6 +76,8 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     add(add_AuthServiceServicer_to_server, auth)
     add(add_IdentityServiceServicer_to_server, IdentityServicer(identities))
     add(add_AgentServiceServicer_to_server, AgentServicer(agents))
+    people = People(database, sessions, service.page_tokens, settings.clock_offset)
+    add(add_PeopleServiceServicer_to_server, PeopleServicer(people))
     add(add_TokenServiceServicer_to_server, token)
     add(add_EligibilityServiceServicer_to_server, EligibilityServicer(EligibilityChecks(database)))
 

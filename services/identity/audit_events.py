@@ -49,6 +49,33 @@ def identity_created(caller: Caller, identity: str, kind: str) -> AuditRecord:
     )
 
 
+def person_invited(caller: Caller, invitation: str, roles: list[str]) -> AuditRecord:
+    """Somebody may join the tenant, with these roles."""
+    return _event(
+        "person.invited", AUDIT_ACTION_CREATE, f"invitation/{invitation}", caller,
+        roles=",".join(roles),
+    )  # fmt: skip
+
+
+def person_joined(caller: Caller, invitation: str) -> AuditRecord:
+    """The caller took up an invitation."""
+    return _event(
+        "person.joined", AUDIT_ACTION_UPDATE, f"invitation/{invitation}", caller,
+        person=caller.person,
+    )  # fmt: skip
+
+
+def roles_set(caller: Caller, person: str, roles: list[str]) -> AuditRecord:
+    """By an owner; these are all that the person has now."""
+    subject = f"user/{person}"
+    return _event("roles.set", AUDIT_ACTION_UPDATE, subject, caller, roles=",".join(roles))
+
+
+def person_deactivated(caller: Caller, person: str) -> AuditRecord:
+    """By an owner, for good."""
+    return _event("person.deactivated", AUDIT_ACTION_UPDATE, f"user/{person}", caller)
+
+
 def session_started(caller: Caller) -> AuditRecord:
     """A person came in."""
     return _event("session.started", AUDIT_ACTION_LOGIN, f"session/{caller.session}", caller)

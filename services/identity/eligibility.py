@@ -1,11 +1,13 @@
-"""Who may decide for an identity: living people who hold it."""
+"""Who may decide: living people of the tenant, and what entitles them."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from chenu.identity.v1.eligibility_service_pb2 import (
+    ApproverList,
     CheckEligibilityRequest,
     Eligibility,
+    ListApproversRequest,
     Voter,
 )
 from kernel.caller import UUID, Caller
@@ -14,8 +16,11 @@ from kernel.statement import Statement
 
 _NOBODYS: Final = "00000000-0000-0000-0000-000000000000"
 _CHECK: Final = Statement(
-    "SELECT is_known, is_active, holds_both, session_is_good FROM check_voters("
+    "SELECT is_known, is_active, holds_own, is_owner, session_is_good, roles FROM check_voters("
     ":tenant, :owner_identity, :persons, :identities, :sessions) ORDER BY place"
+)
+_LIST: Final = Statement(
+    "SELECT person_id FROM list_approvers(:tenant, :owner_identity, :owner, :roles, :persons)"
 )
 
 
@@ -37,24 +42,47 @@ class EligibilityChecks:
                 identities=[voter.identity_id for voter in voters],
                 sessions=_sessions(voters),
             )
-        reasons = (
-            why_not(row["is_known"], row["is_active"], row["holds_both"], row["session_is_good"])
-            for row in rows
-        )
-        return [
-            Eligibility(person_id=voter.person_id, eligible=not reason, reason=reason)
-            for voter, reason in zip(voters, reasons, strict=True)
-        ]
+        answers = []
+        for voter, row in zip(voters, rows, strict=True):
+            reason = why_not(
+                row["is_known"], row["is_active"], row["holds_own"], row["session_is_good"]
+            )
+            answers.append(
+                Eligibility(
+                    person_id=voter.person_id,
+                    eligible=not reason,
+                    reason=reason,
+                    is_owner=row["is_owner"] and not reason,
+                    roles=() if reason else row["roles"],
+                )
+            )
+        return answers
+
+    async def approvers(self, caller: Caller, request: ListApproversRequest) -> list[ApproverList]:
+        """The living people of each group, in the order asked."""
+        found = []
+        async with self._database.transaction(caller) as tx:
+            for group in request.groups:
+                rows = await tx.fetch(
+                    _LIST,
+                    tenant=request.tenant_id,
+                    owner_identity=request.owner_identity_id,
+                    owner=group.owner,
+                    roles=list(group.roles),
+                    persons=list(group.person_ids),
+                )
+                found.append(ApproverList(person_ids=[row["person_id"] for row in rows]))
+        return found
 
 
-def why_not(is_known: bool, is_active: bool, holds_both: bool, session_is_good: bool) -> str:
+def why_not(is_known: bool, is_active: bool, holds_own: bool, session_is_good: bool) -> str:
     """The first thing that is wrong, in the proto's words; empty for who may decide."""
     if not is_known:
         return "UNKNOWN_PERSON"
     if not is_active:
         return "DEACTIVATED"
-    if not holds_both:
-        return "NOT_THE_OWNER"
+    if not holds_own:
+        return "NOT_THE_HOLDER"
     return "" if session_is_good else "SESSION_ENDED"
 
 

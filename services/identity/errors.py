@@ -7,6 +7,7 @@ from kernel.errors import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
+    PermissionDenied,
     ResourceExhausted,
     Unauthenticated,
 )
@@ -77,3 +78,24 @@ class AssertionInvalid(Unauthenticated):
 
     reason = "ASSERTION_INVALID"
     message = "the assertion does not verify"
+
+
+class NotAnOwner(PermissionDenied):
+    """What concerns the people of a tenant is for its owners."""
+
+    reason = "NOT_AN_OWNER"
+    message = "only somebody with the role owner does that; ask an owner of your tenant"
+
+
+class LastOwner(FailedPrecondition):
+    """Nobody could invite, or give roles, ever again."""
+
+    reason = "LAST_OWNER"
+    message = "the tenant would have no owner left; give somebody else that role first"
+
+
+class InvitationInvalid(Unauthenticated):
+    """Unknown, used or too old: one answer for all three."""
+
+    reason = "INVITATION_INVALID"
+    message = "the invitation is not valid any more; ask for another"

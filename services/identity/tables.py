@@ -68,6 +68,7 @@ users = Table(
     _time("deactivate_time", nullable=True),
     _within("tenants", "tenant_id"),
     Index("users_tenant", "user_id", "tenant_id", unique=True),
+    Index("users_tenant_id", "tenant_id"),
 )  # fmt: skip
 
 user_profiles = Table(
@@ -79,6 +80,24 @@ user_profiles = Table(
     Column("display_name", Text, nullable=False),
     _within("users", "user_id", "tenant_id"),
     Index("user_profiles_email_key", "email_key", unique=True),
+)  # fmt: skip
+
+invitations = Table(
+    "invitations", metadata,
+    _id("invitation_id", primary_key=True),
+    _id("tenant_id"),
+    _id("inviter_id"),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    _time("create_time", server_default=NOW),
+    _time("expire_time"),
+    _time("accept_time", nullable=True),
+    _id("user_id", nullable=True),
+    CheckConstraint("(accept_time IS NULL) = (user_id IS NULL)", name="invitations_accepted"),
+    ForeignKeyConstraint(
+        ["inviter_id", "tenant_id"], ["identity.users.user_id", "identity.users.tenant_id"]
+    ),
+    Index("invitations_secret_hash", "secret_hash", unique=True),
 )  # fmt: skip
 
 credentials = Table(

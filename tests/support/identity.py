@@ -116,6 +116,10 @@ class StandInIdentity(TokenMint):
         self.address = ""
         self.not_eligible: dict[str, str] = {}
         """Person id → the reason why their votes do not count."""
+        self.owners: dict[str, str] = {}
+        """Identity id → the person who holds it; of any other identity, whoever is asked about."""
+        self.roles: dict[str, tuple[str, ...]] = {}
+        """Person id → the roles that they have now."""
         self.eligibility_asked: list[eligibility_service_pb2.CheckEligibilityRequest] = []
         self.ended_delegations: set[str] = set()
         """Delegation ids that are not renewed any more."""
@@ -174,8 +178,29 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
         answer = eligibility_service_pb2.CheckEligibilityResponse()
         for voter in request.voters:
             reason = self._identity.not_eligible.get(voter.person_id, "")
-            answer.eligibilities.add(person_id=voter.person_id, eligible=not reason, reason=reason)
+            answer.eligibilities.add(
+                person_id=voter.person_id,
+                eligible=not reason,
+                reason=reason,
+                is_owner=not reason and self._owns(voter.person_id, request.owner_identity_id),
+                roles=() if reason else self._identity.roles.get(voter.person_id, ()),
+            )
         return answer
+
+    async def ListApprovers(self, request: Any, _context: Any) -> Any:
+        answer = eligibility_service_pb2.ListApproversResponse()
+        for group in request.groups:
+            roles = self._identity.roles
+            named = {*group.person_ids, *(p for p in roles if set(roles[p]) & set(group.roles))}
+            owner = self._identity.owners.get(request.owner_identity_id)
+            if group.owner:
+                named.add(owner or request.owner_identity_id)
+            alive = named - self._identity.not_eligible.keys()
+            answer.groups.add(person_ids=sorted(alive))
+        return answer
+
+    def _owns(self, person: str, identity: str) -> bool:
+        return self._identity.owners.get(identity, person) == person
 
 
 def bearer(token: str, service_token: str = "") -> Metadata:

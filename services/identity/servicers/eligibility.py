@@ -3,6 +3,8 @@
 from chenu.identity.v1.eligibility_service_pb2 import (
     CheckEligibilityRequest,
     CheckEligibilityResponse,
+    ListApproversRequest,
+    ListApproversResponse,
 )
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceServicer
 from kernel.context import current
@@ -20,3 +22,9 @@ class EligibilityServicer(EligibilityServiceServicer):
     ) -> CheckEligibilityResponse:
         eligibilities = await self._checks.check(current().caller, request)
         return CheckEligibilityResponse(eligibilities=eligibilities)
+
+    async def ListApprovers(
+        self, request: ListApproversRequest, _context: object
+    ) -> ListApproversResponse:
+        groups = await self._checks.approvers(current().caller, request)
+        return ListApproversResponse(groups=groups)

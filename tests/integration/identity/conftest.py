@@ -19,6 +19,7 @@ from chenu.identity.v1.auth_service_pb2 import LoginResponse, RegisterRequest, R
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
+from chenu.identity.v1.people_service_pb2_grpc import PeopleServiceStub
 from chenu.identity.v1.token_service_pb2 import IssueServiceTokenRequest
 from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from kernel.errors import reason_of
@@ -50,6 +51,7 @@ class Identity:
         self.agents = AgentServiceStub(self.channel)
         self.tokens = TokenServiceStub(self.channel)
         self.eligibility = EligibilityServiceStub(self.channel)
+        self.people = PeopleServiceStub(self.channel)
 
     async def register(self, **changes: str) -> "Someone":
         """Somebody new."""

@@ -9,6 +9,7 @@ import pytest
 
 from chenu.identity.v1.agent_service_pb2 import FireAgentRequest, HireAgentRequest
 from chenu.identity.v1.auth_service_pb2 import LogoutRequest, RefreshSessionRequest
+from chenu.identity.v1.people_service_pb2 import InvitePersonRequest
 from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest
 from kernel.caller import Caller
 from kernel.database import Database
@@ -25,6 +26,7 @@ PERSONS_TABLES = (
     "refresh_tokens",
     "agents",
     "delegations",
+    "invitations",
 )
 CLOSED_TABLES = ("service_keys", "spent_assertions", "attempts")
 KERNELS_TABLES = ("outbox", "bundles", "relay_state", "receipts", "requests")
@@ -52,6 +54,7 @@ async def full(identity: Identity, someone: Someone) -> Someone:
     await identity.agents.HireAgent(
         HireAgentRequest(display_name="Scout"), metadata=someone.metadata
     )
+    await identity.people.InvitePerson(InvitePersonRequest(), metadata=someone.metadata)
     await identity.tokens.ExchangeDelegation(ExchangeDelegationRequest(), metadata=someone.metadata)
     return someone
 
@@ -86,7 +89,8 @@ async def test_a_person_sees_their_own_rows_and_nobody_elses(
 ) -> None:
     stranger = await identity.register()
     assert await rows(app, caller(full), table) >= 1
-    assert await rows(app, caller(stranger), table) == (table not in ("agents", "delegations"))
+    made_later = ("agents", "delegations", "invitations")
+    assert await rows(app, caller(stranger), table) == (table not in made_later)
     nobody = caller(full, tenant=str(uuid4()), person=str(uuid4()), identity=str(uuid4()))
     assert await rows(app, nobody, table) == 0
     assert await rows(app, caller(full, tenant=stranger.tenant), table) == (table == "tenants")

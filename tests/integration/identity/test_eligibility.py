@@ -11,6 +11,7 @@ from chenu.identity.v1.auth_service_pb2 import LogoutRequest
 from chenu.identity.v1.eligibility_service_pb2 import CheckEligibilityRequest, Voter
 from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
+from chenu.identity.v1.people_service_pb2 import InvitePersonRequest
 from tests.integration.identity.conftest import Identity, Someone, refusal
 
 
@@ -75,27 +76,34 @@ async def test_each_reason_is_told_in_the_order_asked(
         "SESSION_ENDED",
         "SESSION_ENDED",
         "SESSION_ENDED",
-        "NOT_THE_OWNER",
+        "NOT_THE_HOLDER",
         "",
         "UNKNOWN_PERSON",
     ]
 
 
-async def test_a_person_of_the_tenant_who_does_not_hold_the_identity_may_not(
-    identity: Identity, someone: Someone, admin: Any
+async def test_a_person_of_the_tenant_is_told_apart_from_the_owner_and_has_their_roles(
+    identity: Identity, someone: Someone
 ) -> None:
-    colleague = await identity.register()
-    # Tenants of several people come later; the rule must hold from the start.
-    async with admin.transaction():
-        await admin.execute("SET CONSTRAINTS ALL DEFERRED; SET session_replication_role = replica")
-        for table in ("users", "user_profiles", "credentials", "identities", "sessions"):
-            await admin.execute(
-                f"UPDATE identity.{table} SET tenant_id = $1 WHERE user_id = $2",
-                someone.tenant,
-                colleague.user,
-            )
-        await admin.execute("SET session_replication_role = origin")
-    assert await reasons(identity, someone, voter(colleague)) == ["NOT_THE_OWNER"]
+    invited = await identity.people.InvitePerson(
+        InvitePersonRequest(roles=["finance"]), metadata=someone.metadata
+    )
+    colleague = await identity.register(invitation_secret=invited.invitation_secret)
+
+    answer = await identity.eligibility.CheckEligibility(
+        CheckEligibilityRequest(
+            tenant_id=someone.tenant,
+            owner_identity_id=someone.identity,
+            voters=[voter(colleague), voter(someone), voter(colleague, session_id=str(uuid4()))],
+        ),
+        metadata=await identity.as_service("governance"),
+    )
+
+    assert [(e.eligible, e.is_owner, list(e.roles)) for e in answer.eligibilities] == [
+        (True, False, ["finance"]),
+        (True, True, ["owner", "auditor"]),
+        (False, False, []),
+    ]
 
 
 async def test_a_deactivated_person_may_not(

@@ -6,11 +6,13 @@ from uuid import uuid4
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
 from chenu.identity.v1 import identity_service_pb2 as identities
+from chenu.identity.v1 import people_service_pb2 as people
 from chenu.identity.v1 import token_service_pb2 as tokens
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
+from chenu.identity.v1.people_service_pb2_grpc import PeopleServiceStub
 from tests.laws.changes.scene import Call, Scene
 from tests.laws.hands import ANY_DIGEST
 from tests.support.fleet import PASSWORD
@@ -71,6 +73,34 @@ async def fire_agent(s: Scene) -> Call:
     hired = await (await hire_agent(s))()
     request = agents.FireAgentRequest(agent_id=hired.agent.agent_id)
     return lambda: stub(s, AgentServiceStub).FireAgent(request, metadata=s.me.me)
+
+
+async def invite_person(s: Scene) -> Call:
+    request = people.InvitePersonRequest(roles=["finance"])
+    return lambda: stub(s, PeopleServiceStub).InvitePerson(request, metadata=s.me.me)
+
+
+async def _colleague(s: Scene) -> str:
+    invited = await (await invite_person(s))()
+    joined = await stub(s, AuthServiceStub).Register(
+        auth.RegisterRequest(
+            email=f"{uuid4()}@chenu.example",
+            password=PASSWORD,
+            display_name="Bea",
+            invitation_secret=invited.invitation_secret,
+        )
+    )
+    return str(joined.session.user.user_id)
+
+
+async def set_person_roles(s: Scene) -> Call:
+    request = people.SetPersonRolesRequest(person_id=await _colleague(s), roles=["board"])
+    return lambda: stub(s, PeopleServiceStub).SetPersonRoles(request, metadata=s.me.me)
+
+
+async def deactivate_person(s: Scene) -> Call:
+    request = people.DeactivatePersonRequest(person_id=await _colleague(s))
+    return lambda: stub(s, PeopleServiceStub).DeactivatePerson(request, metadata=s.me.me)
 
 
 async def issue_agent_token(s: Scene) -> Call:

@@ -18,7 +18,7 @@ from services.identity.secret_tokens import digest, new_secret
         ((True, True, True, True), ""),
         ((False, False, False, False), "UNKNOWN_PERSON"),
         ((True, False, False, False), "DEACTIVATED"),
-        ((True, True, False, False), "NOT_THE_OWNER"),
+        ((True, True, False, False), "NOT_THE_HOLDER"),
         ((True, True, True, False), "SESSION_ENDED"),
     ],
 )
