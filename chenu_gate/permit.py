@@ -17,6 +17,8 @@ from chenu_gate.canonical_json import digest
 ISSUER = "chenu"
 TYPE = "permit+jwt"
 LIFETIME = timedelta(seconds=10)
+MAX_LIFETIME = timedelta(seconds=60)
+"""An executor believes no permit that claims to be good for longer, whoever signed it."""
 MAX_LEEWAY = timedelta(seconds=2)
 _MAX_TOKEN = 4096
 
@@ -44,6 +46,13 @@ class PermitExpired(PermitRefused):
 
     reason = "PERMIT_EXPIRED"
     message = "the permit is not in force now; ask governance for another with the same request id"
+
+
+class PermitTooLasting(PermitRefused):
+    """Good for longer than a permit may be: a freeze or a lost voter would come too late."""
+
+    reason = "PERMIT_LIFETIME"
+    message = f"a permit lives at most {MAX_LIFETIME.total_seconds():.0f} s"
 
 
 class PermitForAnotherAudience(PermitRefused):
@@ -156,6 +165,8 @@ def verify(
     permit = _permit(_claims(token, keys))
     if permit.audience != audience:
         raise PermitForAnotherAudience
+    if permit.expires_at - permit.issued_at > MAX_LIFETIME:
+        raise PermitTooLasting
     if not permit.issued_at - leeway <= now < permit.expires_at + leeway:
         raise PermitExpired
     if permit.action != digest(action_bytes):

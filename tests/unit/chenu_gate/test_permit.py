@@ -14,6 +14,7 @@ from jwt.algorithms import OKPAlgorithm
 from chenu_gate.canonical_json import digest
 from chenu_gate.permit import (
     LIFETIME,
+    MAX_LIFETIME,
     Permit,
     PermitExpired,
     PermitForAnotherAction,
@@ -23,6 +24,7 @@ from chenu_gate.permit import (
     PermitFrozen,
     PermitRefused,
     PermittedAction,
+    PermitTooLasting,
     mint,
     permit_keys,
     verify,
@@ -87,6 +89,15 @@ def test_a_permit_is_in_force_for_its_seconds_and_the_leeway() -> None:
     with pytest.raises(PermitExpired):
         checked(TOKEN, now=NOW + LIFETIME, leeway=timedelta(0))
     assert checked(TOKEN, now=NOW + LIFETIME + second, leeway=2 * second)
+
+
+def test_a_permit_that_lives_too_long_is_refused_although_governance_signed_it() -> None:
+    longest = mint(a_permit(expires_at=NOW + MAX_LIFETIME), KEY, "k1")
+    assert checked(longest, now=NOW + MAX_LIFETIME).permit.expires_at == NOW + MAX_LIFETIME
+    for life in (MAX_LIFETIME + timedelta(seconds=1), timedelta(days=365)):
+        with pytest.raises(PermitTooLasting, match="at most 60 s") as refused:
+            checked(mint(a_permit(expires_at=NOW + life), KEY, "k1"))
+        assert refused.value.reason == "PERMIT_LIFETIME"
 
 
 @pytest.mark.parametrize("seconds", [-0.1, 2.1, 3600])
@@ -262,6 +273,6 @@ def test_every_reason_stands_in_the_contract() -> None:
     from chenu.governance.v1.error_reason_pb2 import ErrorReason
 
     permits: list[type[PermitRefused]] = [PermitRefused, *PermitRefused.__subclasses__()]
-    assert len(permits) == 7
+    assert len(permits) == 8
     reasons = {ActionRefused.reason} | {refusal.reason for refusal in permits}
     assert {f"ERROR_REASON_{reason}" for reason in reasons} <= set(ErrorReason.keys())
