@@ -97,7 +97,15 @@ class Here:
 def _console(*, stderr: bool = False) -> Console:
     # Where nobody's window sets the width, a table should not fold ids as if it were narrow.
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
+    return _Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+class _Console(Console):
+    """A console that leaves it to the command what a reader's leaving means."""
+
+    def on_broken_pipe(self) -> None:
+        # Called while the error is handled; by itself it would end the process with 1.
+        raise BrokenPipeError
 
 
 def as_json(answer: Message) -> dict[str, Any]:
