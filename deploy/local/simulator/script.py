@@ -34,6 +34,7 @@ def scripted_plan(request: str, rounds: int) -> Plan | None:
         return None
     try:
         script = json.loads(found[1])
+        json.dumps(script, ensure_ascii=False).encode()  # half a surrogate pair is no text
         steps = script if isinstance(script, list) else [script]
         return _plan(steps[rounds]) if rounds < len(steps) else Plan("The script has ended.")
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -97,6 +97,8 @@ async def test_the_official_client_raises_its_own_errors(client: AsyncAnthropic)
         await create(client, "", messages=[{"role": "robot", "content": "x"}])
     with pytest.raises(anthropic.BadRequestError, match="#simulate"):
         await create(client, "Hello\n#simulate: {")
+    with pytest.raises(anthropic.BadRequestError, match="surrogates not allowed"):
+        await create(client, 'Hello\n#simulate: {"text": "\\ud83d"}')
 
 
 async def test_an_overload_is_played(client: AsyncAnthropic) -> None:
