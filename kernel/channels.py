@@ -69,6 +69,10 @@ OPTIONS: Final = [
     *LIMITS,
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # gRPC itself would leave a service that was away alone for up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # in truth: how long one attempt may take
     ("grpc.service_config", _SERVICE_CONFIG),
 ]
 

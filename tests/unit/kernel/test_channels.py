@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from opentelemetry import trace as otel
 
 from kernel import channels as channels_module
 from kernel.caller import Caller
-from kernel.channels import Channels, acting_as, alone
+from kernel.channels import OPTIONS, Channels, acting_as, alone
 from kernel.context import CallContext, background, current, enter
 from kernel.errors import DeadlineExceeded, NotFound, Unavailable
 from kernel.settings import SharedSettings
@@ -248,6 +249,25 @@ async def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(
         await stub.Echo(Request(), timeout=3)
     assert error.value.code() is grpc.StatusCode.UNAVAILABLE
     assert time.monotonic() - started < 1
+
+
+async def test_a_service_that_was_away_is_found_again_at_once() -> None:
+    with socket.socket() as taken:  # bound and not listening: who calls is refused
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        channels = Channels(SharedSettings(threads_address=address), "sample", None)
+        channel = channels.bare("threads")
+        with pytest.raises(grpc.aio.AioRpcError):
+            await sample.Stub(channel).Public(Request())
+    server = grpc.aio.server()
+    server.add_insecure_port(address)
+    await server.start()
+    begun = time.monotonic()
+    await channel.channel_ready()
+    assert time.monotonic() - begun < 0.7  # gRPC's own first pause is a second
+    assert dict(OPTIONS)["grpc.max_reconnect_backoff_ms"] <= 2_000
+    await channels.close()
+    await server.stop(None)
 
 
 def test_the_retry_policy_is_what_grpc_reads() -> None:
