@@ -106,7 +106,8 @@ class OutcomeReporter:
 
     async def _until_woken(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), _POLL_SECONDS)
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._woken.wait()
         except TimeoutError:
             return
         await asyncio.sleep(_LINGER_SECONDS)

@@ -127,7 +127,8 @@ class Database:
     async def close(self) -> None:
         """Close the pool, by force where a connection does not come back."""
         try:
-            await asyncio.wait_for(self._pool.close(), _CLEANUP_SECONDS)
+            async with asyncio.timeout(_CLEANUP_SECONDS):
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 

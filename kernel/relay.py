@@ -156,7 +156,8 @@ class Relay:
         """Until something is written or the poll is due; never without a breath between."""
         written = self._worker.outbox.written
         try:
-            await asyncio.wait_for(written.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):  # wait_for of 3.11 may swallow the stop
+                await written.wait()
         except TimeoutError:
             return
         await asyncio.sleep(max(0.0, started + PAUSE_SECONDS - time.monotonic()))

@@ -21,7 +21,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
@@ -113,12 +113,14 @@ class Service(Generic[S]):
         self.stopping.set()
         if self.port:
             await self._server.drain(self.shared.drain_seconds, self.shared.grace_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Whoever holds on to what is to be closed must not keep the rest open.
+        limit = self.shared.grace_seconds + 1
+        for task in await _cancelled(self._tasks, limit):
+            _log.error("does not end", service=self.name, task=task.get_name())
         for close in reversed(self._closers):
             try:
-                await close()
+                async with asyncio.timeout(limit):
+                    await close()
             except Exception as error:  # noqa: BLE001 - the others must be closed too
                 _log.warning("could not close", service=self.name, error=repr(error))
 
@@ -210,6 +212,16 @@ def main(*programs: Program[Any]) -> None:
         uvloop.run(run(*programs))
     except (SettingsError, PortTaken) as error:
         sys.exit(str(error))
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]], seconds: float) -> set[Any]:
+    """Cancel tasks; those that go on all the same."""
+    pending, end = set(tasks), time.monotonic() + seconds
+    while pending and time.monotonic() < end:
+        for task in pending:
+            task.cancel()  # more than once: `asyncio.wait_for` of 3.11 may swallow it
+        _, pending = await asyncio.wait(pending, timeout=min(0.5, seconds))
+    return pending
 
 
 async def _supervise(name: str, work: Work) -> None:

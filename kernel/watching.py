@@ -33,7 +33,8 @@ class Changes:
         waiting = self._waiting.setdefault(key, set())
         waiting.add(event)
         try:
-            await asyncio.wait_for(event.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await event.wait()
         except TimeoutError:
             return False
         else:

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 import asyncpg
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kernel import telemetry
@@ -107,6 +108,45 @@ async def test_what_was_opened_is_closed_when_a_service_cannot_start(
     with pytest.raises(RuntimeError, match="put together"):
         await Service.start(Program("sample", ServiceSettings, assemble), shared, settings)
     assert closed == ["sample"]
+
+
+async def test_work_that_does_not_end_when_told_is_named_and_keeps_nothing_open(
+    nats_url: str, tmp_path: Path
+) -> None:
+    closed: list[str] = []
+    working, free = asyncio.Event(), asyncio.Event()
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def stubborn() -> None:
+        while not free.is_set():
+            try:
+                working.set()
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def note() -> None:
+        closed.append("first")
+
+    async def assemble(service: Service[ServiceSettings]) -> None:
+        service.on_stop(note)
+        service.on_stop(never)
+        service.background("sample.stubborn", stubborn)
+
+    shared = SharedSettings(keys_dir=tmp_path, nats_url=nats_url, drain_seconds=0, grace_seconds=0)
+    program = Program("sample", ServiceSettings, assemble)
+    service = await Service.start(program, shared, ServiceSettings())
+    await working.wait()
+    with structlog.testing.capture_logs() as told:
+        await asyncio.wait_for(service.stop(), 10)
+    free.set()
+    assert closed == ["first"]
+    assert [(line["event"], line.get("task", "")) for line in told] == [
+        ("does not end", "sample.stubborn"),
+        ("could not close", ""),
+    ]
 
 
 async def test_metrics_are_served_where_asked(fleet: Fleet) -> None:
