@@ -73,7 +73,8 @@ class Pipeline:
             return
         run, actions = record.run, record.round_actions()
         if actions and run.mode == RunMode.RUN_MODE_EXECUTION:
-            record.begin(Lane.LANE_GOVERNANCE)
+            if not record.finished(Lane.LANE_GOVERNANCE):
+                record.begin(Lane.LANE_GOVERNANCE)
             verdicts = await self._patience.call(
                 lambda: self._authorizer.authorize(record, actions)
             )

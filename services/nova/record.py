@@ -25,6 +25,11 @@ ENDED: Final = frozenset(
     }
 )
 
+_ENDINGS: Final = {
+    LaneState.LANE_STATE_COMPLETED: "lane.complete",
+    LaneState.LANE_STATE_FAILED: "lane.error",
+}
+
 
 class RunRecord:
     """One run, as the worker that owns it knows it."""
@@ -78,7 +83,9 @@ class RunRecord:
         if lane in self._started:
             elapsed = time.perf_counter() - self._started.pop(lane)
             result.duration_micros = int(elapsed * 1e6)
-        self.event("lane.complete", summary, lane)
+        # A lane that waits has come to no end; that the run is blocked is told by itself.
+        if kind := _ENDINGS.get(state):
+            self.event(kind, summary, lane)
 
     def finished(self, lane: Lane) -> bool:
         """Whether the lane has completed in this round."""

@@ -103,19 +103,26 @@ class Authorizer:
 
 
 def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
-    """Say in the run what the verdicts mean: it ends, it blocks, or it may start."""
+    """Say in the run what the verdicts mean: it ends, it blocks, or it may start.
+
+    Lane D has decided once, when it first had all verdicts. Whoever asks again, after a
+    person's answer or a crash, fetches permits, and what comes of it is lane E's.
+    """
     run = record.run
     run.block.Clear()
+    decided = record.finished(Lane.LANE_GOVERNANCE)
+    lane = Lane.LANE_CHECKPOINT if decided else Lane.LANE_GOVERNANCE
     for state, (ending, reason) in _ENDS.items():
         verdict = next((v for v in verdicts.values() if v.state == state), None)
         if verdict is not None:
             _block(record, verdicts)  # what its siblings wait for is withdrawn
-            record.finish(Lane.LANE_GOVERNANCE, f"ended: {reason}", LaneState.LANE_STATE_FAILED)
+            record.finish(lane, f"ended: {reason}", LaneState.LANE_STATE_FAILED)
             run.state, run.error_reason = ending, reason
-            run.error_lane = Lane.LANE_GOVERNANCE
+            run.error_lane = lane
             run.error_message = verdict.reason or reason
             return
-    record.finish(Lane.LANE_GOVERNANCE, f"{len(verdicts)} verdicts")
+    if not decided:
+        record.finish(Lane.LANE_GOVERNANCE, f"{len(verdicts)} verdicts")
     _block(record, verdicts)
     if run.block.checkpoints:
         record.begin(Lane.LANE_CHECKPOINT)
@@ -124,7 +131,8 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
         record.finish(Lane.LANE_CHECKPOINT, f"waits for {count}", LaneState.LANE_STATE_BLOCKED)
         return
     run.ClearField("block")
-    if any(action.checkpoint_id for action in record.round_actions()):
+    waited = any(action.checkpoint_id for action in record.round_actions())
+    if waited and not record.finished(Lane.LANE_CHECKPOINT):
         record.finish(Lane.LANE_CHECKPOINT, "approved")
 
 
