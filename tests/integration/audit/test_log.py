@@ -207,7 +207,7 @@ async def test_a_bundle_whose_events_are_not_its_manifests_is_quarantined(
     honest = source.bundle([an_event(person)])
     forged = honest.replace(person.identity.encode(), Person().identity.encode())
     await publish(forged)
-    for _ in range(100):
+    for _ in range(600):
         if await superuser.fetchval(
             "SELECT count(*) FROM audit.quarantine WHERE data = $1", forged
         ):
