@@ -29,6 +29,9 @@ class Engine:
         self._pipeline, self._journal = pipeline, journal
         self._leases, self._changes = leases, changes
         self._tasks: dict[str, asyncio.Task[Run | None]] = {}
+        # Runs that are this worker's by their row, and that nobody works on: as long as the worker
+        # lives no other would adopt them, so the next sweep gives them back.
+        self._left: set[str] = set()
 
     def start(self, record: RunRecord) -> None:
         """Go on with a run that this worker owns."""
@@ -62,12 +65,22 @@ class Engine:
 
     async def adopt(self) -> None:
         """Take over the runs of workers that have lost their lease, and those that timed out."""
+        for run_id in list(self._left):
+            await self._leases.abandon(run_id)
+            self._left.discard(run_id)
         for caller, run_id in await self._leases.claim_orphans():
             if run_id not in self._tasks:
-                await self._take_up(caller, run_id)
+                try:
+                    await self._take_up(caller, run_id)
+                except Exception:  # noqa: BLE001 - the others must be taken up too
+                    _log.exception("the run was not taken up", run=run_id)
 
     async def _take_up(self, caller: Caller, run_id: str) -> None:
-        record = await self._journal.load(caller, run_id)
+        try:
+            record = await self._journal.load(caller, run_id)
+        except Exception:
+            self._left.add(run_id)
+            raise
         record.run.state = RunState.RUN_STATE_RUNNING
         record.audit.append(audit_events.resumed(record))
         record.event("pipeline.resumed", "goes on")
@@ -79,11 +92,13 @@ class Engine:
             try:
                 await self._pipeline.advance(record)
             except LeaseLost:
-                _log.warning("the run is another worker's now", run=record.run.run_id)
+                # Another worker has it by now; or none, where this one was only late to renew.
+                _log.warning("the lease was lost", run=record.run.run_id)
+                self._left.add(record.run.run_id)
                 return None
             except Exception:  # noqa: BLE001 - whatever it is, the run must not be lost
                 # Nothing is lost: the run stands as it was last written, and is adopted again.
                 _log.exception("the run was left", run=record.run.run_id)
-                await self._leases.abandon(record.run.run_id)
+                self._left.add(record.run.run_id)
                 return None
         return record.run

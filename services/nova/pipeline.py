@@ -11,6 +11,7 @@ from kernel.channels import acting_as
 from kernel.errors import ServiceError, reason_of
 from services.nova import audit_events
 from services.nova.delegations import Delegations
+from services.nova.errors import LeaseLost
 from services.nova.journal import Journal
 from services.nova.lanes.authorization import Authorizer, decide
 from services.nova.lanes.closing import close, end
@@ -52,7 +53,7 @@ class Pipeline:
                     await self._round(record)
         except (ServiceError, grpc.aio.AioRpcError) as error:
             _fail(record, error)
-        except DATABASE_AWAY:
+        except (LeaseLost, *DATABASE_AWAY):
             raise
         except Exception as error:  # noqa: BLE001 - a run must come to an end
             _log.exception("a lane broke", run=record.run.run_id, lane=record.run.current_lane)
