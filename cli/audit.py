@@ -12,6 +12,7 @@ from chenu.audit.v1.entry_service_pb2 import GetEntryRequest, ListEntriesRequest
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
+from cli.audit_alerts import list_alerts
 from cli.command import PageOption, command
 from cli.here import Here, as_json
 from cli.log_verification import Verification, pinned_keys, verify_log
@@ -215,4 +216,5 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "list")(list_entries)
     command(group, "verify")(verify)
     command(group, "proof")(proof)
+    command(group, "alerts")(list_alerts)
     app.add_typer(group, name="audit", rich_help_panel="Trusting")

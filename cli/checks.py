@@ -17,6 +17,8 @@ from uuid import uuid4
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from chenu.audit.v1.alert_service_pb2 import ListAlertsRequest
+from chenu.audit.v1.alert_service_pb2_grpc import AlertServiceStub
 from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetLogKeyRequest, GetTreeHeadRequest
@@ -77,6 +79,18 @@ async def every_check(here: Here) -> AsyncIterator[Found]:
         for service, call in _READS.items():
             yield await _database(here, service, call)
         yield await _audit_lag(here)
+        yield await _audit_alerts(here)
+
+
+async def _audit_alerts(here: Here) -> Found:
+    name = "audit alerts"
+    try:
+        stub = here.connection.stub(AlertServiceStub)
+        answer = await stub.ListAlerts(ListAlertsRequest(page_size=200))
+    except Problem as problem:
+        return Found(name, good=False, words=f"{problem.status}: {problem}", next_step="chenu up")
+    words = f"{len(answer.alerts)} open"
+    return Found(name, not answer.alerts, words, "chenu audit alerts" if answer.alerts else "")
 
 
 def _versions() -> Found:

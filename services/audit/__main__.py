@@ -2,9 +2,11 @@
 
 import asyncio
 
+from chenu.audit.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
 from chenu.audit.v1.entry_service_pb2_grpc import add_EntryServiceServicer_to_server
 from chenu.audit.v1.log_service_pb2_grpc import add_LogServiceServicer_to_server
 from kernel.service import Program, Service, main
+from services.audit.alert_servicer import AlertServicer
 from services.audit.consumer import consume
 from services.audit.entries import Entries
 from services.audit.intake import Intake
@@ -12,6 +14,8 @@ from services.audit.keys import open_log_key
 from services.audit.receipts import Receipts, Sources
 from services.audit.servicers import EntryServicer, LogServicer
 from services.audit.settings import AuditSettings
+from services.audit.streams import Holes
+from services.audit.watching import watch
 
 
 async def assemble(service: Service[AuditSettings]) -> None:
@@ -25,6 +29,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
     sources = Sources(service.channels)
     intake = Intake(service.worker, signer, sources.fetch)
     receipts = Receipts(service.worker, sources)
+    holes = Holes(service.worker, sources.versions, intake.add)
     service.add_servicer(
         add_EntryServiceServicer_to_server,
         EntryServicer(Entries(service.database, service.page_tokens)),
@@ -34,12 +39,25 @@ async def assemble(service: Service[AuditSettings]) -> None:
         LogServicer(service.worker, str(signer.verifier_key)),
     )
 
+    service.add_servicer(
+        add_AlertServiceServicer_to_server, AlertServicer(service.worker, service.page_tokens)
+    )
+
     async def send_receipts() -> None:
         # Not after each batch: a source may wait for hours, and one receipt covers all before it.
         while True:
             await asyncio.sleep(settings.receipt_seconds)
             await receipts.send()
 
+    async def keep_watch() -> None:
+        await watch(
+            service.worker,
+            holes,
+            every_seconds=settings.watch_seconds,
+            silent_seconds=settings.silent_seconds,
+        )
+
+    service.background("audit.watch", keep_watch)
     service.background("audit.consumer", lambda: consume(service.messaging, intake))
     service.background("audit.receipts", send_receipts)
 

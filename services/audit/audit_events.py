@@ -1,7 +1,7 @@
 """The audit events of the audit service itself: each reading of the log is in the log."""
 
 from chenu.events.v1.audit_event_pb2 import AuditAction
-from kernel.audit_event import AuditRecord, record
+from kernel.audit_event import AuditRecord, Decision, record
 
 
 def entries_read(subject: str, count: int) -> AuditRecord:
@@ -12,4 +12,39 @@ def entries_read(subject: str, count: int) -> AuditRecord:
         action=AuditAction.AUDIT_ACTION_READ,
         subject=subject,
         details={"count": str(count)},
+    )
+
+
+def alert_changed(
+    happened: str, alert_id: str, kind: str, source: str, subject: str
+) -> AuditRecord:
+    """Something is amiss with the delivery of events, or was mended."""
+    opened = happened == "opened"
+    return record(
+        source="audit",
+        type=f"alert.{happened}",
+        action=AuditAction.AUDIT_ACTION_CREATE if opened else AuditAction.AUDIT_ACTION_UPDATE,
+        subject=f"alert/{alert_id}",
+        details={"kind": kind, "source": source, "about": subject},
+    )
+
+
+def violation_found(
+    target: str, *, tenant: str, identity: str, kind: str, index: int, person: str, reason: str
+) -> AuditRecord:
+    """A refused call had meant something of another identity, whose record this is.
+
+    Whoever was refused does not see it, and so learns nothing of what exists.
+    """
+    return record(
+        source="audit",
+        type="violation.found",
+        action=AuditAction.AUDIT_ACTION_IDENTITY_VIOLATION,
+        subject=target,
+        tenant=tenant,
+        identity=identity,
+        outcome="PERMISSION_DENIED",
+        reason=reason,
+        details={"kind": kind, "entry": str(index), "person": person},
+        decision=Decision(effect="DENY", rule=kind),
     )

@@ -2,78 +2,24 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
 import grpc
-import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chenu.events.v1.bundle_pb2 import Manifest
 from kernel.database import Database, Transaction
 from kernel.errors import ServiceError
-from kernel.statement import Statement
-from services.audit import log
+from services.audit import alerts, log, streams
 from services.audit.note import NoteSigner
-from services.audit.reading import BundleInvalid, Leaf, quarantined, read_bundle
-from services.audit.tables import entries, quarantine, sources
+from services.audit.reading import (
+    BundleInvalid,
+    Leaf,
+    ManifestMismatch,
+    quarantined,
+    read_bundle,
+)
+from services.audit.storing import Held, append, come_so_far, held_events, held_of, is_in_the_log
 
-_TYPES: Final[dict[str, Any]] = {
-    "index": sa.BigInteger,
-    "kind": sa.Text,
-    "source": sa.Text,
-    "event_id": sa.Uuid(as_uuid=False),
-    "tenant": sa.Uuid(as_uuid=False),
-    "identity": sa.Uuid(as_uuid=False),
-    "leaf": sa.LargeBinary,
-    "leaf_hash": sa.LargeBinary,
-    "action": sa.SmallInteger,
-    "subject": sa.Text,
-    "person": sa.Text,
-    "agent": sa.Text,
-    "service": sa.Text,
-    "sphere": sa.Text,
-    "stream": sa.Text,
-    "request_id": sa.Text,
-    "denial": sa.Boolean,
-}
-_INSERT: Final = Statement(
-    sa.insert(entries).from_select(
-        list(_TYPES),
-        sa.select(*(sa.func.unnest(sa.bindparam(n, type_=ARRAY(t))) for n, t in _TYPES.items())),
-    )
-)
-_HELD: Final = Statement(
-    sa.select(entries.c.event_id, entries.c.leaf_hash).where(
-        entries.c.source == sa.bindparam("source"),
-        entries.c.event_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid(as_uuid=False)))),
-    )
-)
-_QUARANTINE: Final = Statement(
-    sa.insert(quarantine).values(
-        index=sa.bindparam("index"),
-        source=sa.bindparam("source"),
-        reason=sa.bindparam("reason"),
-        data=sa.bindparam("data"),
-    )
-)
-_SOURCE: Final = Statement(
-    sa.select(sources.c.number).where(sources.c.source == sa.bindparam("name"))
-)
-_advanced = insert(sources).values(
-    source=sa.bindparam("source"),
-    number=sa.bindparam("number"),
-    manifest_index=sa.bindparam("manifest_index"),
-)
-_ADVANCE: Final = Statement(
-    _advanced.on_conflict_do_update(
-        index_elements=["source"],
-        set_={
-            "number": _advanced.excluded.number,
-            "manifest_index": _advanced.excluded.manifest_index,
-        },
-    )
-)
 FetchBundle = Callable[[str, int], Awaitable[bytes]]
 _log = structlog.get_logger(component="intake")
 
@@ -82,6 +28,14 @@ _log = structlog.get_logger(component="intake")
 class _Bundle:
     manifest: Manifest
     leaves: Sequence[Leaf]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Bundles of one source in the order in which they were made."""
+        return self.manifest.generation, self.manifest.number
+
+
+_Arrived = dict[str, dict[tuple[int, int], _Bundle]]
 
 
 class Intake:
@@ -99,108 +53,148 @@ class Intake:
         """
         bundles, poison = _sorted(arrived)
         stuck = {
-            source for source, held in bundles.items() if not await self._complete(source, held)
+            source for source, those in bundles.items() if not await self._complete(source, those)
         }
         async with self._worker.work() as tx:
             size = await log.lock(tx)
             hashes: list[bytes] = []
             for source in sorted(bundles.keys() - stuck):
-                held = await _held_number(tx, source)
-                for number in sorted(n for n in bundles[source] if n > held):
-                    hashes += await _store(tx, size + len(hashes), bundles[source][number])
+                held = await held_of(tx, source)
+                for _, bundle in sorted(bundles[source].items()):
+                    added, held = await _store(tx, size + len(hashes), bundle, held)
+                    hashes += added
             if poison:
-                hashes += await _append(tx, size + len(hashes), poison)
+                hashes += await append(tx, size + len(hashes), poison)
+                await _tell_poison(tx, poison)
             if hashes:
                 await log.grow(tx, size, hashes, self._signer)
         return stuck
 
-    async def _complete(self, source: str, bundles: dict[int, _Bundle]) -> bool:
+    async def add(self, source: str, leaves: Sequence[Leaf]) -> int:
+        """Take in single events that their source was asked for; returns how many were new."""
+        async with self._worker.work() as tx:
+            size = await log.lock(tx)
+            fresh = await _unheld(tx, source, leaves)
+            if fresh:
+                hashes = await append(tx, size, fresh)
+                await streams.count(tx, source, fresh)
+                await log.grow(tx, size, hashes, self._signer)
+        return len(fresh)
+
+    async def _complete(self, source: str, bundles: dict[tuple[int, int], _Bundle]) -> bool:
         """Ask the source for the bundles that are missing before the newest one."""
         async with self._worker.work() as tx:
-            held = await _held_number(tx, source)
-        for number in range(held + 1, max(bundles)):
-            if number in bundles:
-                continue
-            _log.warning("a bundle is missing; asking its source", source=source, number=number)
-            try:
-                manifest, leaves = read_bundle(await self._fetch(source, number), source)
-            except (BundleInvalid, ServiceError, LookupError, grpc.aio.AioRpcError) as problem:
-                _log.error("a hole stays open", source=source, number=number, problem=str(problem))
-                return False
-            if manifest.number != number:
-                _log.error("a source answers with another bundle", source=source, number=number)
-                return False
-            bundles[number] = _Bundle(manifest, leaves)
+            held = await held_of(tx, source)
+        numbers = {number for _, number in bundles}
+        newest = max(bundles)
+        try:
+            for number in range(held.number + 1, newest[1]):
+                if number not in numbers:
+                    await self._ask(source, number, bundles)
+            if 0 < held.generation < newest[0]:
+                await self._go_back(source, held, newest[0], bundles)
+        except (BundleInvalid, ServiceError, LookupError, grpc.aio.AioRpcError) as problem:
+            _log.error("a hole stays open", source=source, problem=str(problem))
+            async with self._worker.work() as tx:
+                subject = f"bundle/{held.number + 1}"
+                await alerts.raise_alert(tx, alerts.BUNDLE_HOLE, source, subject)
+            return False
         return True
 
+    async def _go_back(
+        self, source: str, held: Held, generation: int, bundles: dict[tuple[int, int], _Bundle]
+    ) -> None:
+        """A source restored from an older dump counts again from there: find where it began."""
+        number = min(n for g, n in bundles if g == generation) - 1
+        while 0 < number <= held.number:
+            try:
+                fetched = await self._ask(source, number, bundles)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.NOT_FOUND:  # released before the dump was made
+                    return
+                raise
+            if fetched.manifest.generation < generation:
+                return
+            number -= 1
 
-def _sorted(
-    arrived: Sequence[tuple[str, bytes]],
-) -> tuple[dict[str, dict[int, _Bundle]], list[Leaf]]:
-    bundles: dict[str, dict[int, _Bundle]] = {}
+    async def _ask(
+        self, source: str, number: int, bundles: dict[tuple[int, int], _Bundle]
+    ) -> _Bundle:
+        _log.warning("a bundle is missing; asking its source", source=source, number=number)
+        manifest, leaves = read_bundle(await self._fetch(source, number), source)
+        if manifest.number != number:
+            raise LookupError(f"the source answers with bundle {manifest.number}")
+        fetched = _Bundle(manifest, leaves)
+        bundles[fetched.place] = fetched
+        return fetched
+
+
+def _sorted(arrived: Sequence[tuple[str, bytes]]) -> tuple[_Arrived, list[Leaf]]:
+    bundles: _Arrived = {}
     poison: list[Leaf] = []
     for source, data in arrived:
         try:
             manifest, leaves = read_bundle(data, source)
         except BundleInvalid as problem:
             _log.error("not a bundle", source=source, problem=str(problem))
-            poison.append(quarantined(source, data, str(problem)))
+            kind = alerts.MANIFEST_MISMATCH if isinstance(problem, ManifestMismatch) else ""
+            poison.append(replace(quarantined(source, data, str(problem)), type=kind))
         else:
-            bundles.setdefault(source, {})[manifest.number] = _Bundle(manifest, leaves)
+            bundle = _Bundle(manifest, leaves)
+            bundles.setdefault(source, {})[bundle.place] = bundle
     return bundles, poison
 
 
-async def _held_number(tx: Transaction, source: str) -> int:
-    row = await tx.fetch_one(_SOURCE, name=source)
-    return row["number"] if row else 0
+async def _tell_poison(tx: Transaction, leaves: Sequence[Leaf]) -> None:
+    for leaf in leaves:
+        if leaf.kind == "quarantine":
+            digest = leaf.hash.hex()
+            kind = leaf.type or alerts.POISON
+            await alerts.raise_alert(
+                tx, kind, leaf.source, f"quarantine/{digest[:16]}", reason=leaf.reason
+            )
 
 
-async def _store(tx: Transaction, index: int, bundle: _Bundle) -> list[bytes]:
-    source = bundle.manifest.source
-    ids = [leaf.event_id for leaf in bundle.leaves if leaf.event_id]
-    rows = await tx.fetch(_HELD, source=source, ids=ids) if ids else []
-    held = {row["event_id"]: row["leaf_hash"] for row in rows}
-    leaves: list[Leaf] = []
-    for leaf in bundle.leaves:
+async def _store(
+    tx: Transaction, index: int, bundle: _Bundle, held: Held
+) -> tuple[list[bytes], Held]:
+    """Put a bundle into the log, unless it is there; and how far its source has come then."""
+    manifest, source = bundle.manifest, bundle.manifest.source
+    number, generation = manifest.number, manifest.generation
+    forward = number > held.number
+    if not forward:
+        if await is_in_the_log(tx, bundle.leaves[-1]):
+            await come_so_far(tx, source, held, held)
+            return [], held
+        # The number has meant something else: the source was restored, or somebody plays it.
+        forward = generation > held.generation
+        kind = alerts.SOURCE_REWOUND if forward else alerts.NUMBER_REUSED
+        await alerts.raise_alert(tx, kind, source, f"bundle/{number}", generation=str(generation))
+    leaves = await _unheld(tx, source, bundle.leaves, manifest.number)
+    await _tell_poison(tx, leaves)
+    hashes = await append(tx, index, leaves)
+    await streams.count(tx, source, leaves)
+    if forward:
+        now = Held(number, generation, index + len(leaves) - 1)
+        await come_so_far(tx, source, held, now)
+        await alerts.close_alert(tx, alerts.BUNDLE_HOLE, source, f"bundle/{number}")
+        held = now
+    return hashes, held
+
+
+async def _unheld(
+    tx: Transaction, source: str, leaves: Sequence[Leaf], number: int | None = None
+) -> list[Leaf]:
+    """Those that are not in the log; the same id with other bytes is a conflict, and kept."""
+    held = await held_events(tx, source, [leaf.event_id for leaf in leaves if leaf.event_id])
+    fresh: list[Leaf] = []
+    for leaf in leaves:
         if leaf.event_id is None or leaf.event_id not in held:
-            leaves.append(leaf)
+            fresh.append(replace(leaf, bundle=number))
             if leaf.event_id:
                 held[leaf.event_id] = leaf.hash
         elif held[leaf.event_id] != leaf.hash:
-            # The same id with other bytes is a fault or an attack; both are kept.
-            _log.error("an event id came with other bytes", source=source, id=leaf.event_id)
-            leaves.append(replace(leaf, kind="conflict", event_id=None))
-    hashes = await _append(tx, index, leaves)
-    await tx.execute(
-        _ADVANCE,
-        source=source,
-        number=bundle.manifest.number,
-        manifest_index=index + len(leaves) - 1,
-    )
-    return hashes
-
-
-async def _append(tx: Transaction, index: int, leaves: Sequence[Leaf]) -> list[bytes]:
-    columns = {
-        name: [getattr(leaf, name) for leaf in leaves]
-        for name in _TYPES
-        if name not in ("index", "leaf", "leaf_hash")
-    }
-    hashes = [leaf.hash for leaf in leaves]
-    await tx.execute(
-        _INSERT,
-        index=list(range(index, index + len(leaves))),
-        leaf=[leaf.data for leaf in leaves],
-        leaf_hash=hashes,
-        **columns,
-    )
-    for offset, leaf in enumerate(leaves):
-        if leaf.kind == "quarantine":
-            await tx.execute(
-                _QUARANTINE,
-                index=index + offset,
-                source=leaf.source,
-                reason=leaf.reason,
-                data=leaf.original,
-            )
-    return hashes
+            # A fault or an attack.
+            await alerts.raise_alert(tx, alerts.CONFLICT, source, f"event/{leaf.event_id}")
+            fresh.append(replace(leaf, kind="conflict", event_id=None, bundle=number))
+    return fresh

@@ -21,6 +21,7 @@ from services.audit.tree import (
 )
 
 _LOCK: Final = Statement(sa.select(log.c.size).with_for_update())
+_SIZE: Final = Statement(sa.select(log.c.size))
 _GROW: Final = Statement(sa.update(log).values(size=sa.bindparam("new_size")))
 _HEAD: Final = Statement(sa.select(tree_heads).order_by(tree_heads.c.size.desc()).limit(1))
 _HEAD_AT: Final = Statement(
@@ -74,6 +75,12 @@ async def lock(tx: Transaction) -> int:
         raise RuntimeError("the row of audit.log is missing; the migration makes it")
     size: int = row["size"]
     return size
+
+
+async def size(tx: Transaction) -> int:
+    """How many entries there are now; nobody is kept from adding more."""
+    row = await tx.fetch_one(_SIZE)
+    return row["size"] if row else 0
 
 
 async def grow(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -18,6 +19,10 @@ _DENIED: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 
 class BundleInvalid(ValueError):
     """A bundle that cannot be what its source sent."""
+
+
+class ManifestMismatch(BundleInvalid):
+    """Its events are not those that its manifest was made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,14 @@ class Leaf:
     stream: str = ""
     request_id: str = ""
     denial: bool = False
+    type: str = ""
+    method: str = ""
+    outcome: str = ""
+    trace_id: str = ""
+    version: int = 0
+    targets: str = ""
+    event_time: datetime | None = None
+    bundle: int | None = None
     reason: str = ""
     original: bytes = b""
 
@@ -62,15 +75,16 @@ def read_bundle(data: bytes, source: str) -> tuple[Manifest, Sequence[Leaf]]:
     if manifest.source != source:
         raise BundleInvalid(f"its manifest is of {manifest.source[:50]!r}")
     if manifest.count != len(bundle.events):
-        raise BundleInvalid(f"{len(bundle.events)} events, its manifest says {manifest.count}")
+        raise ManifestMismatch(f"{len(bundle.events)} events, its manifest says {manifest.count}")
     if manifest.root != root_of(leaf_hash(event) for event in bundle.events):
-        raise BundleInvalid("its events are not those that its manifest was made of")
-    leaves = [_leaf(event, source) for event in bundle.events]
+        raise ManifestMismatch("its events are not those that its manifest was made of")
+    leaves = [read_event(event, source) for event in bundle.events]
     leaves.append(Leaf("manifest", source, bundle.manifest, subject=f"bundle/{manifest.number}"))
     return manifest, leaves
 
 
-def _leaf(data: bytes, source: str) -> Leaf:
+def read_event(data: bytes, source: str) -> Leaf:
+    """The leaf of one event; a quarantine leaf where it cannot be read."""
     try:
         event = json.loads(data)
         facts, actor = event["data"], event["data"]["actor"]
@@ -92,6 +106,13 @@ def _leaf(data: bytes, source: str) -> Leaf:
             stream=_text(facts.get("stream", "")),
             request_id=_text(facts.get("request_id", "")),
             denial=facts.get("outcome", "") in _DENIED,
+            type=_text(event["type"]),
+            method=_text(facts.get("method", "")),
+            outcome=_text(facts.get("outcome", "")),
+            trace_id=_text(facts.get("trace_id", "")),
+            version=_version(facts.get("version", "0")),
+            targets="\n".join(_text(target) for target in facts.get("targets", ())),
+            event_time=datetime.fromisoformat(event["time"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         return quarantined(source, data, f"{type(problem).__name__}: {problem}"[:200])
@@ -113,6 +134,12 @@ def _uuid(value: Any) -> str:
     if not isinstance(value, str) or not UUID.fullmatch(value):
         raise ValueError("not a UUID")
     return value
+
+
+def _version(value: Any) -> int:
+    if not isinstance(value, str) or not value.isdecimal() or len(value) > 18:
+        raise ValueError("not a version")
+    return int(value)
 
 
 def _text(value: Any) -> str:

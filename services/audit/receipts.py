@@ -1,5 +1,6 @@
 """Tells each source how far a signed tree head covers its bundles: so far it may let go."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
@@ -7,7 +8,11 @@ import sqlalchemy as sa
 import structlog
 
 from chenu.events.v1.bundle_pb2 import Receipt
-from chenu.events.v1.source_service_pb2 import GetBundleRequest, ReleaseBundlesRequest
+from chenu.events.v1.source_service_pb2 import (
+    GetBundleRequest,
+    ListVersionsRequest,
+    ReleaseBundlesRequest,
+)
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from kernel.channels import Channels, alone
 from kernel.database import Database
@@ -54,6 +59,15 @@ class Sources:
             )
         data: bytes = answer.bundle.SerializeToString(deterministic=True)
         return data
+
+    async def versions(self, source: str, stream: str, version: int) -> Sequence[bytes]:
+        """The events of a stream from a version on, as far as the service still has them."""
+        with alone():
+            answer = await self.stub(source).ListVersions(
+                ListVersionsRequest(stream=stream, from_version=version), timeout=_TIMEOUT
+            )
+        events: Sequence[bytes] = answer.events
+        return events
 
 
 class Receipts:

@@ -20,3 +20,7 @@ class AuditSettings(ServiceSettings):
     """The private key that signs tree heads; default `<keys_dir>/log.pem`."""
     receipt_seconds: float = Field(2, gt=0)
     """How often sources are told how far the log covers their bundles."""
+    watch_seconds: float = Field(2, gt=0)
+    """How often the log is looked at for holes, changes and violations."""
+    silent_seconds: float = Field(30, gt=10)
+    """A source that was not heard of for so long raises an alert."""

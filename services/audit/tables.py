@@ -1,9 +1,9 @@
-"""Tables of schema `audit`: the entries, the log over them, and how far each source has come."""
+"""Tables of schema `audit`: entries, the log over them, each source's progress, what is amiss."""
 
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
 from kernel.outbox import outbox_tables
 
@@ -36,11 +36,21 @@ entries = sa.Table(
         nullable=False,
         server_default=sa.text("clock_timestamp()"),
     ),
+    sa.Column("type", sa.Text, nullable=False, server_default=""),
+    sa.Column("method", sa.Text, nullable=False, server_default=""),
+    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+    sa.Column("trace_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("targets", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("bundle", sa.BigInteger, comment="number; null where its source was asked for it"),
+    sa.Column("event_time", sa.TIMESTAMP(timezone=True), comment="by the source's clock"),
     sa.UniqueConstraint("source", "event_id"),
     sa.Index("entries_by_identity", "identity", "index"),
     sa.Index("entries_by_tenant", "tenant", "index"),
     sa.Index("entries_by_subject", "subject", "index"),
     sa.Index("entries_by_stream", "stream", "index"),
+    sa.Index("entries_by_request", "request_id", postgresql_where=sa.text("request_id <> ''")),
+    sa.Index("entries_denied", "index", postgresql_where=sa.text("denial")),
 )
 
 log = sa.Table(
@@ -80,6 +90,62 @@ sources = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False, comment="every bundle up to it is held"),
     sa.Column("manifest_index", sa.BigInteger, nullable=False),
     sa.Column("receipted_number", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("generation", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column(
+        "heard_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+        comment="even an idle source sends a bundle every ten seconds",
+    ),
+)
+
+streams = sa.Table(
+    "streams",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("highest", sa.BigInteger, nullable=False),
+    sa.Column("held", sa.BigInteger, nullable=False, comment="fewer than highest: a hole"),
+    sa.Column(
+        "update_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+    sa.Index("streams_with_holes", "update_time", postgresql_where=sa.text("held <> highest")),
+)
+
+progress = sa.Table(
+    "progress",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("index", sa.BigInteger, nullable=False, comment="the next entry to be looked at"),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("alert_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("details", JSONB, nullable=False),
+    sa.Column(
+        "open_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+    sa.Column("close_time", sa.TIMESTAMP(timezone=True)),
+    sa.Index(
+        "alerts_open",
+        "kind",
+        "source",
+        "subject",
+        unique=True,
+        postgresql_where=sa.text("close_time IS NULL"),
+    ),
 )
 
 quarantine = sa.Table(

@@ -8,7 +8,11 @@ from uuid import uuid4
 import grpc
 
 from chenu.events.v1.bundle_pb2 import Bundle, Manifest, Receipt
-from chenu.events.v1.source_service_pb2 import GetBundleResponse, ReleaseBundlesResponse
+from chenu.events.v1.source_service_pb2 import (
+    GetBundleResponse,
+    ListVersionsResponse,
+    ReleaseBundlesResponse,
+)
 from chenu.events.v1.source_service_pb2_grpc import (
     SourceServiceServicer,
     add_SourceServiceServicer_to_server,
@@ -50,6 +54,9 @@ class StandInSource(SourceServiceServicer):
         self.source = f"chenu/{service}"
         self.bundles: dict[int, bytes] = {}
         self.receipts: list[Receipt] = []
+        self.streams: dict[str, list[bytes]] = {}
+        """Events by stream, for who asks for versions."""
+        self.generation = 1
         self.silent = False
         """While set, it has no bundle for anyone who asks."""
         self._server: grpc.aio.Server | None = None
@@ -59,7 +66,7 @@ class StandInSource(SourceServiceServicer):
         number = len(self.bundles) + 1
         manifest = Manifest(
             source=self.source,
-            generation=1,
+            generation=self.generation,
             number=number,
             count=len(events),
             root=root_of(leaf_hash(event) for event in events),
@@ -73,6 +80,9 @@ class StandInSource(SourceServiceServicer):
         if self.silent or data is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such bundle")
         return GetBundleResponse(bundle=Bundle.FromString(data or b""))
+
+    async def ListVersions(self, request: Any, context: Any) -> ListVersionsResponse:
+        return ListVersionsResponse(events=self.streams.get(request.stream, ()))
 
     async def ReleaseBundles(self, request: Any, _context: Any) -> ReleaseBundlesResponse:
         self.receipts.append(request.receipt)

@@ -38,21 +38,31 @@ async def source() -> AsyncIterator[StandInSource]:
 
 
 @pytest.fixture(scope="session")
+async def restored() -> AsyncIterator[StandInSource]:
+    """A source of its own for who restores one, so that its rewinding disturbs nobody."""
+    async with StandInSource("courier") as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
 def shared(
     tmp_path_factory: pytest.TempPathFactory,
     nats_url: str,
     identity: StandInIdentity,
     source: StandInSource,
+    restored: StandInSource,
 ) -> SharedSettings:
     keys: Path = tmp_path_factory.mktemp("keys")
-    return shared_settings(keys, nats_url, identity, threads=source.address)
+    return shared_settings(
+        keys, nats_url, identity, threads=source.address, courier=restored.address
+    )
 
 
 @pytest.fixture(scope="session")
 async def service(
     shared: SharedSettings, urls: DatabaseUrls
 ) -> AsyncIterator[Service[AuditSettings]]:
-    async with running(PROGRAM, shared, urls, receipt_seconds=0.2) as started:
+    async with running(PROGRAM, shared, urls, receipt_seconds=0.2, watch_seconds=0.3) as started:
         yield started
 
 

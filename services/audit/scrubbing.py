@@ -1,0 +1,47 @@
+"""Reads the log over and over: an entry that is gone, or not what was hashed, is an alert.
+
+New entries are looked at within seconds, the old ones in turn. This finds what
+breaks by itself or by a clumsy hand; against a careful one stands the verifier,
+which trusts nothing but the signed heads.
+"""
+
+from typing import Final
+
+from kernel.database import Database, Transaction
+from kernel.statement import Statement
+from services.audit import alerts, log
+from services.audit.progress import go_on, look_from
+
+_AT_ONCE: Final = 5_000
+_WRONG: Final = Statement("""
+    SELECT wanted.index FROM generate_series(:start, :end - 1) AS wanted (index)
+    LEFT JOIN audit.entries e ON e.index = wanted.index
+    WHERE e.index IS NULL OR sha256(decode('00', 'hex') || e.leaf) <> e.leaf_hash
+    ORDER BY wanted.index LIMIT 10""")
+
+
+class Scrubber:
+    """Two passes: over what is new, and over all of it."""
+
+    def __init__(self, worker: Database) -> None:
+        self._worker = worker
+
+    async def look(self) -> None:
+        """One step of each pass."""
+        async with self._worker.work() as tx:
+            size = await log.size(tx)
+            start = await look_from(tx, "new entries")
+            await _check(tx, start, size)
+            await go_on(tx, "new entries", size)
+        async with self._worker.work() as tx:
+            start = await look_from(tx, "all entries")
+            end = min(start + _AT_ONCE, size)
+            await _check(tx, start, end)
+            await go_on(tx, "all entries", end if end < size else 0)
+
+
+async def _check(tx: Transaction, start: int, end: int) -> None:
+    if start >= end:
+        return
+    for row in await tx.fetch(_WRONG, start=start, end=end):
+        await alerts.raise_alert(tx, alerts.ENTRY_CHANGED, "chenu/audit", f"entry/{row['index']}")

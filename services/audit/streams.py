@@ -1,0 +1,134 @@
+"""The versions of each stream: gapless, or there is a hole that its source is asked to fill.
+
+A bundle may hold version 3 before the next brings version 2, since bundles follow
+transactions; so a hole is looked at only when it has been there for a while.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import grpc
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from kernel.database import Database, Transaction
+from kernel.statement import Statement
+from services.audit import alerts
+from services.audit.reading import Leaf, read_event
+from services.audit.tables import entries, streams
+
+_PATIENCE_SECONDS: Final = 2.0
+_AT_ONCE: Final = 50
+_counted = (
+    sa.select(
+        sa.bindparam("source", type_=sa.Text).label("source"),
+        sa.func.unnest(sa.bindparam("streams", type_=ARRAY(sa.Text))).label("stream"),
+        sa.func.unnest(sa.bindparam("highest", type_=ARRAY(sa.BigInteger))).label("highest"),
+        sa.func.unnest(sa.bindparam("held", type_=ARRAY(sa.BigInteger))).label("held"),
+    )
+)  # fmt: skip
+_added = insert(streams).from_select(["source", "stream", "highest", "held"], _counted)
+_COUNT: Final = Statement(
+    _added.on_conflict_do_update(
+        index_elements=["source", "stream"],
+        set_={
+            "highest": sa.func.greatest(streams.c.highest, _added.excluded.highest),
+            "held": streams.c.held + _added.excluded.held,
+            "update_time": sa.func.clock_timestamp(),
+        },
+    )
+)
+_HOLES: Final = Statement(
+    sa.select(streams)
+    .where(
+        streams.c.held != streams.c.highest,
+        streams.c.update_time
+        < sa.func.clock_timestamp() - sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.bindparam("secs")),
+    )
+    .order_by(streams.c.update_time)
+    .limit(_AT_ONCE)
+)
+_LOOKED_AT: Final = Statement(
+    sa.update(streams)
+    .where(
+        streams.c.source == sa.bindparam("of_source"), streams.c.stream == sa.bindparam("of_stream")
+    )
+    .values(update_time=sa.func.clock_timestamp())
+)
+_VERSIONS: Final = Statement(
+    sa.select(entries.c.version)
+    .distinct()
+    .where(
+        entries.c.stream == sa.bindparam("stream"),
+        entries.c.source == sa.bindparam("source"),
+        entries.c.kind == "event",
+    )
+    .order_by(entries.c.version)
+)
+_MENDED: Final = Statement(
+    sa.text(
+        "SELECT a.kind, a.source, a.subject FROM audit.alerts a"
+        " JOIN audit.streams s ON s.source = a.source AND s.stream = a.subject"
+        " WHERE a.close_time IS NULL AND a.kind = 'VERSION_HOLE' AND s.held = s.highest"
+    )
+)
+ListVersions = Callable[[str, str, int], Awaitable[Sequence[bytes]]]
+AddLeaves = Callable[[str, Sequence[Leaf]], Awaitable[int]]
+_log = structlog.get_logger(component="streams")
+
+
+async def count(tx: Transaction, source: str, leaves: Sequence[Leaf]) -> None:
+    """Count the versions that these leaves bring."""
+    found: dict[str, tuple[int, int]] = {}
+    for leaf in leaves:
+        if leaf.kind == "event" and leaf.stream and leaf.version:
+            highest, held = found.get(leaf.stream, (0, 0))
+            found[leaf.stream] = max(highest, leaf.version), held + 1
+    if found:
+        names = sorted(found)  # in one order, so that two writers never wait for each other
+        await tx.execute(
+            _COUNT,
+            source=source,
+            streams=names,
+            highest=[found[name][0] for name in names],
+            held=[found[name][1] for name in names],
+        )
+
+
+class Holes:
+    """Fills holes in streams from their sources; what cannot be filled is an alert."""
+
+    def __init__(self, worker: Database, ask: ListVersions, add: AddLeaves) -> None:
+        self._worker, self._ask, self._add = worker, ask, add
+
+    async def look(self, patience: float = _PATIENCE_SECONDS) -> None:
+        """Mend what has been broken for a while; each hole is looked at in turn."""
+        async with self._worker.work() as tx:
+            for mended in await tx.fetch(_MENDED):
+                await alerts.close_alert(tx, mended["kind"], mended["source"], mended["subject"])
+            broken = await tx.fetch(_HOLES, secs=patience)
+        for row in broken:
+            await self._mend(row)
+
+    async def _mend(self, row: Any) -> None:
+        source, stream = row["source"], row["stream"]
+        async with self._worker.work() as tx:
+            await tx.execute(_LOOKED_AT, of_source=source, of_stream=stream)
+            held = {found[0] for found in await tx.fetch(_VERSIONS, source=source, stream=stream)}
+            missing = sorted(set(range(1, row["highest"] + 1)) - held)
+            if not missing:  # more events than versions: one version was told twice
+                await alerts.raise_alert(tx, alerts.VERSION_TWICE, source, stream)
+                return
+        _log.warning("versions are missing", source=source, stream=stream, first=missing[0])
+        try:
+            events = await self._ask(source, stream, missing[0])
+        except (grpc.aio.AioRpcError, LookupError) as problem:
+            _log.warning("their source does not answer", source=source, problem=str(problem))
+            events = ()
+        leaves = [read_event(event, source) for event in events]
+        wanted = [leaf for leaf in leaves if leaf.stream == stream and leaf.version in missing]
+        if await self._add(source, wanted) < len(missing):
+            async with self._worker.work() as tx:
+                first = str(missing[0])
+                await alerts.raise_alert(tx, alerts.VERSION_HOLE, source, stream, version=first)
