@@ -9,9 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import rfc8785
-
-from chenu_gate.canonical_json import Json, checked_text, digest, plain, read
+from chenu_gate.canonical_json import Json, checked_text, digest, encode, plain, read
 from chenu_gate.refusal import ActionRefused, Refusal, quoted
 
 VERSION = "chenu.action.v1"
@@ -129,7 +127,7 @@ class Action:
             raise ActionRefused(Refusal.WRONG_TYPE, "arguments")
         arguments = plain(self.arguments, (None, "arguments"), depth=2)
         object.__setattr__(self, "arguments", _frozen(arguments))
-        data = rfc8785.dumps(self._document(arguments))
+        data = encode(self._document(arguments))
         if len(data) > MAX_BYTES:
             raise ActionRefused(Refusal.TOO_LARGE, found=f"{len(data)} bytes")
         object.__setattr__(self, "_canonical", data)
@@ -170,7 +168,7 @@ class Action:
         """The name of this action whichever run of whichever thread it comes from."""
         document = self.document()
         del document["thread"], document["run"]
-        return digest(rfc8785.dumps(document))
+        return digest(encode(document))
 
     def document(self) -> dict[str, Any]:
         """The action as a plain JSON document; a fresh copy each time."""
