@@ -14,15 +14,14 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chenu_gate.action import Principal
 from chenu_gate.permit import (
     PermitForAnotherIdentity,
-    PermitForged,
     PermitRefused,
     PermittedAction,
+    key_id,
     permit_keys,
     verify,
 )
@@ -67,7 +66,7 @@ class Gatekeeper:
 
         Raises PermitRefused, ActionRefused or ToolRefused, each with its reason.
         """
-        await self._know(_key_id(token))
+        await self._know(key_id(token))
         permitted = verify(
             token,
             self._keys,
@@ -97,10 +96,3 @@ class Gatekeeper:
                 except Exception as error:
                     self._fetched = float("-inf") if not self._keys else self._fetched
                     raise PermitKeysUnavailable from error
-
-
-def _key_id(token: str) -> str:
-    try:
-        return str(jwt.get_unverified_header(token).get("kid", ""))
-    except jwt.InvalidTokenError as error:
-        raise PermitForged from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -197,19 +198,34 @@ def permit_keys(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
     return keys
 
 
+def key_id(token: str) -> str:
+    """The key that a permit's header names; raises `PermitForged` where it is no permit."""
+    return _key_id(token.partition(".")[0])
+
+
+@lru_cache(maxsize=64)
+def _key_id(header_segment: str) -> str:
+    # The permits of one key have the same header, letter for letter.
+    try:
+        header = jwt.get_unverified_header(f"{header_segment}..")
+    except (jwt.InvalidTokenError, ValueError) as error:
+        raise PermitForged from error
+    if header.keys() != {"alg", "kid", "typ"} or header["typ"] != TYPE:
+        raise PermitForged("its header is not a permit's")
+    return str(header["kid"])
+
+
 def _claims(token: str, keys: PermitKeys) -> dict[str, Any]:
     """The claims under a signature by a key that is known here, whatever the header offers."""
     if len(token) > _MAX_TOKEN:
         raise PermitForged("too long")
     try:
-        header = jwt.get_unverified_header(token)
-        if header.keys() != {"alg", "kid", "typ"} or header["typ"] != TYPE:
-            raise PermitForged("its header is not a permit's")
-        if header["kid"] not in keys:
+        kid = key_id(token)
+        if kid not in keys:
             raise PermitForged("unknown key")
         return jwt.decode(
             token,
-            keys[header["kid"]],
+            keys[kid],
             algorithms=["EdDSA"],
             issuer=ISSUER,
             # Times and audience are compared by `verify`, with its own clock and answers.
