@@ -18,7 +18,7 @@ from chenu_gate.executor import Connection, Execution, Executions
 _log = logging.getLogger(__name__)
 _BATCH = 200
 _POLL_SECONDS = 1.0
-_LINGER_SECONDS = 0.1  # a report costs the same for one outcome and for a hundred
+_LINGER_SECONDS = 0.25  # a report costs the same for one outcome and for a hundred
 _LONGEST_WAIT_SECONDS = 60.0
 # What governance says of a row rather than of its own state: that row waits, the others go on.
 _REFUSALS = {

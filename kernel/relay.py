@@ -30,8 +30,10 @@ MAX_BUNDLE_BYTES: Final = 512 << 10
 _ROOM: Final = MAX_BUNDLE_BYTES - (32 << 10)  # the rest is for the manifest with its snapshots
 POLL_SECONDS: Final = 0.25
 # A bundle costs a dozen statements, a message on disk and a signed tree head, however few events
-# it holds: under load they wait this long for company. The first after a rest does not wait.
+# it holds: they wait for company, longer while much is written. The first after a rest does not.
 PAUSE_SECONDS: Final = 0.1
+BUSY_PAUSE_SECONDS: Final = 0.4
+_BUSY_EVENTS: Final = 5
 HEARTBEAT_SECONDS: Final = 10.0
 CHORES_SECONDS: Final = 2.0
 _LOCK: Final = 0x6368656E  # the class of our advisory locks
@@ -105,6 +107,7 @@ class Relay:
         self._service, self._worker, self._messaging = service, worker, messaging
         self._shared = shared
         self._bundled_at = self._chores_at = 0.0
+        self._pause_seconds = PAUSE_SECONDS
         self._unpublished = True  # what an earlier process has left
 
     async def run(self) -> None:
@@ -160,7 +163,7 @@ class Relay:
                 await written.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(max(0.0, started + PAUSE_SECONDS - time.monotonic()))
+        await asyncio.sleep(max(0.0, started + self._pause_seconds - time.monotonic()))
 
     async def _open_generation(self, connection: Any) -> None:
         cluster = await connection.fetchval(_CLUSTER)
@@ -174,6 +177,7 @@ class Relay:
     async def _bundle(self, connection: Any) -> None:
         """Commit the window since the last snapshot as bundles; an empty one as a heartbeat."""
         due = time.monotonic() - self._bundled_at > HEARTBEAT_SECONDS
+        self._pause_seconds = PAUSE_SECONDS
         if not due and not await connection.fetchval(f"SELECT 1 {_WINDOW} LIMIT 1"):
             return
         async with connection.transaction(isolation="repeatable_read"):
@@ -185,6 +189,8 @@ class Relay:
                 number += 1
                 manifest = self._manifest(state, number, leaves)
                 await connection.execute(_BUNDLE, number, manifest, seqs)
+                if len(seqs) >= _BUSY_EVENTS:
+                    self._pause_seconds = BUSY_PAUSE_SECONDS
             if number == state["number"]:
                 number += 1
                 await connection.execute(_BUNDLE, number, self._manifest(state, number, []), [])

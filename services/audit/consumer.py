@@ -10,7 +10,11 @@ from kernel.messaging import Messaging, acknowledge
 from services.audit.intake import Intake
 
 CONSUMER: Final = "audit"
-_PAUSE_SECONDS: Final = 0.05  # each batch costs a commit and a signed head, however small it is
+# Each batch costs a commit and a signed head, however small it is: while much comes, more of it
+# is waited for.
+_PAUSE_SECONDS: Final = 0.05
+_BUSY_PAUSE_SECONDS: Final = 0.25
+_BUSY_BUNDLES: Final = 3
 _log = structlog.get_logger(component="consumer")
 
 
@@ -21,7 +25,8 @@ async def consume(messaging: Messaging, intake: Intake) -> None:
         arrived = [(source_of(message.subject), message.data) for message in messages]
         stuck = await intake.take(arrived)
         await acknowledge([m for m in messages if source_of(m.subject) not in stuck])
-        await asyncio.sleep(_PAUSE_SECONDS)
+        busy = len(messages) >= _BUSY_BUNDLES
+        await asyncio.sleep(_BUSY_PAUSE_SECONDS if busy else _PAUSE_SECONDS)
 
 
 def source_of(subject: str) -> str:
