@@ -21,6 +21,7 @@ from services.llm.errors import (
 )
 from services.llm.settings import LlmSettings
 
+_PATH: Final = "/v1/messages"
 _OVERLOADED: Final = 529
 _RETRY_SECONDS: Final = 5.0
 
@@ -48,13 +49,15 @@ class AnthropicClient:
         """The provider's message; one of the classes of `errors` where there is none."""
         self._check_configured()
         try:
-            raw = await self._client.messages.with_raw_response.create(**body)
-            message: dict[str, Any] = json.loads(await raw.read())
+            # Not `messages.create`: that walks and copies the body key by key, then does so again.
+            message = await self._client.post(
+                _PATH, content=json.dumps(body).encode(), cast_to=object
+            )
         except (APIStatusError, APIConnectionError) as error:
             raise _translated(error) from None
         except ValueError:
             raise ProviderUnavailable("the provider's answer is not JSON") from None
-        if message.get("type") != "message":
+        if not isinstance(message, dict) or message.get("type") != "message":
             raise ProviderUnavailable("the provider answered with something that is no message")
         return message
 
