@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 from uuid_utils import uuid7
 
 from kernel.caller import Caller
@@ -25,6 +24,11 @@ def new_id() -> str:
     return str(uuid7())
 
 
+def _current_trace() -> str:
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.trace_id else ""
+
+
 @dataclass(slots=True)
 class CallContext:
     """One call, or one piece of background work; `caller` is set by authentication."""
@@ -32,7 +36,8 @@ class CallContext:
     method: str
     request_id: str = field(default_factory=new_id)
     caller: Caller = field(default_factory=Caller.system)
-    trace: Context | None = None
+    trace_id: str = field(default_factory=_current_trace)
+    """The W3C trace id, empty where no trace runs."""
     peer_ip: str = ""
     user_agent: str = ""
     deadline: float | None = None
@@ -43,12 +48,6 @@ class CallContext:
     def remaining(self) -> float | None:
         """Seconds until the deadline; None where there is none."""
         return None if self.deadline is None else self.deadline - time.monotonic()
-
-    @property
-    def trace_id(self) -> str:
-        """The W3C trace id, empty where no trace runs."""
-        span = trace.get_current_span(self.trace).get_span_context()
-        return f"{span.trace_id:032x}" if span.trace_id else ""
 
 
 def current() -> CallContext:

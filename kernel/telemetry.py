@@ -14,9 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import structlog
-from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -83,12 +81,12 @@ def serve_metrics(listen: str) -> Callable[[], None]:
 
 
 @contextmanager
-def server_span(name: str, metadata: Mapping[str, Any]) -> Iterator[Context]:
+def server_span(name: str, metadata: Mapping[str, Any]) -> Iterator[None]:
     """A span under the caller's trace context, current until it ends."""
     parent = _W3C.extract(metadata) if "traceparent" in metadata else None
     span = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
     with trace.use_span(span, end_on_exit=True):
-        yield otel_context.get_current()
+        yield
 
 
 def trace_headers() -> dict[str, str]:

@@ -21,11 +21,10 @@ def open_context(method: Method, inner: Handler) -> Handler:
         metadata: dict[str, str | bytes] = dict(incoming)
         remaining: Any = context.time_remaining()  # None where the client set no deadline
         request_id = str(metadata.get("x-request-id", ""))
-        with telemetry.server_span(name, metadata) as trace:
+        with telemetry.server_span(name, metadata):
             call = CallContext(
                 name,
                 request_id=request_id if _REQUEST_ID.fullmatch(request_id) else new_id(),
-                trace=trace,
                 peer_ip=_ip(context.peer()),
                 user_agent=str(metadata.get("user-agent", "")),
                 deadline=None if remaining is None else time.monotonic() + remaining,

@@ -7,7 +7,7 @@ again, since it may have arrived.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -32,7 +32,7 @@ from chenu_gate.gatekeeper import (
 from chenu_gate.permit import PermittedAction
 from chenu_gate.tools import ArgumentsInvalid
 from kernel.caller import UUID, Caller
-from kernel.context import CallContext, current, enter
+from kernel.context import current, enter
 from kernel.database import Database, Record, Transaction
 from kernel.errors import Unavailable
 from services.courier import audit_events, deliveries, endpoints
@@ -133,7 +133,7 @@ class Executor:
     async def _deliver(self, caller: Caller, permitted: PermittedAction, letter: Letter) -> None:
         call, until = current(), time.monotonic() + self._running.total_seconds()
         # The caller's deadline ends his waiting, not the sending.
-        enter(CallContext(call.method, request_id=call.request_id, caller=caller, trace=call.trace))
+        enter(replace(call, caller=caller, deadline=None))
         try:
             ending = await self._sender.send(letter)
         except Exception as error:  # noqa: BLE001 - whatever it was, it may have been sent

@@ -5,6 +5,7 @@ when it ends. What lies between two writes is done again after a crash, and is
 harmless then: asking governance and an executor twice gives the first answer.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -120,7 +121,7 @@ class Journal:
 
     async def write(self, record: RunRecord) -> None:
         """Write what has happened since the last write; raises LeaseLost."""
-        record.run.update_time.GetCurrentTime()
+        record.run.update_time.FromNanoseconds(time.time_ns())
         try:
             answer = await self._write.write(
                 record.caller, record.payload(self.worker_id), record.audit

@@ -72,7 +72,7 @@ class RunRecord:
         self._started[lane] = time.perf_counter()
         result = self._lane(lane)
         result.state = LaneState.LANE_STATE_RUNNING
-        result.start_time.GetCurrentTime()
+        result.start_time.FromNanoseconds(time.time_ns())
 
     def finish(
         self, lane: Lane, summary: str, state: LaneState = LaneState.LANE_STATE_COMPLETED

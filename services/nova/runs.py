@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -90,7 +91,7 @@ class Runs:
             thread_id=wanted.thread_id,
             round=1,
         )
-        run.create_time.GetCurrentTime()
+        run.create_time.FromNanoseconds(time.time_ns())
         run.update_time.CopyFrom(run.create_time)
         run.deadline.FromDatetime(
             run.create_time.ToDatetime() + timedelta(seconds=self._settings.run_seconds)

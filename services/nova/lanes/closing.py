@@ -1,5 +1,7 @@
 """Lane G: check the answer against what was recorded, and close the run."""
 
+import time
+
 from chenu.governance.v1.decision_pb2 import ActionKind, ExecutionState
 from chenu.nova.v1.run_pb2 import Lane, RunMode, RunState
 from services.nova.claims import unsupported, without_budgets
@@ -35,7 +37,7 @@ def close(record: RunRecord) -> None:
 def end(record: RunRecord) -> None:
     """Stamp a run that has come to any end."""
     run = record.run
-    run.complete_time.GetCurrentTime()
+    run.complete_time.FromNanoseconds(time.time_ns())
     if run.state == RunState.RUN_STATE_SUCCEEDED:
         record.event("pipeline.complete", "done", Lane.LANE_AUDIT)
     else:

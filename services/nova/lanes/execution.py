@@ -1,6 +1,7 @@
 """Lane F: hand each permitted action to its executor, in plan order."""
 
 import asyncio
+import json
 from typing import Final
 
 import grpc
@@ -9,7 +10,6 @@ from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunState
-from chenu_gate.action import Action
 from kernel.errors import reason_of
 from services.nova.catalogue import Catalogue
 from services.nova.lanes.authorization import Authorizer
@@ -39,7 +39,7 @@ class Executions:
 
     async def _one(self, record: RunRecord, action: RunAction, verdict: Verdict) -> None:
         data = record.action_bytes(action)
-        executor = self._executors[Action.parse(data).executor]
+        executor = self._executors[json.loads(data)["executor"]]
         for wait in self._patience.waits():
             if not verdict.permit:
                 # What was permitted is not any more: voters or clocks have changed since.
