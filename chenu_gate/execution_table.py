@@ -141,10 +141,12 @@ class ExecutionStatements:
             " VALUES ($1::text::uuid, $2, $3, $4::text::uuid, $5::text::uuid, $6, $7::text, $8,"
             " $9::text::jsonb, clock_timestamp() + $10::interval,"
             " CASE WHEN $7::text <> 'RUNNING' THEN clock_timestamp() END)"
-            " ON CONFLICT (decision_id) DO NOTHING RETURNING state",
+            " ON CONFLICT (decision_id) DO NOTHING"
+            # Looked at once the row is in: it may have waited long for another one's end.
+            " RETURNING state, clock_timestamp() < $11::timestamptz AS in_time",
             (
                 *("decision_id", "permit_id", "action_digest", "tenant", "identity", "tool"),
-                *("state", "reason", "outcome", "deadline"),
+                *("state", "reason", "outcome", "deadline", "last_moment"),
             ),
         )
         self.set_outcome = Statement(

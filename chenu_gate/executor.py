@@ -30,7 +30,7 @@ from chenu_gate.execution_table import (
     execution,
     executions_table,
 )
-from chenu_gate.permit import PermittedAction
+from chenu_gate.permit import PermitExpired, PermittedAction
 
 __all__ = [
     "MUTABLE_COLUMNS",
@@ -82,7 +82,8 @@ class Executions:
         """Use the decision up, for an effect within this very transaction.
 
         Waits for another execution of the same decision that is not committed yet, then
-        raises DecisionAlreadyExecuted, or goes on where that one was rolled back.
+        raises DecisionAlreadyExecuted, or goes on where that one was rolled back. Raises
+        PermitExpired where the permit has run out since it was verified.
         """
         await self._insert(connection, permitted, ExecutionState.SUCCEEDED, outcome, None)
 
@@ -183,6 +184,7 @@ class Executions:
             reason="OK" if state is ExecutionState.SUCCEEDED else "",
             outcome=_json(outcome),
             deadline=deadline,
+            last_moment=permit.last_moment,
         )
         if row is None:
             first = await self.get(connection, permit.decision)
@@ -191,6 +193,8 @@ class Executions:
                 == (permit.tenant, permit.identity, permit.action)
             )
             raise DecisionAlreadyExecuted(first if same else None)
+        if not row["in_time"]:
+            raise PermitExpired
 
 
 def _json(outcome: Any) -> str | None:

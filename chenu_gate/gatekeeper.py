@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chenu_gate.action import Principal
+from chenu_gate.freezes import Freeze
 from chenu_gate.permit import (
     PermitForAnotherIdentity,
     PermitRefused,
@@ -44,8 +45,8 @@ class PermitKeysUnavailable(Exception):
 class Gatekeeper:
     """Admits what one executor may do now.
 
-    `freeze_epoch` is the newest freeze that this executor has acknowledged: permits minted
-    before it are void. `fetch` returns governance's key set as JWKS text.
+    `freezes` are those that this executor has heard of: permits minted before them are void.
+    `fetch` returns governance's key set as JWKS text.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Gatekeeper:
         fetch: Callable[[], Awaitable[str]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.freeze_epoch = 0
+        self.freezes: tuple[Freeze, ...] = ()
         self._executor, self._toolbox, self._fetch, self._now = executor, toolbox, fetch, now
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched = float("-inf")
@@ -73,7 +74,7 @@ class Gatekeeper:
             audience=self._executor,
             action_bytes=action_bytes,
             now=self._now(),
-            freeze_epoch=self.freeze_epoch,
+            freezes=self.freezes,
         )
         if permitted.action.principal != asker:
             raise PermitForAnotherIdentity

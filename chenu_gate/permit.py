@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,12 +14,15 @@ from jwt.algorithms import OKPAlgorithm
 
 from chenu_gate.action import Action
 from chenu_gate.canonical_json import digest
+from chenu_gate.freezes import Freeze
 
 ISSUER = "chenu"
 TYPE = "permit+jwt"
 LIFETIME = timedelta(seconds=10)
 MAX_LIFETIME = timedelta(seconds=60)
 """An executor believes no permit that claims to be good for longer, whoever signed it."""
+LEEWAY = timedelta(seconds=1)
+"""How far the clocks of executors and of governance may differ."""
 MAX_LEEWAY = timedelta(seconds=2)
 _MAX_TOKEN = 4096
 
@@ -78,7 +81,7 @@ class PermitForAnotherIdentity(PermitRefused):
 
 
 class PermitFrozen(PermitRefused):
-    """Minted before a freeze that this executor has acknowledged."""
+    """Minted before a freeze that covers the action and that this executor has heard of."""
 
     reason = "PERMIT_FROZEN"
     message = "a freeze voided the permit; ask governance again once it is lifted"
@@ -101,7 +104,14 @@ class Permit:
 
     @classmethod
     def for_action(
-        cls, action: Action, *, permit_id: str, decision: str, freeze_epoch: int, now: datetime
+        cls,
+        action: Action,
+        *,
+        permit_id: str,
+        decision: str,
+        freeze_epoch: int,
+        now: datetime,
+        lifetime: timedelta = LIFETIME,
     ) -> Permit:
         """The permit for executing this action, once, by the executor that it names."""
         issued_at = now.astimezone(UTC).replace(microsecond=0)
@@ -115,8 +125,13 @@ class Permit:
             person=action.principal.person,
             freeze_epoch=freeze_epoch,
             issued_at=issued_at,
-            expires_at=issued_at + LIFETIME,
+            expires_at=issued_at + lifetime,
         )
+
+    @property
+    def last_moment(self) -> datetime:
+        """Nothing is begun with it from then on, by the clock of the database that fences it."""
+        return self.expires_at + LEEWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +168,13 @@ def verify(
     audience: str,
     action_bytes: bytes,
     now: datetime,
-    freeze_epoch: int = 0,
-    leeway: timedelta = timedelta(seconds=1),
+    freezes: Iterable[Freeze] = (),
+    leeway: timedelta = LEEWAY,
 ) -> PermittedAction:
     """The action that this executor may execute now; raises `PermitRefused` or `ActionRefused`.
 
-    Offline: `keys` are governance's public keys, `freeze_epoch` the newest that this
-    executor has acknowledged. The action's bytes are hashed as they were received.
+    Offline: `keys` are governance's public keys, `freezes` those that this executor has heard
+    of. The action's bytes are hashed as they were received.
     """
     if not timedelta(0) <= leeway <= MAX_LEEWAY:
         raise ValueError(f"leeway must lie between 0 and {MAX_LEEWAY.total_seconds():.0f} s")
@@ -182,7 +197,7 @@ def verify(
         principal.person,
     ):
         raise PermitForAnotherIdentity
-    if permit.freeze_epoch < freeze_epoch:
+    if any(one.epoch > permit.freeze_epoch and one.covers(action) for one in freezes):
         raise PermitFrozen
     return PermittedAction(action, permit)
 

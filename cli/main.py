@@ -14,6 +14,7 @@ from cli import (
     doctor,
     endpoints,
     fleet,
+    freezes,
     login,
     migrate,
     rules,
@@ -53,7 +54,7 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, threads, endpoints, deliveries, agents, rules, audit,
+    fleet, login, runs, checkpoints, freezes, threads, endpoints, deliveries, agents, rules, audit,
     doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)

@@ -7,8 +7,11 @@ from chenu.courier.v1.endpoint_service_pb2_grpc import add_EndpointServiceServic
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
+from chenu.governance.v1.freeze_service_pb2 import GetFreezeStateRequest, GetFreezeStateResponse
+from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu_gate.executor import Executions
+from chenu_gate.freezes import FreezeWatch
 from chenu_gate.gatekeeper import Gatekeeper
 from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
@@ -40,11 +43,19 @@ async def assemble(service: Service[CourierSettings]) -> None:
         settings.secrets_key_file or service.shared.keys_dir / "courier.secrets"
     )
     dialer = Dialer(settings.policy, settings.timeout_seconds)
+    freeze_service = FreezeServiceStub(governance)
+
+    async def freeze_state() -> GetFreezeStateResponse:
+        with alone():
+            return await freeze_service.GetFreezeState(GetFreezeStateRequest(), timeout=5)
+
+    gatekeeper = Gatekeeper(EXECUTOR, TOOLBOX, permit_key_set)
+    freezes = FreezeWatch(gatekeeper, freeze_state)
     executions = Executions(EXECUTOR)
     reporter = OutcomeReporter(executions, service.worker.work, OutcomeServiceStub(governance))
     executor = Executor(
         database,
-        Gatekeeper(EXECUTOR, TOOLBOX, permit_key_set),
+        gatekeeper,
         executions,
         Sender(dialer, attempts=settings.attempts, retry_seconds=settings.retry_seconds),
         vault,
@@ -62,6 +73,8 @@ async def assemble(service: Service[CourierSettings]) -> None:
     sweeper = Sweeper(service.worker, executions, settings.sweep_seconds, reporter.wake)
     service.background("courier.sweeper", sweeper.run)
     service.background("courier.outcomes", reporter.run)
+    service.background("courier.freezes", freezes.run)
+    await service.messaging.on_wake("governance.freezes", freezes.refresh)
 
 
 PROGRAM = Program("courier", CourierSettings, assemble)

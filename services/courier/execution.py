@@ -88,7 +88,7 @@ class Executor:
             letter = await self._begin(caller, permitted)
         except DecisionAlreadyExecuted:
             return await self._answer(caller, permitted, repeated=True)
-        except ToolRefused as refusal:
+        except (PermitRefused, ToolRefused) as refusal:
             raise refused(refusal) from None
         # What has begun is finished and recorded, whether or not the caller still waits.
         sending = asyncio.create_task(self._deliver(caller, permitted, letter))

@@ -10,6 +10,7 @@ from chenu.governance.v1.authorization_service_pb2_grpc import (
 from chenu.governance.v1.checkpoint_service_pb2_grpc import (
     add_CheckpointServiceServicer_to_server,
 )
+from chenu.governance.v1.freeze_service_pb2_grpc import add_FreezeServiceServicer_to_server
 from chenu.governance.v1.outcome_service_pb2_grpc import add_OutcomeServiceServicer_to_server
 from chenu.governance.v1.resolution_service_pb2_grpc import (
     add_ResolutionServiceServicer_to_server,
@@ -25,6 +26,7 @@ from services.governance.clock import Clock
 from services.governance.decisions import Decisions
 from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
+from services.governance.freezes import Freezes
 from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
@@ -33,6 +35,7 @@ from services.governance.resolutions import Resolutions
 from services.governance.rules import RuleSet
 from services.governance.servicers.authorization import AuthorizationServicer
 from services.governance.servicers.checkpoint import CheckpointServicer
+from services.governance.servicers.freeze import FreezeServicer
 from services.governance.servicers.outcome import OutcomeServicer
 from services.governance.servicers.resolution import ResolutionServicer
 from services.governance.servicers.rule import RuleServicer
@@ -49,7 +52,9 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
     clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
     rules, changes = RuleSet(BUILT_IN), Changes()
     requirements = Requirements(settings.pending, settings.validity)
-    permits = PermitKeys.open(settings.permit_keys_dir or service.shared.keys_dir / "permits")
+    permits = PermitKeys.open(
+        settings.permit_keys_dir or service.shared.keys_dir / "permits", settings.permit_life
+    )
     eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
     transitions = Transitions(database, service.messaging, changes, clock)
     authorization = Authorization(
@@ -61,12 +66,21 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
         changes=changes,
         clock=clock,
     )
+    freezes = Freezes(
+        database=database,
+        worker=service.worker,
+        messaging=service.messaging,
+        pages=service.page_tokens,
+        permit_life=settings.permit_life,
+        lift_delay=settings.lift_delay,
+    )
     operations = Operations(
         database=database,
         worker=service.worker,
         authorization=authorization,
         changes=changes,
         clock=clock,
+        operations=[freezes.operation()],
     )
     checkpoints = Checkpoints(database, service.page_tokens, clock)
     watch = Watch(
@@ -92,6 +106,7 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )
     service.add_servicer(add_RuleServiceServicer_to_server, RuleServicer(rules))
+    service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
     sweeper = Sweeper(service.worker, transitions, clock, settings.sweep_seconds)
     service.background("governance.sweeper", sweeper.run)
     service.background("governance.operations", operations.run)

@@ -9,6 +9,7 @@ from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_CHECKPOINT_APPROVED,
     AUDIT_ACTION_CHECKPOINT_CREATED,
     AUDIT_ACTION_CHECKPOINT_REJECTED,
+    AUDIT_ACTION_CREATE,
     AUDIT_ACTION_DECIDE,
     AUDIT_ACTION_EXECUTE,
     AUDIT_ACTION_REJECT,
@@ -16,6 +17,7 @@ from chenu.events.v1.audit_event_pb2 import (
     PHASE_OUTCOME,
 )
 from kernel.audit_event import AuditRecord, Decision, record
+from kernel.caller import Caller
 
 _SOURCE: Final = "governance"
 _VOTES: Final = {"approve": AUDIT_ACTION_APPROVE, "reject": AUDIT_ACTION_REJECT}
@@ -105,6 +107,37 @@ def decision_executed(row: Any, state: str, **facts: str) -> AuditRecord:
                 "action_digest": row["action_digest"],
                 "executor": row["executor"],
                 **facts,
+            }
+        ),
+    )
+
+
+def freeze_created(freeze_id: str, **facts: str) -> AuditRecord:
+    """Somebody pulled the brake; facts are scope, value, epoch."""
+    return record(
+        source=_SOURCE,
+        type="freeze.created",
+        action=AUDIT_ACTION_CREATE,
+        subject=f"freeze/{freeze_id}",
+        details=_told(facts),
+    )
+
+
+def freeze_lifted(row: Any, caller: Caller, decision_id: str) -> AuditRecord:
+    """People agreed to let the brake go; `row` is the freeze, `caller` who asked them."""
+    return record(
+        source=_SOURCE,
+        type="freeze.lifted",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"freeze/{row['freeze_id']}",
+        tenant=row["tenant"],
+        identity=caller.identity,
+        details=_told(
+            {
+                "decision": decision_id,
+                "scope": row["scope"],
+                "value": row["value"],
+                "epoch": str(row["epoch"]),
             }
         ),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -14,7 +14,7 @@ from chenu.governance.v1.authorization_service_pb2 import ActionRequest, Verdict
 from chenu.identity.v1.eligibility_service_pb2 import Voter
 from kernel.caller import Caller
 from kernel.database import Database
-from kernel.errors import AuditBacklog, Forbidden, RequestIdReused
+from kernel.errors import AuditBacklog, Forbidden, RequestIdReused, Unavailable
 from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 from kernel.watching import Changes
@@ -23,6 +23,7 @@ from services.governance.decisions import Decisions
 from services.governance.eligibility import Eligibility
 from services.governance.lifecycle import Answer
 from services.governance.rules import Effect
+from services.governance.standing import Standing, frozen
 from services.governance.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 _REUSED: Final = "CHREQ"
 # An executed decision's permit can do nothing but get the executor's first answer again.
 _WITH_PERMIT: Final = (Answer.PERMITTED, Answer.EXECUTED)
+_ATTEMPTS: Final = 5
 _LARGE_BYTES: Final = 8 << 10
 _FIND: Final = Statement(
     "SELECT authorized(jsonb_build_object('request_id', CAST(:request_id AS text))) AS decision,"
@@ -60,7 +62,7 @@ class Authorization:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
         self._eligibility, self._transitions = eligibility, transitions
         self._changes, self._clock = changes, clock
-        self._writer = GroupedWriter(database, "governance.authorize")
+        self._writer = GroupedWriter(database, "governance.decide")
 
     async def authorize(
         self, caller: Caller, requests: Sequence[ActionRequest], *, own: Own | None = None
@@ -77,14 +79,13 @@ class Authorization:
         # Identity is asked only where a person would have to be.
         gated = any(one.judgement.effect is Effect.CHECKPOINT for one in judged)
         approvable = gated and await self._eligibility.somebody_can_approve(caller)
-        items = await _compute(
-            requests,
-            partial(
-                self._decisions.rows, approvable=approvable, approval=own.approval if own else ""
-            ),
+        rows_of = partial(
+            self._decisions.rows,
             judged,
+            approvable=approvable,
+            approval=own.approval if own else "",
         )
-        stored = await self._write(caller, items)
+        items, stored, standings = await self._decide(caller, requests, rows_of)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
         rows = [
             as_stored(item, row) if row["new"] else row
@@ -92,12 +93,15 @@ class Authorization:
         ]
         lapsed = await self._lapsed(caller, rows, now)
         verdicts = []
-        for row, one in zip(rows, judged, strict=True):
+        for row, one, standing in zip(rows, judged, standings, strict=True):
             reason = lapsed.get(row["decision_id"], "")
             answered = Answer.EXPIRED if reason else answer_of(row, now)
+            if answered is Answer.PERMITTED and (reason := frozen(standing)):
+                answered = Answer.DENIED
             verdict = self._verdicts.tell(row, answered, reason)
             if answered in _WITH_PERMIT:
-                self._verdicts.permit(verdict, one.action, stored["freeze_epoch"])
+                issued_at = datetime.fromisoformat(stored["issued_at"])
+                self._verdicts.permit(verdict, one.action, stored["freeze_epoch"], issued_at)
             verdicts.append(verdict)
         return verdicts
 
@@ -110,8 +114,33 @@ class Authorization:
         row = found["decision"]
         return self._verdicts.tell(row, answer_of(row, self._clock.at(found["now"])))
 
-    async def _write(self, caller: Caller, items: list[dict[str, Any]]) -> dict[str, Any]:
-        plan = {"items": items, "offset": f"{self._clock.offset.total_seconds()} seconds"}
+    async def _decide(
+        self,
+        caller: Caller,
+        requests: Sequence[ActionRequest],
+        rows_of: Callable[[Sequence[Standing]], list[dict[str, Any]]],
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], Sequence[Standing]]:
+        """The rows, what the database made of them, and what they were decided in view of.
+
+        As a rule nothing stands for or against an action, and it is decided at the first try.
+        """
+        standings: Sequence[Standing] = [None] * len(requests)
+        for _ in range(_ATTEMPTS):
+            items = await _compute(requests, rows_of, standings)
+            stored = await self._write(caller, items, standings)
+            if "items" in stored:
+                return items, stored, standings
+            standings = stored["standing"]
+        raise Unavailable("what was asked for is being changed", retry_after=timedelta(seconds=1))
+
+    async def _write(
+        self, caller: Caller, items: list[dict[str, Any]], standings: Sequence[Standing]
+    ) -> dict[str, Any]:
+        plan = {
+            "items": items,
+            "standing": standings,
+            "offset": f"{self._clock.offset.total_seconds()} seconds",
+        }
         try:
             # The events are part of the plan: those of a known request id must not be told twice.
             stored = await self._writer.write(caller, plan)
@@ -119,7 +148,7 @@ class Authorization:
             if error.sqlstate == _REUSED:
                 raise RequestIdReused from None
             raise
-        if any(row["new"] for row in stored["items"]):
+        if any(row["new"] for row in stored.get("items", ())):
             self._database.outbox.written.set()
             self._changes.notify(caller.identity)
         return stored

@@ -19,6 +19,7 @@ from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.requirements import Requirements
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
+from services.governance.standing import Standing, refusal
 
 OWN_EXECUTOR: Final = "governance"
 """Whose tools are governance's own operations: see `operations`."""
@@ -68,17 +69,29 @@ class Decisions:
         return judged
 
     def rows(
-        self, judged: Sequence[Judged], *, approvable: bool, approval: str = ""
+        self,
+        judged: Sequence[Judged],
+        standings: Sequence[Standing],
+        *,
+        approvable: bool,
+        approval: str = "",
     ) -> list[dict[str, Any]]:
         """The decisions as they are stored where the request ids are new: see migration 0003.
 
         `approval` is what it takes to approve them, where that is not what their rule says.
         """
-        return [self._row(one, index, approvable, approval) for index, one in enumerate(judged)]
+        return [
+            self._row(one, index, refusal(standing), approvable, approval)
+            for index, (one, standing) in enumerate(zip(judged, standings, strict=True))
+        ]
 
-    def _row(self, judged: Judged, index: int, approvable: bool, approval: str) -> dict[str, Any]:
+    def _row(
+        self, judged: Judged, index: int, refused: str, approvable: bool, approval: str
+    ) -> dict[str, Any]:
         request, action, facts, judgement = judged
         gated = judgement.effect is Effect.CHECKPOINT
+        if gated and not refused and not approvable:
+            refused = NO_ELIGIBLE_APPROVER
         row = {
             "decision_id": new_id(),
             "agent": facts.agent,
@@ -95,10 +108,10 @@ class Decisions:
             "rule": judgement.rule,
             "rule_revision": self._rules.revision,
             "warnings": list(judgement.warnings),
-            "refusal": NO_ELIGIBLE_APPROVER if gated and not approvable else "",
+            "refusal": refused,
             "facts": facts.stored(),
             "action": action.canonical().decode(),
-            "checkpoint": self._gate(judged, index, approval) if gated and approvable else None,
+            "checkpoint": self._gate(judged, index, approval) if gated and not refused else None,
         }
         return row | {"events": [_outbox_row(event) for event in _events(row)]}
 

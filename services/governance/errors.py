@@ -85,6 +85,20 @@ class NoEligibleApprover(FailedPrecondition):
     message = "a person would have to approve this action, and there is nobody who could"
 
 
+class Frozen(FailedPrecondition):
+    """Somebody has pulled the brake."""
+
+    reason = "FROZEN"
+    message = "this is frozen; ask again with a new request_id once the freeze is lifted"
+
+
+class FreezeLifted(FailedPrecondition):
+    """What is lifted need not be lifted."""
+
+    reason = "FREEZE_LIFTED"
+    message = "this freeze was lifted before"
+
+
 class PrincipalMismatch(PermissionDenied):
     """An action is asked for by its own principal or not at all."""
 

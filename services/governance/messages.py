@@ -20,18 +20,19 @@ from services.governance.gate import OPTIONS, preview
 Row: TypeAlias = Mapping[str, Any] | Record
 
 
-def _words(enum: Any, prefix: str) -> dict[str, Any]:
+def words(enum: Any, prefix: str) -> dict[str, Any]:
+    """The values of an enum by their words in rows: lower case, without the prefix."""
     wrapper: EnumTypeWrapper = enum
     return {name.removeprefix(prefix).lower(): number for name, number in wrapper.items()}
 
 
-STATES: Final = _words(checkpoint_pb2.CheckpointState, "CHECKPOINT_STATE_")
-TYPES: Final = _words(checkpoint_pb2.CheckpointType, "CHECKPOINT_TYPE_")
-PRIORITIES: Final = _words(checkpoint_pb2.Priority, "PRIORITY_")
-KINDS: Final = _words(decision_pb2.ActionKind, "ACTION_KIND_")
-EFFECTS: Final = _words(decision_pb2.Effect, "EFFECT_")
-EXECUTIONS: Final = _words(decision_pb2.ExecutionState, "EXECUTION_STATE_")
-VERDICTS: Final = _words(authorization_service_pb2.VerdictState, "VERDICT_STATE_")
+STATES: Final = words(checkpoint_pb2.CheckpointState, "CHECKPOINT_STATE_")
+TYPES: Final = words(checkpoint_pb2.CheckpointType, "CHECKPOINT_TYPE_")
+PRIORITIES: Final = words(checkpoint_pb2.Priority, "PRIORITY_")
+KINDS: Final = words(decision_pb2.ActionKind, "ACTION_KIND_")
+EFFECTS: Final = words(decision_pb2.Effect, "EFFECT_")
+EXECUTIONS: Final = words(decision_pb2.ExecutionState, "EXECUTION_STATE_")
+VERDICTS: Final = words(authorization_service_pb2.VerdictState, "VERDICT_STATE_")
 
 
 def stamp(moment: datetime | str | None) -> Timestamp | None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from chenu_gate.action import Action
-from chenu_gate.permit import Permit, mint
+from chenu_gate.permit import LIFETIME, Permit, mint
 from kernel.context import new_id
 from kernel.tokens import SigningKey
 
@@ -26,27 +26,34 @@ RELOAD_SECONDS: Final = 5.0
 class PermitKeys:
     """What signs permits now, and what is published to verify them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, lifetime: timedelta = LIFETIME) -> None:
+        self._folder, self._lifetime = folder, lifetime
         self._signing, self.jwks = _read(folder)
 
     @classmethod
-    def open(cls, folder: Path) -> PermitKeys:
+    def open(cls, folder: Path, lifetime: timedelta = LIFETIME) -> PermitKeys:
         """The keys of a folder; the first key is made where there is none."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (folder / CURRENT).exists():
             _make_first(folder)
-        return cls(folder)
+        return cls(folder, lifetime)
 
-    def permit(self, action: Action, decision_id: str, freeze_epoch: int) -> tuple[str, datetime]:
-        """A fresh permit to execute the decision, and the end of its seconds."""
+    def permit(
+        self, action: Action, decision_id: str, freeze_epoch: int, issued_at: datetime
+    ) -> tuple[str, datetime]:
+        """A fresh permit to execute the decision, and the end of its seconds.
+
+        They begin at the moment that was read before the freezes were: however late it is
+        signed, it is over in time for what committed after that.
+        """
         # The real time, not the clock of checkpoints: executors go by theirs.
         permit = Permit.for_action(
             action,
             permit_id=new_id(),
             decision=decision_id,
             freeze_epoch=freeze_epoch,
-            now=datetime.now(UTC),
+            now=min(issued_at, datetime.now(UTC)),
+            lifetime=self._lifetime,
         )
         return mint(permit, self._signing.private, self._signing.kid), permit.expires_at
 

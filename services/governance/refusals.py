@@ -14,16 +14,23 @@ from services.governance.errors import (
     CheckpointRequired,
     CheckpointSuperseded,
     DecisionExecuted,
+    Frozen,
     GovernanceDenied,
     NoEligibleApprover,
 )
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
+from services.governance.standing import FROZEN
 
 _ENDED: Final[dict[int, type[ServiceError]]] = {
     VerdictState.VERDICT_STATE_REJECTED: CheckpointRejected,
     VerdictState.VERDICT_STATE_EXPIRED: CheckpointExpired,
     VerdictState.VERDICT_STATE_CANCELLED: CheckpointCancelled,
     VerdictState.VERDICT_STATE_SUPERSEDED: CheckpointSuperseded,
+}
+# What stands against an action besides the rules, by the first word of the reason.
+_REFUSED: Final[dict[str, type[ServiceError]]] = {
+    NO_ELIGIBLE_APPROVER: NoEligibleApprover,
+    FROZEN: Frozen,
 }
 
 
@@ -38,9 +45,9 @@ def raise_unless_permitted(verdict: Verdict, action: bytes) -> None:
         case VerdictState.VERDICT_STATE_EXECUTED:
             raise DecisionExecuted(decision_id=decision.decision_id)
         case VerdictState.VERDICT_STATE_DENIED:
-            refused = (
-                NoEligibleApprover if verdict.reason == NO_ELIGIBLE_APPROVER else GovernanceDenied
-            )
-            raise refused(rule=decision.rule, revision=decision.rule_revision)
+            word, _, detail = verdict.reason.partition(": ")
+            refused = _REFUSED.get(word, GovernanceDenied)
+            message = f"{refused.message}: {detail}" if word in _REFUSED and detail else ""
+            raise refused(message, rule=decision.rule, revision=decision.rule_revision)
         case ended:
             raise _ENDED[ended](checkpoint_id=decision.checkpoint_id)

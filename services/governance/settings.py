@@ -22,6 +22,10 @@ class GovernanceSettings(ServiceSettings):
     """How long a checkpoint waits for a person; then it is EXPIRED."""
     validity_minutes: int = Field(1440, ge=5)
     """How long an approval may wait for its execution; then it is EXPIRED."""
+    permit_seconds: float = Field(10.0, ge=1, le=10)
+    """How long a permit lives; a freeze is sure to be in force once the last one is over."""
+    lift_delay_minutes: float = Field(10.0, ge=0)
+    """How long a freeze is held at least after its lifting was asked for."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
     """Where a person reviews a checkpoint; told to whoever is blocked."""
     sweep_seconds: float = Field(1.0, gt=0)
@@ -39,6 +43,16 @@ class GovernanceSettings(ServiceSettings):
         if "{checkpoint_id}" not in uri:
             raise ValueError("must contain {checkpoint_id}")
         return uri
+
+    @property
+    def permit_life(self) -> timedelta:
+        """How long a permit lives."""
+        return timedelta(seconds=self.permit_seconds)
+
+    @property
+    def lift_delay(self) -> timedelta:
+        """How long a lifting waits at least."""
+        return timedelta(minutes=self.lift_delay_minutes)
 
     @property
     def pending(self) -> timedelta:

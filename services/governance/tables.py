@@ -207,4 +207,32 @@ freeze = Table(
     CheckConstraint("single", name="freeze_single"),
 )
 
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("freeze_id", _ID, primary_key=True),
+    Column("tenant", _ID, nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    # Set right after the commit; see services.governance.freezes.
+    Column("effective_time", _TIME),
+    Column("lift_time", _TIME),
+    Column("lift_decision", _ID, ForeignKey(decisions.c.decision_id)),
+    CheckConstraint("scope IN ('tenant', 'agent', 'tool', 'kind', 'all')", name="freezes_scope"),
+    CheckConstraint("(lift_time IS NULL) = (lift_decision IS NULL)", name="freezes_lift"),
+    Index(
+        "freezes_in_force",
+        "tenant",
+        "scope",
+        "value",
+        unique=True,
+        postgresql_where=text("lift_time IS NULL"),
+    ),
+    Index("freezes_listed", "tenant", "create_time", "freeze_id"),
+)
+
 outbox_tables(metadata)

@@ -35,10 +35,12 @@ class Verdicts:
             verdict.checkpoint.CopyFrom(messages.blocked(row, gated, self._review_uri))
         return verdict
 
-    def permit(self, verdict: Verdict, action: Action, freeze_epoch: int) -> None:
+    def permit(
+        self, verdict: Verdict, action: Action, freeze_epoch: int, issued_at: datetime
+    ) -> None:
         """Put a fresh permit into a verdict that says PERMITTED or EXECUTED."""
         decision_id = verdict.decision.decision_id
-        verdict.permit, expires = self._permits.permit(action, decision_id, freeze_epoch)
+        verdict.permit, expires = self._permits.permit(action, decision_id, freeze_epoch, issued_at)
         verdict.permit_expire_time.FromDatetime(expires)
 
     def _reason(self, row: Row, answered: Answer) -> str:

@@ -3,11 +3,14 @@
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
+from chenu.governance.v1.freeze_service_pb2 import GetFreezeStateRequest, GetFreezeStateResponse
+from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.threads.v1.message_service_pb2_grpc import add_MessageServiceServicer_to_server
 from chenu.threads.v1.thread_event_service_pb2_grpc import add_ThreadEventServiceServicer_to_server
 from chenu.threads.v1.thread_service_pb2_grpc import add_ThreadServiceServicer_to_server
 from chenu_gate.executor import Executions
+from chenu_gate.freezes import FreezeWatch
 from chenu_gate.gatekeeper import Gatekeeper
 from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
@@ -35,6 +38,14 @@ async def assemble(service: Service[ThreadsSettings]) -> None:
             answer = await authorization.GetPermitKeySet(GetPermitKeySetRequest(), timeout=5)
         return str(answer.jwks)
 
+    freeze_service = FreezeServiceStub(governance)
+
+    async def freeze_state() -> GetFreezeStateResponse:
+        with alone():
+            return await freeze_service.GetFreezeState(GetFreezeStateRequest(), timeout=5)
+
+    gatekeeper = Gatekeeper(EXECUTOR, TOOLBOX, permit_key_set)
+    freezes = FreezeWatch(gatekeeper, freeze_state)
     executions = Executions(EXECUTOR)
     reporter = OutcomeReporter(executions, service.worker.work, OutcomeServiceStub(governance))
 
@@ -45,7 +56,7 @@ async def assemble(service: Service[ThreadsSettings]) -> None:
     executor = Executor(
         database,
         GroupedWriter(database, "threads.execute"),
-        Gatekeeper(EXECUTOR, TOOLBOX, permit_key_set),
+        gatekeeper,
         executions,
         done,
     )
@@ -61,6 +72,8 @@ async def assemble(service: Service[ThreadsSettings]) -> None:
     )
     service.add_servicer(add_ExecutorServiceServicer_to_server, ExecutorServicer(executor))
     service.background("threads.outcomes", reporter.run)
+    service.background("threads.freezes", freezes.run)
+    await service.messaging.on_wake("governance.freezes", freezes.refresh)
 
 
 PROGRAM = Program("threads", ThreadsSettings, assemble)

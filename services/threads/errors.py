@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from chenu_gate import permit as gate
 from chenu_gate.gatekeeper import ActionRefused, PermitRefused, ToolRefused
 from kernel.errors import (
     Aborted,
@@ -46,6 +47,13 @@ class TargetChanged(FailedPrecondition):
 
     reason = "TARGET_CHANGED"
     message = "the thread is not what it was when the action was planned; plan again"
+
+
+class PermitExpired(PermissionDenied):
+    """Its seconds ran out between the check and the effect; the decision is not used up."""
+
+    reason = gate.PermitExpired.reason
+    message = gate.PermitExpired.message
 
 
 class DecisionUsed(PermissionDenied):

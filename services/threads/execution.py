@@ -22,13 +22,20 @@ from kernel.errors import Forbidden, ServiceError, Unavailable
 from kernel.grouped_write import GroupedWriter, TouchedNoRow
 from services.threads.changes import Author
 from services.threads.effects import EFFECTS, Outcome, with_answer
-from services.threads.errors import DecisionUsed, TargetChanged, ThreadArchived, refused
+from services.threads.errors import (
+    DecisionUsed,
+    PermitExpired,
+    TargetChanged,
+    ThreadArchived,
+    refused,
+)
 from services.threads.grouped_effects import GROUPED, GroupedEffect
 
 # What `threads.execute` says by an SQLSTATE of its own.
 _REFUSED_BY_FUNCTION: Final[Mapping[str | None, type[ServiceError]]] = {
     "TH001": ThreadArchived,
     "TH002": TargetChanged,
+    "TH003": PermitExpired,
 }
 
 
@@ -67,7 +74,7 @@ class Executor:
                 result = await self._perform(caller, permitted, author)
         except (DecisionAlreadyExecuted, asyncpg.UniqueViolationError):
             return await self._first_answer(caller, permitted)
-        except ToolRefused as refusal:
+        except (PermitRefused, ToolRefused) as refusal:
             raise refused(refusal) from None
         self._done(str(result.get("thread_id", "")))
         return Answer(decision, result, repeated=False)

@@ -31,6 +31,7 @@ class GroupedEffect:
             "decision_id": permit.decision,
             "permit_id": permit.id,
             "action_digest": permit.action,
+            "last_moment": permit.last_moment.isoformat(),
             "tool": permitted.action.tool.name,
             "sphere": permitted.action.target_sphere,
             "outcome": self.outcome,

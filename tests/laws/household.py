@@ -7,6 +7,9 @@ from uuid import uuid4
 from chenu.courier.v1.delivery_service_pb2 import ListDeliveriesRequest
 from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
+from chenu.governance.v1.freeze_pb2 import FreezeScope
+from chenu.governance.v1.freeze_service_pb2 import FreezeRequest
+from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
@@ -30,10 +33,11 @@ class Household:
     endpoint: str
     delivery: str
     agent: str
+    freeze: str
 
 
 async def household(me: Client, hands: Hands) -> Household:
-    """A thread with words in it, a run that waits, an approved delivery, an agent."""
+    """A thread with words in it, a run that waits, an approved delivery, an agent, a freeze."""
     thread = await me.new_thread("Mine", request_id=str(uuid4()))
     await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
         CreateMessageRequest(thread_id=thread, content="Private words."), metadata=me.me
@@ -45,6 +49,9 @@ async def household(me: Client, hands: Hands) -> Household:
     agent = await AgentServiceStub(me.fleet.channel("identity")).HireAgent(
         HireAgentRequest(display_name="Mine", request_id=str(uuid4())), metadata=me.me
     )
+    frozen = await FreezeServiceStub(me.fleet.channel("governance")).Freeze(
+        FreezeRequest(scope=FreezeScope.FREEZE_SCOPE_TOOL, value="no.such_tool"), metadata=me.me
+    )
     return Household(
         owner=me,
         thread=thread,
@@ -54,6 +61,7 @@ async def household(me: Client, hands: Hands) -> Household:
         endpoint=endpoint,
         delivery=delivery,
         agent=agent.agent.agent_id,
+        freeze=frozen.freeze.freeze_id,
     )
 
 

@@ -24,6 +24,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "governance.comments": KEPT,
     "governance.executions": LASTING,
     "governance.checkpoints": LASTING,
+    "governance.freezes": LASTING,
     "governance.views": {"TRUNCATE"},
     "audit.entries": ALL,
     "audit.tree_heads": ALL,

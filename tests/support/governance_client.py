@@ -23,6 +23,13 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
 )
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.freeze_pb2 import Freeze
+from chenu.governance.v1.freeze_service_pb2 import (
+    FreezeRequest,
+    LiftFreezeRequest,
+    LiftFreezeResponse,
+)
+from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.resolution_service_pb2 import ListResolutionsRequest, Resolution
@@ -43,6 +50,7 @@ class GovernanceClient:
         self.outcomes = OutcomeServiceStub(channel)
         self.resolutions = ResolutionServiceStub(channel)
         self.rules = RuleServiceStub(channel)
+        self.freezes = FreezeServiceStub(channel)
 
     async def ask(
         self, person: Person, *actions: Action | ActionRequest, metadata: Metadata | None = None
@@ -125,6 +133,21 @@ class GovernanceClient:
     def vote(self, person: Person, checkpoint: BlockedCheckpoint) -> Metadata:
         """A fresh vote token of the person for this checkpoint and view."""
         return self.identity.as_voter(person, checkpoint.checkpoint_id, checkpoint.view_digest)
+
+    async def freeze(self, person: Person, scope: str = "TENANT", value: str = "") -> Freeze:
+        """The person pulls the brake."""
+        request = FreezeRequest(scope=f"FREEZE_SCOPE_{scope}", value=value, reason="stop")
+        answer = await self.freezes.Freeze(request, metadata=self.identity.as_human(person))
+        return answer.freeze
+
+    async def lift(
+        self, person: Person, freeze: Freeze, request_id: str = ""
+    ) -> LiftFreezeResponse:
+        """The person asks for the brake to be let go."""
+        request = LiftFreezeRequest(
+            freeze_id=freeze.freeze_id, request_id=request_id or str(uuid4())
+        )
+        return await self.freezes.LiftFreeze(request, metadata=self.identity.as_human(person))
 
     async def report(
         self,

@@ -54,16 +54,16 @@ def test_the_first_key_is_made_once_however_many_start_at_the_same_time(tmp_path
 
 async def test_a_rotated_key_signs_and_the_retired_one_is_still_published(tmp_path: Path) -> None:
     keys = PermitKeys.open(tmp_path)
-    before, _ = keys.permit(ACTION, "d-1", 0)
+    before, _ = keys.permit(ACTION, "d-1", 0, datetime.now(UTC))
     (tmp_path / "current.pem").rename(tmp_path / "retired.pem")
     with pytest.raises(KeyError):
         await keys.reload()
-    meanwhile, _ = keys.permit(ACTION, "d-1", 0)
+    meanwhile, _ = keys.permit(ACTION, "d-1", 0, datetime.now(UTC))
     SigningKey.generate(tmp_path / "current.pem")
 
     await keys.reload()
 
-    after, _ = keys.permit(ACTION, "d-1", 0)
+    after, _ = keys.permit(ACTION, "d-1", 0, datetime.now(UTC))
     assert all(accepts(keys.jwks, token) for token in (before, meanwhile, after))
     # Who had only the old key must fetch the new one: the signer has really changed.
     old_only = json.dumps({"keys": [SigningKey.load(tmp_path / "retired.pem").jwk]})

@@ -127,6 +127,7 @@ async def test_what_each_role_is_granted_it_also_sees(
     await client.approve(person, blocked, comment="yes")
     (verdict,) = await client.ask(person, request)
     await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)
+    await client.freeze(person)
     await become(app, person)
 
     for connection, role in ((app, "governance_app"), (worker, "governance_worker")):

@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 import asyncpg
 import pytest
 
@@ -141,3 +143,24 @@ async def test_not_even_the_owner_rewrites_what_was_founded_or_recorded(
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await superuser.execute(change)
+
+
+async def test_a_grouped_effect_is_not_begun_with_a_permit_that_has_run_out(
+    person: Person, database: Database
+) -> None:
+    item = {
+        "decision_id": str(uuid4()),
+        "permit_id": str(uuid4()),
+        "action_digest": "sha256:" + "0" * 64,
+        "tool": "thread.create",
+        "outcome": {},
+        "found": {},
+        "last_moment": "2026-01-01T00:00:00+00:00",
+    }
+    execute = Statement("SELECT execute(:item)")
+
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        async with database.transaction(caller_of(person)) as tx:
+            await tx.fetch_one(execute, item=item)
+
+    assert refused.value.sqlstate == "TH003"

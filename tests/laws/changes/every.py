@@ -42,6 +42,8 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ),
     ("governance", "CheckpointService.CancelCheckpoint"): governance.cancel_checkpoint,
     ("governance", "CheckpointService.SupersedeCheckpoints"): governance.supersede_checkpoints,
+    ("governance", "FreezeService.Freeze"): governance.freeze,
+    ("governance", "FreezeService.LiftFreeze"): governance.lift_freeze,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,
     ("nova", "RunService.ExecuteRun"): nova.execute_run,
     ("nova", "RunService.StartRun"): nova.start_run,

@@ -6,8 +6,11 @@ from uuid import uuid4
 
 from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
+from chenu.governance.v1 import freeze_service_pb2 as freezes
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.freeze_pb2 import FreezeScope
+from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from tests.laws.changes.scene import Call, Prepare, Scene
@@ -67,6 +70,21 @@ async def supersede_checkpoints(s: Scene) -> Call:
     request = checkpoints.SupersedeCheckpointsRequest(run_id=action.run)
     metadata = await s.hands.nova(s.me)
     return lambda: s.me.checkpoints.SupersedeCheckpoints(request, metadata=metadata)
+
+
+async def freeze(s: Scene) -> Call:
+    request = freezes.FreezeRequest(
+        scope=FreezeScope.FREEZE_SCOPE_TOOL, value=f"tool.{uuid4().hex}", reason="stop"
+    )
+    stub = s.stub(FreezeServiceStub, "governance")
+    return lambda: stub.Freeze(request, metadata=s.me.me)
+
+
+async def lift_freeze(s: Scene) -> Call:
+    made = await (await freeze(s))()
+    request = freezes.LiftFreezeRequest(freeze_id=made.freeze.freeze_id, request_id=str(uuid4()))
+    stub = s.stub(FreezeServiceStub, "governance")
+    return lambda: stub.LiftFreeze(request, metadata=s.me.me)
 
 
 async def report_outcomes(s: Scene) -> Call:

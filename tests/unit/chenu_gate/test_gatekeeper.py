@@ -12,6 +12,7 @@ from jwt.algorithms import OKPAlgorithm
 
 from chenu_gate import gatekeeper as module
 from chenu_gate.action import Action, ActionKind, Target
+from chenu_gate.freezes import Freeze
 from chenu_gate.gatekeeper import Gatekeeper, PermitKeysUnavailable
 from chenu_gate.permit import (
     Permit,
@@ -176,11 +177,11 @@ async def test_a_permit_that_is_over_admits_nothing(governance: Governance) -> N
         await late.admit(governance.permit(action), action.canonical(), asker=action.principal)
 
 
-async def test_a_permit_from_before_an_acknowledged_freeze_admits_nothing(
+async def test_a_permit_from_before_a_freeze_that_it_has_heard_of_admits_nothing(
     gatekeeper: Gatekeeper, governance: Governance
 ) -> None:
     action = deletion()
-    gatekeeper.freeze_epoch = 2
+    gatekeeper.freezes = (Freeze("kind", "delete", action.principal.tenant, 2),)
 
     with pytest.raises(PermitFrozen):
         await gatekeeper.admit(

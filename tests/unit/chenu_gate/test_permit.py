@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from chenu_gate.canonical_json import digest
+from chenu_gate.freezes import Freeze
 from chenu_gate.permit import (
     LIFETIME,
     MAX_LIFETIME,
@@ -21,7 +22,6 @@ from chenu_gate.permit import (
     PermitForAnotherAudience,
     PermitForAnotherIdentity,
     PermitForged,
-    PermitFrozen,
     PermitRefused,
     PermittedAction,
     PermitTooLasting,
@@ -36,6 +36,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Ed25519PrivateKey.generate()
 KEYS = {"k1": KEY.public_key()}
 ACTION = an_action()
+TENANT = ACTION.principal.tenant
 
 
 def a_permit(**changes: Any) -> Permit:
@@ -48,7 +49,7 @@ def checked(token: str, **changes: Any) -> PermittedAction:
         "audience": "threads",
         "action_bytes": ACTION.canonical(),
         "now": NOW,
-        "freeze_epoch": 3,
+        "freezes": [Freeze("tenant", "", TENANT, 3)],
     }
     return verify(token, KEYS, **expected | changes)
 
@@ -146,12 +147,6 @@ def test_a_permit_for_somebody_else_is_refused(whom: str) -> None:
 
     with pytest.raises(PermitForAnotherIdentity):
         checked(token)
-
-
-def test_a_freeze_voids_the_permits_minted_before_it() -> None:
-    with pytest.raises(PermitFrozen):
-        checked(TOKEN, freeze_epoch=4)
-    assert checked(mint(a_permit(freeze_epoch=5), KEY, "k1"), freeze_epoch=4)
 
 
 @pytest.mark.parametrize("claim", sorted(CLAIMS))

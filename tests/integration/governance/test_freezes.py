@@ -1,0 +1,227 @@
+"""A freeze stops at once what it covers, and nothing else; only people who agree lift it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from chenu.governance.v1.authorization_service_pb2 import VerdictState
+from chenu.governance.v1.freeze_service_pb2 import GetFreezeStateRequest, ListFreezesRequest
+from chenu_gate.action import ActionKind, Tool
+from chenu_gate.permit import LIFETIME, MAX_LEEWAY
+from services.governance.clock import Clock
+from tests.integration.governance.conftest import Events
+from tests.laws.stories import soon
+from tests.support.actions import DEFINITION
+from tests.support.governance_client import GovernanceClient, a_request, allowed, gated, principal
+from tests.support.identity import Person, StandInIdentity
+from tests.support.refusals import refused
+
+DENIED = VerdictState.VERDICT_STATE_DENIED
+PERMITTED = VerdictState.VERDICT_STATE_PERMITTED
+AGENT = str(uuid4())
+
+
+@pytest.mark.parametrize(
+    ("scope", "value"),
+    [("TENANT", ""), ("AGENT", AGENT), ("TOOL", "thread.search"), ("KIND", "search")],
+)
+async def test_what_a_freeze_covers_is_denied_and_nothing_waits_for_a_person(
+    client: GovernanceClient, identity: StandInIdentity, person: Person, scope: str, value: str
+) -> None:
+    freeze = await client.freeze(person, scope, value)
+    action = allowed(
+        person, principal=principal(person, AGENT), tool=Tool("thread.search", DEFINITION)
+    )
+    asked = a_request(action, requires_checkpoint=True)
+
+    (verdict,) = await client.ask(person, asked, metadata=identity.as_nova(person, AGENT))
+
+    assert (verdict.state, verdict.permit) == (DENIED, "")
+    assert verdict.reason.startswith(f"FROZEN: by freeze {freeze.freeze_id} since ")
+    assert not verdict.decision.checkpoint_id
+    await refused(
+        client.ask_one(person, asked, metadata=identity.as_agent(person, AGENT)),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "FROZEN",
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "value"), [("AGENT", AGENT), ("TOOL", "thread.other"), ("KIND", "send")]
+)
+async def test_what_a_freeze_does_not_cover_goes_on(
+    client: GovernanceClient, person: Person, scope: str, value: str
+) -> None:
+    await client.freeze(person, scope, value)
+
+    (verdict,) = await client.ask(person, allowed(person))
+
+    assert verdict.state == PERMITTED
+
+
+async def test_a_freeze_of_one_tenant_does_not_stop_another(
+    client: GovernanceClient, person: Person
+) -> None:
+    await client.freeze(Person())
+
+    (verdict,) = await client.ask(person, allowed(person))
+
+    assert verdict.state == PERMITTED
+
+
+async def test_what_was_permitted_or_approved_before_gets_no_permit_while_it_is_frozen(
+    client: GovernanceClient, person: Person
+) -> None:
+    free = a_request(allowed(person))
+    await client.ask(person, free)
+    approved, checkpoint = await client.blocked(person)
+    await client.approve(person, checkpoint)
+
+    await client.freeze(person)
+    verdicts = await client.ask(person, free, approved)
+
+    assert [verdict.state for verdict in verdicts] == [DENIED, DENIED]
+    assert not any(verdict.permit for verdict in verdicts)
+
+
+async def test_a_permit_from_before_is_void_for_an_executor_that_has_heard_of_it(
+    client: GovernanceClient, identity: StandInIdentity, person: Person
+) -> None:
+    freeze = await client.freeze(person, "KIND", "delete")
+
+    answer = await client.freezes.GetFreezeState(
+        GetFreezeStateRequest(), metadata=identity.as_service("threads")
+    )
+
+    (told,) = [one for one in answer.freezes if one.tenant_id == person.tenant]
+    assert (told.value, told.epoch) == ("delete", freeze.epoch)
+    (verdict,) = await client.ask(person, allowed(person))
+    assert verdict.permit
+
+
+async def test_freezing_twice_is_one_freeze_and_every_freeze_raises_the_epoch(
+    client: GovernanceClient, person: Person, events: Events
+) -> None:
+    first, *others = await asyncio.gather(*(client.freeze(person, "TOOL", "x") for _ in range(5)))
+    later = await client.freeze(person)
+
+    assert {one.freeze_id for one in others} == {first.freeze_id}
+    assert later.epoch > first.epoch
+    (event,) = await events(f"freeze/{first.freeze_id}")
+    assert event["type"] == "chenu.governance.freeze.created"
+
+
+async def test_the_effective_time_lies_a_permits_life_after_the_commit(
+    client: GovernanceClient, person: Person
+) -> None:
+    freeze = await client.freeze(person)
+
+    lasts = freeze.effective_time.ToDatetime() - freeze.create_time.ToDatetime()
+    assert LIFETIME + MAX_LEEWAY <= lasts < LIFETIME + MAX_LEEWAY + timedelta(seconds=5)
+
+
+async def test_a_freeze_is_lifted_by_an_approval_and_not_before_its_time(
+    client: GovernanceClient, person: Person, clock: Clock, events: Events
+) -> None:
+    freeze, request_id = await client.freeze(person), str(uuid4())
+    asked = await client.lift(person, freeze, request_id)
+    assert (await client.lift(person, freeze, request_id)).verdict.checkpoint.checkpoint_id
+
+    await client.approve(person, asked.verdict.checkpoint)
+    (held,) = await client.ask(person, allowed(person))
+    clock.offset = timedelta(minutes=11)
+
+    async def lifted() -> bool:
+        listed = await client.freezes.ListFreezes(
+            ListFreezesRequest(include_lifted=True), metadata=client.identity.as_human(person)
+        )
+        return listed.freezes[0].HasField("lift_time")
+
+    await soon(lifted, "it is lifted")
+    (verdict,) = await client.ask(person, allowed(person))
+    assert (held.state, verdict.state) == (DENIED, PERMITTED)
+    assert (await events(f"freeze/{freeze.freeze_id}"))[-1]["type"] == (
+        "chenu.governance.freeze.lifted"
+    )
+    await refused(client.lift(person, freeze), grpc.StatusCode.FAILED_PRECONDITION, "FREEZE_LIFTED")
+
+
+async def test_a_freeze_stays_when_its_lifting_is_rejected(
+    client: GovernanceClient, person: Person
+) -> None:
+    freeze = await client.freeze(person)
+    asked = await client.lift(person, freeze)
+
+    await client.reject(person, asked.verdict.checkpoint)
+
+    (verdict,) = await client.ask(person, allowed(person))
+    assert verdict.state == DENIED
+
+
+async def test_nobody_lifts_or_sees_the_freeze_of_another_tenant(
+    client: GovernanceClient, person: Person
+) -> None:
+    freeze = await client.freeze(Person())
+
+    await refused(client.lift(person, freeze), grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN")
+    listed = await client.freezes.ListFreezes(
+        ListFreezesRequest(), metadata=client.identity.as_human(person)
+    )
+    assert list(listed.freezes) == []
+
+
+async def test_only_an_operator_stops_everybody(client: GovernanceClient, person: Person) -> None:
+    await refused(client.freeze(person, "ALL"), grpc.StatusCode.PERMISSION_DENIED, "FORBIDDEN")
+
+
+@pytest.mark.parametrize(
+    ("scope", "value"), [("AGENT", ""), ("TENANT", "x"), ("KIND", "dance"), ("TOOL", "a b")]
+)
+async def test_a_freeze_of_nothing_in_particular_is_refused(
+    client: GovernanceClient, person: Person, scope: str, value: str
+) -> None:
+    await refused(
+        client.freeze(person, scope, value), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"
+    )
+
+
+async def test_freezes_are_listed_page_by_page_the_latest_first(
+    client: GovernanceClient, person: Person
+) -> None:
+    made = [(await client.freeze(person, "TOOL", f"tool.{n}")).freeze_id for n in range(3)]
+    request, listed = ListFreezesRequest(page_size=2), []
+
+    for _ in range(2):
+        answer = await client.freezes.ListFreezes(
+            request, metadata=client.identity.as_human(person)
+        )
+        listed += [one.freeze_id for one in answer.freezes]
+        request.page_token = answer.next_page_token
+
+    assert listed == made[::-1]
+    assert not request.page_token
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "lift_time = now(), lift_decision = decision_id",
+        "effective_time = now() - interval '1 hour'",
+    ],
+)
+async def test_the_database_lifts_no_freeze_without_an_executed_decision(
+    client: GovernanceClient, person: Person, superuser: Any, change: str
+) -> None:
+    freeze = await client.freeze(person)
+    await client.ask(person, gated(person, kind=ActionKind.DELETE))
+    sql = (
+        f"UPDATE governance.freezes AS f SET {change} FROM governance.decisions AS d"
+        " WHERE f.freeze_id = $1 AND d.tenant = f.tenant"
+    )
+
+    with pytest.raises(Exception, match="lifted once"):
+        await superuser.execute(sql, freeze.freeze_id)
