@@ -1,10 +1,10 @@
-"""`chenu audit list|verify|proof`: what happened, and the proof that nobody changed it since."""
+"""`chenu audit`: what happened, and the proof that nobody changed it since."""
 
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from chenu.audit.v1.entry_pb2 import Entry
@@ -13,15 +13,14 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.audit_alerts import list_alerts
+from cli.audit_verify import export, verify
 from cli.command import PageOption, command
 from cli.here import Here, as_json
-from cli.log_verification import Verification, pinned_keys, verify_log
 from cli.problems import FAILED, OK
 from cli.rendering import facts, one_line, safe, table, when, word
+from cli.verification.keys import read_keys, split_keys
 from cli.words import AUDIT_ACTIONS, listed, number
 from kernel.receipts import ReceiptInvalid, check_inclusion, leaf_hash, open_tree_head
-
-UNPINNED: Final = 3
 
 
 async def list_entries(
@@ -63,32 +62,6 @@ async def list_entries(
     here.tell(f"{len(answer.entries)} of {answer.total_size}{more}")
 
 
-async def verify(here: Here) -> int:
-    """Check the whole log yourself, from the key that was pinned when the stack was made.
-
-    Exit codes: 0 verified by the pinned key · 1 tampering · 3 consistent, but no key was pinned.
-    """
-    told = here.errors.status("checking …") if here.errors.is_terminal and not here.json else None
-
-    def progress(what: str, count: int, total: int) -> None:
-        if told is not None:
-            told.update(f"{what}: {count} of {total or count}")
-
-    if told is not None:
-        told.start()
-    try:
-        done = await verify_log(here.connection, here.state, progress)
-    finally:
-        if told is not None:
-            told.stop()
-    if here.json:
-        here.write(_document(done))
-    here.tell(verification_view(done))
-    if done.problems:
-        return FAILED
-    return OK if done.pinned else UNPINNED
-
-
 async def proof(
     here: Here,
     index: Annotated[int, typer.Argument(min=0, help="The record's place in the log.")],
@@ -102,7 +75,7 @@ async def proof(
     answer = await log.GetInclusionProof(GetInclusionProofRequest(index=index, tree_size=head.size))
     wrong = ""
     try:
-        keys = pinned_keys(here.state.pinned_key)
+        keys = split_keys(read_keys("", here.state.pinned_key)).log
         root = open_tree_head(head.tree_head, keys).root if keys else head.root
         check_inclusion(index, answer.tree_size, leaf_hash(entry.leaf), answer.path, root)
     except ReceiptInvalid as error:
@@ -160,43 +133,6 @@ def entry_view(entry: Entry) -> RenderableType:
     )
 
 
-def verification_view(done: Verification) -> RenderableType:
-    """The headline first, then what it rests on."""
-    if done.problems:
-        headline = Text("TAMPERED: this log is not what its key signed", style="bold red")
-    elif done.pinned:
-        headline = Text("VERIFIED by the key that was pinned when the stack was made", "bold green")
-    else:
-        words = "CONSISTENT, but not verified: no key was pinned, the log vouches for itself"
-        headline = Text(words, style="bold yellow")
-    return Group(
-        headline,
-        *(Text(f"✗ {problem}", style="red") for problem in done.problems),
-        facts(
-            (
-                ("records in the log", done.size),
-                ("leaf hashes checked", done.hashes),
-                ("own records checked", done.entries),
-                ("root", done.root.hex()),
-                ("key", done.key),
-            )
-        ),
-    )
-
-
-def _document(done: Verification) -> dict[str, object]:
-    return {
-        "verified": done.verified and done.pinned,
-        "pinned": done.pinned,
-        "problems": done.problems,
-        "size": str(done.size),
-        "root": done.root.hex(),
-        "leaf_hashes_checked": str(done.hashes),
-        "entries_checked": str(done.entries),
-        "key": done.key,
-    }
-
-
 def _actor(entry: Entry) -> str:
     actor = entry.event.data.actor
     who = actor.agent or actor.person or actor.service
@@ -217,4 +153,5 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "verify")(verify)
     command(group, "proof")(proof)
     command(group, "alerts")(list_alerts)
+    command(group, "export")(export)
     app.add_typer(group, name="audit", rich_help_panel="Trusting")

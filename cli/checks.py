@@ -38,9 +38,9 @@ from chenu.nova.v1.run_service_pb2_grpc import RunServiceStub
 from chenu.threads.v1.thread_service_pb2 import ListThreadsRequest
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
 from cli.here import Here
-from cli.log_verification import pinned_keys
 from cli.problems import Problem
-from kernel.receipts import ReceiptInvalid
+from cli.verification.keys import read_keys, split_keys
+from cli.verification.verdict import Malformed
 
 LEAST_FREE: Final = 1 << 30
 LONGEST_LAG: Final = 10.0
@@ -141,10 +141,10 @@ def _gateway(url: str) -> list[Found]:
 async def _pinned_key(here: Here) -> Found:
     name, pin = "log key", here.state.pinned_key
     try:
-        keys = pinned_keys(pin)
+        keys = split_keys(read_keys("", pin)).log
         stub = here.connection.stub(LogServiceStub, token="")
         offered = (await stub.GetLogKey(GetLogKeyRequest())).verifier_key
-    except (Problem, ReceiptInvalid) as problem:
+    except (Problem, Malformed) as problem:
         step = "chenu audit verify"
         return Found(name, good=False, words=f"cannot be compared: {problem}", next_step=step)
     if not keys:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from chenu.audit.v1.export_pb2 import ExportFormat
 from chenu.courier.v1.delivery_pb2 import DeliveryState
 from chenu.events.v1.audit_event_pb2 import AuditAction
 from chenu.nova.v1.run_pb2 import RunMode, RunState
@@ -17,6 +18,7 @@ MODES: Final[Any] = RunMode
 RUN_STATES: Final[Any] = RunState
 DELIVERY_STATES: Final[Any] = DeliveryState
 AUDIT_ACTIONS: Final[Any] = AuditAction
+EXPORT_FORMATS: Final[Any] = ExportFormat
 
 
 def choices(enum: Any) -> list[str]:

@@ -1,7 +1,8 @@
-"""What a receipt is checked with: RFC 6962 hashing, inclusion proofs, C2SP signed notes.
+"""What a receipt is checked with: RFC 6962 hashing and proofs, C2SP signed notes.
 
 Pure, and in the kernel because both ends need it: audit makes receipts, every source checks them
-before it deletes what it had kept. The log itself (tiles, proofs) is `services.audit.tree`.
+before it deletes what it had kept; a witness and whoever verifies the log check with it as well.
+The log itself (tiles, proofs) is `services.audit.tree`.
 """
 
 import re
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 EMPTY_ROOT = sha256().digest()
 ED25519 = b"\x01"
+COSIGNATURE = b"\x04"
 MAXIMUM_SIGNATURES = 100  # the specification asks for at least 16
 MAXIMUM_NOTE_LENGTH = 1_000_000
 
@@ -23,6 +25,7 @@ KEY_NAME = r"([^\s+\x00-\x1f]+)"
 _BASE64 = r"([A-Za-z0-9+/]+={0,2})"
 _SIGNATURE_LINE = re.compile(f"— {KEY_NAME} {_BASE64}")
 _VERIFIER_KEY = re.compile(rf"{KEY_NAME}\+([0-9a-f]{{8}})\+{_BASE64}")
+_SUCCESSION = re.compile(r"chenu\.log\.succession\.v1\n([^\n]+)\n")
 _TREE_HEAD = re.compile(rf"{KEY_NAME}\n(0|[1-9][0-9]{{0,17}})\n{_BASE64}\n")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
@@ -86,30 +89,83 @@ def check_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], r
         raise ReceiptInvalid("the path does not lead to the root")
 
 
+def check_consistency(
+    old_size: int, size: int, old_root: bytes, root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raise ReceiptInvalid unless `proof` shows that the old tree is where the new one began."""
+    if not 0 <= old_size <= size:
+        raise ReceiptInvalid(f"a tree of {size} has no earlier state of {old_size}")
+    if old_size in (0, size):
+        if proof or old_root != (root if old_size == size else EMPTY_ROOT):
+            raise ReceiptInvalid("the roots differ, or a proof where none is needed")
+        return
+    rest = iter([old_root, *proof] if old_size & (old_size - 1) == 0 else proof)
+    position, last = _halve_while_odd(old_size - 1, size - 1)
+    reached_old = reached = next(rest, b"")
+    for sibling in rest:
+        if last == 0:
+            raise ReceiptInvalid("the proof is too long")
+        if position & 1 or position == last:
+            reached_old = node_hash(sibling, reached_old)
+            reached = node_hash(sibling, reached)
+            while position and not position & 1:
+                position, last = position >> 1, last >> 1
+        else:
+            reached = node_hash(reached, sibling)
+        position, last = position >> 1, last >> 1
+    if last or (reached_old, reached) != (old_root, root):
+        raise ReceiptInvalid("the proof does not lead to both roots")
+
+
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A trusted Ed25519 key under the name that it signs with."""
+    """A trusted Ed25519 key under the name that it signs with.
+
+    Of kind ED25519 it signs texts, as a log does; of kind COSIGNATURE tree heads and when it
+    saw them, as a witness does. Neither can pass for the other: the kind is part of the id.
+    """
 
     name: str
     public_key: bytes
+    kind: bytes = ED25519
 
     @property
     def id(self) -> bytes:
         """Tells keys of one name apart; only four bytes, so no fingerprint."""
-        return sha256(self.name.encode() + b"\n" + ED25519 + self.public_key).digest()[:4]
+        return sha256(self.name.encode() + b"\n" + self.kind + self.public_key).digest()[:4]
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `name+id+key`, the form in which a key is pinned."""
         name, key_id, encoded = _match(_VERIFIER_KEY, text)
         raw = _decode(encoded)
-        key = cls(name, raw[1:])
-        if len(raw) != 33 or raw[:1] != ED25519 or key.id.hex() != key_id:
+        key = cls(name, raw[1:], raw[:1])
+        if len(raw) != 33 or key.kind not in (ED25519, COSIGNATURE) or key.id.hex() != key_id:
             raise ReceiptInvalid("the key is not Ed25519, or its id belongs to another")
         return key
 
+    def verify(self, signature: bytes, text: str) -> None:
+        """Raise ReceiptInvalid unless this key made the signature on a note's text."""
+        signed = text
+        if self.kind == COSIGNATURE:
+            signed, signature = cosigned(cosignature_time(signature), text), signature[8:]
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, signed.encode())
+        except (InvalidSignature, ValueError) as error:
+            raise ReceiptInvalid(f"the signature of {self.name} is wrong") from error
+
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{b64encode(ED25519 + self.public_key).decode()}"
+        return f"{self.name}+{self.id.hex()}+{b64encode(self.kind + self.public_key).decode()}"
+
+
+def cosigned(seconds: int, text: str) -> str:
+    """What a witness signs: that it saw this tree head then, in seconds since 1970."""
+    return f"cosignature/v1\ntime {seconds}\n{text}"
+
+
+def cosignature_time(signature: bytes) -> int:
+    """When a witness says that it signed, in seconds since 1970."""
+    return int.from_bytes(signature[:8])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +213,7 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> str:
     for name, key_id, signature in signatures:
         for key in keys:
             if (key.name, key.id) == (name, key_id):
-                _verify(key, signature, text)
+                key.verify(signature, text)
                 vouched = True
     if not vouched:
         raise ReceiptInvalid("no trusted key signed the note")
@@ -167,15 +223,49 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> str:
 def open_tree_head(note: str, keys: Sequence[VerifierKey]) -> TreeHead:
     """The tree head in a note, signed by one of the log's own keys: those named by its origin."""
     head = TreeHead.parse(split_note(note)[0])
-    open_note(note, [key for key in keys if key.name == head.origin])
+    open_note(note, [key for key in keys if (key.name, key.kind) == (head.origin, ED25519)])
     return head
 
 
-def _verify(key: VerifierKey, signature: bytes, text: str) -> None:
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public_key).verify(signature, text.encode())
-    except (InvalidSignature, ValueError) as error:
-        raise ReceiptInvalid(f"the signature of {key.name} is wrong") from error
+def succession(key: VerifierKey) -> str:
+    """The text in which a log's key names the next one."""
+    return f"chenu.log.succession.v1\n{key}\n"
+
+
+def successors(keys: Sequence[VerifierKey], notes: Iterable[str]) -> list[VerifierKey]:
+    """The keys, and those that they have named as their successors; the notes oldest first."""
+    trusted = list(keys)
+    for note in notes:
+        try:
+            found = _SUCCESSION.fullmatch(open_note(note, trusted))
+        except ReceiptInvalid:
+            continue  # of keys that are not trusted here
+        key = VerifierKey.parse(found[1]) if found else None
+        if key is not None and key not in trusted:
+            trusted.append(key)
+    return trusted
+
+
+def cosigners(note: str, witnesses: Sequence[VerifierKey]) -> dict[VerifierKey, int]:
+    """Which of these witnesses vouch for the head in a note, and when each did.
+
+    In seconds since 1970; ReceiptInvalid where a signature under the name and id of one is wrong.
+    """
+    text, signatures = split_note(note)
+    TreeHead.parse(text)
+    found: dict[VerifierKey, int] = {}
+    for name, key_id, signature in signatures:
+        for key in witnesses:
+            if (key.name, key.id, key.kind) == (name, key_id, COSIGNATURE):
+                key.verify(signature, text)
+                found[key] = max(found.get(key, 0), cosignature_time(signature))
+    return found
+
+
+def _halve_while_odd(position: int, last: int) -> tuple[int, int]:
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    return position, last
 
 
 def _match(pattern: re.Pattern[str], text: str) -> tuple[str, ...]:

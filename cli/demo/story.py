@@ -4,18 +4,19 @@ from chenu.governance.v1.checkpoint_pb2 import Checkpoint
 from chenu.threads.v1.thread_pb2 import Thread
 from chenu.threads.v1.thread_service_pb2 import GetThreadRequest
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
-from cli.audit import verification_view
+from cli.audit_verify import verification_view
 from cli.connection import Connection
 from cli.demo import cheats
 from cli.demo.records import executions, records_of, records_table
 from cli.demo.stage import Stage
 from cli.demo.telling import Story
 from cli.endpoints import create_endpoint
-from cli.log_verification import verify_log
 from cli.login import log_in, register_person
 from cli.problems import Problem
 from cli.run_view import lanes_table, run_view
 from cli.running import classify, execute, wait_for
+from cli.verification.keys import read_keys, split_keys
+from cli.verification.live import verify_log
 from cli.view import checkpoint_view
 from cli.view_check import checked_view
 from cli.voting import approve_checkpoint, get_checkpoint, reject_checkpoint
@@ -199,10 +200,12 @@ async def _prove(story: Story, ada: Connection, checkpoint: Checkpoint) -> None:
     story.show(records_table(records))
     executed = executions(records, checkpoint.action_digest)
     story.check("the approved action was executed exactly once", executed, 1)
-    done = await story.step("chenu audit verify", verify_log(ada, ada.state, lambda *_: None))
+    keys = split_keys(read_keys("", ada.state.pinned_key))
+    checking = verify_log(ada, keys, ada.state.verified_head, lambda *_: None)
+    done = await story.step("chenu audit verify", checking)
     story.show(verification_view(done))
     story.check("nothing is wrong with the log", done.problems, [])
-    story.check("by the key that was pinned when the stack was made", done.pinned, True)
+    story.check("by the key that was pinned beforehand", str(done.trust), "pinned")
 
 
 async def _first_blocked(ada: Connection, problem: Problem) -> Checkpoint:

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from deploy.local.secret_file import write_secret
 from deploy.postgres.roles import DATABASE, LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
-from services.audit.keys import open_log_key
+from services.audit.keys import open_log_keys
 from services.audit.settings import AuditSettings
 from services.identity.service_keys import make_service_key
 
@@ -79,7 +79,7 @@ def _keys(root: Path) -> None:
     # Identity reads the others' public keys beside its own token keys.
     for key in public.glob("*.pub.pem"):
         shutil.copy(key, root / "identity")
-    open_log_key(root / "audit" / "log.pem", public / "log.vkey", AuditSettings().origin)
+    open_log_keys(root / "audit" / "log.pem", public / "log.vkey", AuditSettings().origin)
 
 
 if __name__ == "__main__":

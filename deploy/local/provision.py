@@ -16,7 +16,7 @@ from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
-from services.audit.keys import open_log_key
+from services.audit.keys import open_log_keys
 from services.audit.settings import AuditSettings
 from services.identity.service_keys import make_service_key
 
@@ -53,10 +53,10 @@ def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -
     for service in ports.services:
         make_service_key(keys, service)
     origin = AuditSettings.model_fields["origin"].default  # not from the shell's environment
-    log_key = open_log_key(keys / "log.pem", keys / "log.vkey", origin)
+    log_key = open_log_keys(keys / "log.pem", keys / "log.vkey", origin)
     pin = state / "log.vkey"
     if not pin.exists():  # what a verifier trusts is written down once, when the log begins
-        pin.write_text(f"{log_key.verifier_key}\n")
+        pin.write_text(f"{log_key[0].verifier_key}\n")
     passwords = _passwords(state / "passwords.json")
     asyncio.run(_schemas(backends.postgres.admin_url, passwords))
     environment = _environment(keys, backends, ports, choices, passwords)

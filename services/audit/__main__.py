@@ -1,16 +1,20 @@
 """`python -m services.audit`: the wiring, by hand, in order."""
 
 import asyncio
+from functools import partial
 
 from chenu.audit.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
 from chenu.audit.v1.entry_service_pb2_grpc import add_EntryServiceServicer_to_server
+from chenu.audit.v1.export_service_pb2_grpc import add_ExportServiceServicer_to_server
 from chenu.audit.v1.log_service_pb2_grpc import add_LogServiceServicer_to_server
 from kernel.service import Program, Service, main
 from services.audit.alert_servicer import AlertServicer
 from services.audit.consumer import consume
 from services.audit.entries import Entries
+from services.audit.exports.exporter import Exporter
+from services.audit.exports.servicer import ExportServicer
 from services.audit.intake import Intake
-from services.audit.keys import open_log_key
+from services.audit.keys import open_log_keys, successions
 from services.audit.receipts import Receipts, Sources
 from services.audit.servicers import EntryServicer, LogServicer
 from services.audit.settings import AuditSettings
@@ -21,13 +25,12 @@ from services.audit.watching import watch
 async def assemble(service: Service[AuditSettings]) -> None:
     """Put the service together."""
     shared, settings = service.shared, service.settings
-    signer = open_log_key(
-        settings.log_key or shared.keys_dir / "log.pem",
-        shared.log_key_file or shared.keys_dir / "log.vkey",
-        settings.origin,
-    )
+    public = shared.log_key_file or shared.keys_dir / "log.vkey"
+    private = settings.log_key or shared.keys_dir / "log.pem"
+    signers = open_log_keys(private, public, settings.origin)
+    named = partial(successions, public)
     sources = Sources(service.channels)
-    intake = Intake(service.worker, signer, sources.fetch)
+    intake = Intake(service.worker, signers, sources.fetch)
     receipts = Receipts(service.worker, sources)
     holes = Holes(service.worker, sources.versions, intake.add)
     service.add_servicer(
@@ -36,8 +39,10 @@ async def assemble(service: Service[AuditSettings]) -> None:
     )
     service.add_servicer(
         add_LogServiceServicer_to_server,
-        LogServicer(service.worker, str(signer.verifier_key)),
+        LogServicer(service.worker, signers[0].verifier_key, named),
     )
+    exporter = Exporter(service.database, service.worker, signers, named)
+    service.add_servicer(add_ExportServiceServicer_to_server, ExportServicer(exporter))
 
     service.add_servicer(
         add_AlertServiceServicer_to_server, AlertServicer(service.worker, service.page_tokens)

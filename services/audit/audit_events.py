@@ -1,7 +1,12 @@
 """The audit events of the audit service itself: each reading of the log is in the log."""
 
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
 from chenu.events.v1.audit_event_pb2 import AuditAction
 from kernel.audit_event import AuditRecord, Decision, record
+from services.audit.exports.manifest import canonical
 
 
 def entries_read(subject: str, count: int) -> AuditRecord:
@@ -47,4 +52,21 @@ def violation_found(
         reason=reason,
         details={"kind": kind, "entry": str(index), "person": person},
         decision=Decision(effect="DENY", rule=kind),
+    )
+
+
+def entries_exported(export: str, manifest: Mapping[str, Any]) -> AuditRecord:
+    """Somebody takes entries out of the log; the filters stand in the file that they get."""
+    return record(
+        source="audit",
+        type="entries.exported",
+        action=AuditAction.AUDIT_ACTION_READ,
+        subject=f"export/{export}",
+        details={
+            "format": manifest["format"],
+            "count": str(manifest["records"]),
+            "tree_size": str(manifest["tree_size"]),
+            "indexes": manifest["indexes"],
+            "filters": "sha256:" + sha256(canonical(manifest["filters"]).encode()).hexdigest(),
+        },
     )

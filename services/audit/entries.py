@@ -28,7 +28,8 @@ def _given(name: str, column: Any) -> Any:
     return sa.or_(wanted.is_(None), column == wanted)
 
 
-def _matching() -> list[Any]:
+def matching() -> list[Any]:
+    """What an entry must be like to be read; `parameters` gives the values."""
     actor = sa.bindparam("actor", type_=sa.Text)
     return [
         entries.c.kind == "event",
@@ -51,11 +52,11 @@ def _matching() -> list[Any]:
 
 _LIST: Final = Statement(
     sa.select(entries)
-    .where(*_matching(), sa.or_(_before.is_(None), entries.c.index < _before))
+    .where(*matching(), sa.or_(_before.is_(None), entries.c.index < _before))
     .order_by(entries.c.index.desc())
     .limit(sa.bindparam("size", type_=sa.Integer))
 )
-_COUNT: Final = Statement(sa.select(sa.func.count()).select_from(entries).where(*_matching()))
+_COUNT: Final = Statement(sa.select(sa.func.count()).select_from(entries).where(*matching()))
 _GET: Final = Statement(
     sa.select(entries).where(
         entries.c.index == sa.bindparam("at"),
@@ -75,7 +76,7 @@ class Entries:
     async def get(self, caller: Caller, index: int) -> Entry:
         """One entry; Forbidden where it is another's, or no event, or not there."""
         async with self._database.transaction(caller) as tx:
-            everything = await _widen(tx, caller)
+            everything = await widen(tx, caller)
             row = await tx.fetch_one(_GET, at=index, all=everything, me=caller.identity)
             if row is not None:
                 tx.emit(audit_events.entries_read(f"entry/{index}", 1))
@@ -90,7 +91,7 @@ class Entries:
         size = page_size(request.page_size, maximum=500)
         after = self._pages.decode(request.page_token, request)
         async with self._database.transaction(caller) as tx:
-            matching = _parameters(request, await _widen(tx, caller), caller)
+            matching = parameters(request, await widen(tx, caller), caller)
             rows = await tx.fetch(
                 _LIST, before=after["index"] if after else None, size=size + 1, **matching
             )
@@ -102,7 +103,7 @@ class Entries:
         return page, token, counted[0] if counted else 0
 
 
-async def _widen(tx: Transaction, caller: Caller) -> bool:
+async def widen(tx: Transaction, caller: Caller) -> bool:
     """Let an auditor see the tenant: the policy asks for this setting beside the tenant."""
     if AUDITOR not in caller.roles:
         return False
@@ -110,7 +111,8 @@ async def _widen(tx: Transaction, caller: Caller) -> bool:
     return True
 
 
-def _parameters(request: ListEntriesRequest, everything: bool, caller: Caller) -> dict[str, Any]:
+def parameters(request: Any, everything: bool, caller: Caller) -> dict[str, Any]:
+    """The values for `matching`, from a request with the filters of ListEntries."""
     return {
         "all": everything,
         "me": caller.identity,

@@ -41,8 +41,8 @@ _Arrived = dict[str, dict[tuple[int, int], _Bundle]]
 class Intake:
     """The one way into the log. Runs as the worker role."""
 
-    def __init__(self, worker: Database, signer: NoteSigner, fetch: FetchBundle) -> None:
-        self._worker, self._signer, self._fetch = worker, signer, fetch
+    def __init__(self, worker: Database, signers: Sequence[NoteSigner], fetch: FetchBundle) -> None:
+        self._worker, self._signers, self._fetch = worker, signers, fetch
 
     async def take(self, arrived: Sequence[tuple[str, bytes]]) -> set[str]:
         """Commit what arrived, as (source, bytes); only then may it be acknowledged.
@@ -67,7 +67,7 @@ class Intake:
                 hashes += await append(tx, size + len(hashes), poison)
                 await _tell_poison(tx, poison)
             if hashes:
-                await log.grow(tx, size, hashes, self._signer)
+                await log.grow(tx, size, hashes, self._signers)
         return stuck
 
     async def add(self, source: str, leaves: Sequence[Leaf]) -> int:
@@ -78,7 +78,7 @@ class Intake:
             if fresh:
                 hashes = await append(tx, size, fresh)
                 await streams.count(tx, source, fresh)
-                await log.grow(tx, size, hashes, self._signer)
+                await log.grow(tx, size, hashes, self._signers)
         return len(fresh)
 
     async def _complete(self, source: str, bundles: dict[tuple[int, int], _Bundle]) -> bool:

@@ -1,6 +1,6 @@
 """The log in the database: one writer at a time appends; proofs are read from its tiles."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from services.audit.errors import LeafNotCovered
 from services.audit.note import NoteSigner, sign_tree_head
 from services.audit.tables import entries, log, tiles, tree_heads
 from services.audit.tree import (
+    HASH_BYTES,
     ReadTile,
     append,
     consistency_proof,
@@ -20,6 +21,8 @@ from services.audit.tree import (
     tiles_read_by,
 )
 
+Successions = Callable[[], Sequence[str]]
+"""The signed notes in which each key of the log named the next."""
 _LOCK: Final = Statement(sa.select(log.c.size).with_for_update())
 _SIZE: Final = Statement(sa.select(log.c.size))
 _GROW: Final = Statement(sa.update(log).values(size=sa.bindparam("new_size")))
@@ -84,10 +87,10 @@ async def size(tx: Transaction) -> int:
 
 
 async def grow(
-    tx: Transaction, size: int, leaf_hashes: Sequence[bytes], signer: NoteSigner
+    tx: Transaction, size: int, leaf_hashes: Sequence[bytes], signers: Sequence[NoteSigner]
 ) -> TreeHead:
     """Append hashes to a locked log of `size` entries and sign the new head."""
-    read = await _tiles(tx, tiles_read_by(append, size, leaf_hashes))
+    read = await read_tiles(tx, tiles_read_by(append, size, leaf_hashes))
     grown = append(read, size, leaf_hashes)
     await tx.execute(
         _SAVE_TILES,
@@ -95,8 +98,8 @@ async def grow(
         indexes=[index for _, index in grown.tiles],
         hashes=list(grown.tiles.values()),
     )
-    head = TreeHead(signer.name, grown.size, grown.root)
-    note = sign_tree_head(head, [signer])
+    head = TreeHead(signers[0].name, grown.size, grown.root)
+    note = sign_tree_head(head, signers)
     await tx.execute(_SAVE_HEAD, size=head.size, root=head.root, note=note)
     await tx.execute(_GROW, new_size=grown.size)
     return head
@@ -110,6 +113,20 @@ async def latest_head(tx: Transaction) -> tuple[int, bytes, str]:
     return row["size"], row["root"], row["note"]
 
 
+async def export_head(tx: Transaction) -> str:
+    """The signed note that an export rests on."""
+    _, _, note = await latest_head(tx)
+    return note
+
+
+async def tile(tx: Transaction, level: int, index: int, width: int = 0) -> bytes:
+    """The hashes of a tile, or its first `width`; LeafNotCovered where it has not so many."""
+    hashes = (await read_tiles(tx, [(level, index, width)]))(level, index, width)
+    if len(hashes) < max(width, 1) * HASH_BYTES:
+        raise LeafNotCovered(f"the log has no such tile as {level}/{index}")
+    return hashes[: width * HASH_BYTES] if width else hashes
+
+
 async def note_at(tx: Transaction, size: int) -> str:
     """The signed head of exactly that size, empty where none was signed."""
     row = await tx.fetch_one(_HEAD_AT, at=size)
@@ -120,7 +137,7 @@ async def prove_inclusion(tx: Transaction, index: int, size: int) -> list[bytes]
     """The path of an entry to the root at `size`."""
     if not 0 <= index < size:
         raise LeafNotCovered(f"the tree of {size} does not cover entry {index}")
-    read = await _tiles(tx, tiles_read_by(inclusion_proof, index, size))
+    read = await read_tiles(tx, tiles_read_by(inclusion_proof, index, size))
     return inclusion_proof(read, index, size)
 
 
@@ -128,7 +145,7 @@ async def prove_consistency(tx: Transaction, first: int, second: int) -> list[by
     """The proof that the tree of `second` begins with that of `first`."""
     if not 0 <= first <= second:
         raise LeafNotCovered(f"the tree of {second} does not cover one of {first}")
-    read = await _tiles(tx, tiles_read_by(consistency_proof, first, second))
+    read = await read_tiles(tx, tiles_read_by(consistency_proof, first, second))
     return consistency_proof(read, first, second)
 
 
@@ -144,7 +161,7 @@ async def leaf_hashes(tx: Transaction, start: int, end: int) -> bytes:
     return b"".join(row["leaf_hash"] for row in rows)
 
 
-async def _tiles(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> ReadTile:
+async def read_tiles(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> ReadTile:
     """What the tree code will read, fetched beforehand in one round trip."""
     held: dict[tuple[int, int], bytes] = {}
     if wanted:

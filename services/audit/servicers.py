@@ -9,6 +9,7 @@ from chenu.audit.v1.log_service_pb2_grpc import LogServiceServicer
 from kernel.context import current
 from kernel.database import Database
 from kernel.pagination import page_size
+from kernel.receipts import VerifierKey
 from services.audit import log
 from services.audit.entries import Entries
 
@@ -40,8 +41,10 @@ class EntryServicer(EntryServiceServicer):
 class LogServicer(LogServiceServicer):
     """Serves chenu.audit.v1.LogService; the log's hashes are nobody's and everybody's."""
 
-    def __init__(self, worker: Database, verifier_key: str) -> None:
-        self._worker, self._verifier_key = worker, verifier_key
+    def __init__(
+        self, worker: Database, verifier_key: VerifierKey, successions: log.Successions
+    ) -> None:
+        self._worker, self._verifier_key, self._successions = worker, verifier_key, successions
 
     async def GetTreeHead(
         self, request: log_pb.GetTreeHeadRequest, _: Any
@@ -83,4 +86,11 @@ class LogServicer(LogServiceServicer):
         return log_pb.ListLeafHashesResponse(hashes=hashes)
 
     async def GetLogKey(self, request: log_pb.GetLogKeyRequest, _: Any) -> log_pb.GetLogKeyResponse:
-        return log_pb.GetLogKeyResponse(verifier_key=self._verifier_key)
+        return log_pb.GetLogKeyResponse(
+            verifier_key=str(self._verifier_key), successions=self._successions()
+        )
+
+    async def GetTile(self, request: log_pb.GetTileRequest, _: Any) -> log_pb.GetTileResponse:
+        async with self._worker.work() as tx:
+            hashes = await log.tile(tx, request.level, request.index)
+        return log_pb.GetTileResponse(hashes=hashes)

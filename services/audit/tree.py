@@ -8,13 +8,12 @@ its numbers alone, never on hashes, so `tiles_read_by` tells a caller what to fe
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Concatenate, ParamSpec
 
 from kernel.receipts import (
     EMPTY_ROOT,
-    ReceiptInvalid,
     join_peaks,
-    node_hash,
     peaks_of,
     root_of,
 )
@@ -69,18 +68,32 @@ def root_at(read_tile: ReadTile, size: int) -> bytes:
 
 def inclusion_proof(read_tile: ReadTile, index: int, size: int) -> list[bytes]:
     """Path from entry `index` to the root at `size`, for `kernel.receipts.check_inclusion`."""
+    return inclusion_proofs(read_tile, [index], size)[0]
+
+
+def inclusion_proofs(read_tile: ReadTile, indexes: Sequence[int], size: int) -> list[list[bytes]]:
+    """The path of each; neighbours share most of their hashes, which are made once."""
+
+    @cache
+    def range_hash(low: int, high: int) -> bytes:
+        return _range_hash(read_tile, size, low, high)
+
+    return [[range_hash(*sibling) for sibling in _siblings(index, size)] for index in indexes]
+
+
+def _siblings(index: int, size: int) -> list[tuple[int, int]]:
     if not 0 <= index < size:
         raise ValueError(f"entry {index} is not in a tree of {size}")
-    low, high, path = 0, size, []
+    low, high, siblings = 0, size, []
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            path.append(_range_hash(read_tile, size, middle, high))
+            siblings.append((middle, high))
             high = middle
         else:
-            path.append(_range_hash(read_tile, size, low, middle))
+            siblings.append((low, middle))
             low = middle
-    return path[::-1]
+    return siblings[::-1]
 
 
 def consistency_proof(read_tile: ReadTile, old_size: int, size: int) -> list[bytes]:
@@ -103,34 +116,6 @@ def consistency_proof(read_tile: ReadTile, old_size: int, size: int) -> list[byt
     return proof[::-1]
 
 
-def check_consistency(
-    old_size: int, size: int, old_root: bytes, root: bytes, proof: Sequence[bytes]
-) -> None:
-    """Raise ReceiptInvalid unless `proof` shows that the old tree is where the new one began."""
-    if not 0 <= old_size <= size:
-        raise ReceiptInvalid(f"a tree of {size} has no earlier state of {old_size}")
-    if old_size in (0, size):
-        if proof or old_root != (root if old_size == size else EMPTY_ROOT):
-            raise ReceiptInvalid("the roots differ, or a proof where none is needed")
-        return
-    rest = iter([old_root, *proof] if old_size & (old_size - 1) == 0 else proof)
-    position, last = _halve_while_odd(old_size - 1, size - 1)
-    reached_old = reached = next(rest, b"")
-    for sibling in rest:
-        if last == 0:
-            raise ReceiptInvalid("the proof is too long")
-        if position & 1 or position == last:
-            reached_old = node_hash(sibling, reached_old)
-            reached = node_hash(sibling, reached)
-            while position and not position & 1:
-                position, last = position >> 1, last >> 1
-        else:
-            reached = node_hash(reached, sibling)
-        position, last = position >> 1, last >> 1
-    if last or (reached_old, reached) != (old_root, root):
-        raise ReceiptInvalid("the proof does not lead to both roots")
-
-
 def tiles_read_by(
     function: Callable[Concatenate[ReadTile, P], object], *args: P.args, **kwargs: P.kwargs
 ) -> list[tuple[int, int, int]]:
@@ -148,12 +133,6 @@ def tiles_read_by(
 def _split(width: int) -> int:
     """The largest power of two below `width`: where RFC 6962 divides a tree."""
     return 1 << (width - 1).bit_length() - 1
-
-
-def _halve_while_odd(position: int, last: int) -> tuple[int, int]:
-    while position & 1:
-        position, last = position >> 1, last >> 1
-    return position, last
 
 
 def _range_hash(read_tile: ReadTile, size: int, low: int, high: int) -> bytes:
@@ -180,3 +159,14 @@ def _read(read_tile: ReadTile, level: int, index: int, width: int) -> list[bytes
     if len(tile) < width * HASH_BYTES or len(tile) % HASH_BYTES:
         raise TileInvalid(f"tile {level}/{index} holds {len(tile)} bytes, not {width} hashes")
     return [tile[at : at + HASH_BYTES] for at in range(0, width * HASH_BYTES, HASH_BYTES)]
+
+
+def tiles_of(size: int) -> Iterator[tuple[int, int, int]]:
+    """The (level, index, width) of every tile of a tree, the highest level first."""
+    top = max(size.bit_length() - 1, 0) // TILE_HEIGHT
+    for level in range(top, -1, -1):
+        full, rest = divmod(size >> level * TILE_HEIGHT, TILE_WIDTH)
+        for index in range(full):
+            yield level, index, TILE_WIDTH
+        if rest:
+            yield level, full, rest

@@ -17,7 +17,7 @@ from kernel.caller import UUID
 from kernel.channels import Channels, acting_as
 from kernel.context import CallContext, enter
 from kernel.errors import ServiceError
-from services.gateway import pages, problems, sse
+from services.gateway import download, pages, problems, sse
 from services.gateway.contract import Binding, bindings
 from services.gateway.credentials import Credentials, csrf_token, end_session, set_session
 from services.gateway.openapi import document
@@ -100,7 +100,10 @@ class Gateway:
             sse.resume(message, request.headers.get("last-event-id", ""))
             call = channel.unary_stream(binding.full_name, **codec)
             with acting_as(token):
-                return await sse.stream_response(call(message, metadata=metadata))
+                messages = call(message, metadata=metadata)
+                if "data" in binding.response_class.DESCRIPTOR.fields_by_name:
+                    return await download.file_response(messages)
+                return await sse.stream_response(messages)
         call = channel.unary_unary(binding.full_name, **codec)
         with acting_as(token):
             answer = await call(message, timeout=self._settings.call_seconds, metadata=metadata)

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from chenu.audit.v1 import entry_service_pb2, log_service_pb2
+from chenu.audit.v1 import entry_service_pb2, export_service_pb2, log_service_pb2
 from chenu.courier.v1 import delivery_service_pb2, endpoint_service_pb2
 from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import CallerKind, MethodPolicy
@@ -42,6 +42,7 @@ _FILES: Final = (
     delivery_service_pb2,
     ledger_service_pb2,
     entry_service_pb2,
+    export_service_pb2,
     log_service_pb2,
 )
 _VERBS: Final = ("get", "put", "post", "delete", "patch")

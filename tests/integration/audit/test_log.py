@@ -16,6 +16,7 @@ from kernel.errors import reason_of
 from kernel.receipts import (
     ReceiptInvalid,
     VerifierKey,
+    check_consistency,
     check_inclusion,
     leaf_hash,
     open_tree_head,
@@ -23,7 +24,6 @@ from kernel.receipts import (
 )
 from kernel.service import Service
 from services.audit.settings import AuditSettings
-from services.audit.tree import check_consistency
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 

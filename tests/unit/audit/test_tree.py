@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel import receipts
 from kernel.receipts import EMPTY_ROOT, ReceiptInvalid, check_inclusion, leaf_hash, root_of
 from services.audit import tree
 
@@ -120,7 +121,7 @@ def test_published_consistency_proofs_are_made_and_accepted() -> None:
         "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
     ]
     old, new = bytes.fromhex(PUBLISHED_ROOTS[6]), bytes.fromhex(PUBLISHED_ROOTS[8])
-    tree.check_consistency(6, 8, old, new, proof)
+    receipts.check_consistency(6, 8, old, new, proof)
 
 
 def test_roots_equal_those_of_an_independent_library() -> None:
@@ -150,10 +151,10 @@ def test_every_consistency_proof_is_accepted_and_no_damaged_one(tile_height: int
     for size in range(EXHAUSTIVE + 1):
         for old in range(size + 1):
             proof = tree.consistency_proof(log.read_tile, old, size)
-            tree.check_consistency(old, size, roots[old], roots[size], proof)
+            receipts.check_consistency(old, size, roots[old], roots[size], proof)
             for damaged in corrupted(proof):
                 roots_of = roots[old], roots[size]
-                assert refused(tree.check_consistency, old, size, *roots_of, damaged)
+                assert refused(receipts.check_consistency, old, size, *roots_of, damaged)
 
 
 def test_a_proof_holds_for_no_other_entry_size_or_root() -> None:
@@ -179,7 +180,7 @@ def test_a_rewritten_history_has_no_consistency_proof() -> None:
         root = naive_root(rewritten[:size])
         proof = tree.consistency_proof(new.read_tile, 64, size)
         with pytest.raises(ReceiptInvalid):
-            tree.check_consistency(64, size, old, root, proof)
+            receipts.check_consistency(64, size, old, root, proof)
 
 
 def test_a_true_path_from_another_depth_is_refused() -> None:
@@ -200,19 +201,19 @@ def test_a_true_consistency_proof_of_other_sizes_is_refused() -> None:
     deep = tree.consistency_proof(log.read_tile, 7, 8)
     flat = tree.consistency_proof(log.read_tile, 3, 4)
     with pytest.raises(ReceiptInvalid, match="too long"):
-        tree.check_consistency(3, 4, roots[7], roots[8], deep)
+        receipts.check_consistency(3, 4, roots[7], roots[8], deep)
     with pytest.raises(ReceiptInvalid):
-        tree.check_consistency(7, 8, roots[3], roots[4], flat)
+        receipts.check_consistency(7, 8, roots[3], roots[4], flat)
 
 
 def test_a_shorter_log_is_never_consistent() -> None:
     with pytest.raises(ReceiptInvalid, match="no earlier state"):
-        tree.check_consistency(10, 9, naive_root(LEAVES[:10]), naive_root(LEAVES[:9]), [])
+        receipts.check_consistency(10, 9, naive_root(LEAVES[:10]), naive_root(LEAVES[:9]), [])
 
 
 def test_an_empty_old_tree_must_have_the_empty_root() -> None:
     with pytest.raises(ReceiptInvalid):
-        tree.check_consistency(0, 3, naive_root(LEAVES[:1]), naive_root(LEAVES[:3]), [])
+        receipts.check_consistency(0, 3, naive_root(LEAVES[:1]), naive_root(LEAVES[:3]), [])
 
 
 @given(batches=st.lists(st.integers(0, 700), max_size=6), seed=st.integers(0, 1_000_000))
@@ -251,7 +252,7 @@ def test_proofs_cross_tiles_and_levels(size: int) -> None:
         check_inclusion(index, size, leaves[index], proof, log.root)
     for old in {1, 254, 255, 256, 257, size // 2, size - 1} & set(range(size)):
         proof = tree.consistency_proof(log.read_tile, old, size)
-        tree.check_consistency(old, size, naive_root(leaves[:old]), log.root, proof)
+        receipts.check_consistency(old, size, naive_root(leaves[:old]), log.root, proof)
 
 
 def test_an_append_reads_and_changes_only_the_right_edge() -> None:

@@ -19,6 +19,7 @@ from chenu.audit.v1.entry_service_pb2 import (
 from chenu.audit.v1.log_service_pb2 import (
     GetInclusionProofResponse,
     GetLogKeyResponse,
+    GetTileResponse,
     GetTreeHeadResponse,
     ListLeafHashesRequest,
     ListLeafHashesResponse,
@@ -56,6 +57,8 @@ class PlayedLog:
         recording.answer("GetTreeHead", GetTreeHeadResponse(tree_head=head or self.head()))
         recording.answer("ListLeafHashes", self._hashes)
         recording.answer("ListEntries", self._entries)
+        tile = b"".join(leaf_hash(leaf) for leaf in self.leaves)
+        recording.answer("GetTile", GetTileResponse(hashes=tile))
 
     def _hashes(self, request: ListLeafHashesRequest) -> ListLeafHashesResponse:
         page = self.hashes[request.start_index :][: min(request.page_size, 4)]
@@ -130,7 +133,9 @@ def test_a_pinned_key_that_cannot_be_read_is_told(
 ) -> None:
     (state / "log.vkey").write_text("nonsense\n")
     log.play(recording)
-    assert "cannot be read" in verified(chenu, 1)["problems"][0]
+    result = chenu("audit", "verify")
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
 
 
 def test_a_changed_leaf_hash_is_found(
@@ -139,8 +144,10 @@ def test_a_changed_leaf_hash_is_found(
     pin(state, log)
     log.hashes[4] = leaf_hash(b"another record")
     log.play(recording)
-    (problem,) = verified(chenu, 1)["problems"]
+    found = verified(chenu, 1)
+    (problem,) = found["problems"]
     assert "the root recomputed from 10 leaf hashes is not the signed one" in problem
+    assert found["first_bad_index"] == "4"
     assert "TAMPERED" in chenu("audit", "verify").stdout
 
 
@@ -165,7 +172,7 @@ def test_the_first_own_record_with_other_bytes_is_named(
     log.play(recording)
     (problem,) = verified(chenu, 1)["problems"]
     assert problem == (
-        "entry 3: its bytes do not hash to the leaf hash that it is shown with (2 such records)"
+        "record 3: its bytes do not hash to the leaf hash that it is shown with (2 such records)"
     )
 
 
@@ -177,7 +184,7 @@ def test_an_own_record_that_is_not_the_one_in_the_log_is_named(
     log.entries[2].leaf_hash = leaf_hash(b"forged")
     log.play(recording)
     (problem,) = verified(chenu, 1)["problems"]
-    assert problem == "entry 6: its bytes are not those that the log holds at this place"
+    assert problem == "record 6: its bytes are not those that the log holds at this place"
 
 
 def test_records_newer_than_the_tree_head_are_left_for_the_next_time(

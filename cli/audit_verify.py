@@ -1,0 +1,175 @@
+"""`chenu audit verify|export`: the log, or what was taken out of it, checked on one's own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
+from cli.here import Here
+from cli.problems import OK, Problem
+from cli.rendering import facts, safe
+from cli.verification.export import verify_export
+from cli.verification.folder import verify_folder
+from cli.verification.keys import Keys, read_keys, split_keys
+from cli.verification.live import verify_log
+from cli.verification.verdict import MALFORMED, Malformed, Progress, Trust, Verdict
+from cli.words import AUDIT_ACTIONS, EXPORT_FORMATS, listed, number
+
+_HEADLINES: Final = {
+    Trust.PINNED: ("VERIFIED by the key that was pinned beforehand", "bold green"),
+    Trust.EMBEDDED: (
+        "CONSISTENT, but not verified: no key was pinned, the log vouches for itself",
+        "bold yellow",
+    ),
+    Trust.NONE: (
+        "CONSISTENT, but not verified: there is no key, and no signature was checked",
+        "bold yellow",
+    ),
+}
+
+
+async def verify(
+    here: Here,
+    target: Annotated[
+        Path | None,
+        typer.Argument(help="An export, or a folder of tiles; the running log where not given."),
+    ] = None,
+    key: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|KEY",
+            help="The log's verifier key, or a file of keys, those of witnesses among them.",
+        ),
+    ] = "",
+) -> int:
+    """Check the log yourself, by the key that was pinned when the stack was made.
+
+    A file or a folder needs no service, no network and no database.
+
+    Exit codes: 0 verified by a key that was pinned beforehand · 1 tampering · 2 nothing that can
+    be checked · 3 consistent, by the key that came with it · 4 consistent, without any key.
+
+    [bold]chenu audit verify[/bold]
+    [bold]chenu audit verify export.jsonl --key log.vkey[/bold]
+    """
+    try:
+        with _progress(here) as tell:
+            keys = split_keys(read_keys(key, here.state.pinned_key))
+            if target is None:
+                remembered = here.state.verified_head
+                verdict = await verify_log(here.connection, keys, remembered, tell)
+            else:
+                verdict = _offline(target, keys, tell)
+    except Malformed as error:
+        raise Problem(str(error), reason="MALFORMED", exit_code=MALFORMED) from None
+    if here.json:
+        here.write(verdict.document())
+    here.tell(verification_view(verdict))
+    return verdict.exit_code
+
+
+async def export(
+    here: Here,
+    *,
+    form: Annotated[
+        str, typer.Option("--format", help=f"One of: {listed(EXPORT_FORMATS)}.")
+    ] = "jsonl",
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to; - for standard output.")],
+    resource: Annotated[str, typer.Option(help='Only this resource: "thread/<id>".')] = "",
+    actor: Annotated[str, typer.Option(help="Only by this person, agent or service.")] = "",
+    sphere: Annotated[str, typer.Option(help="Only in this sphere.")] = "",
+    action: Annotated[str, typer.Option(help=f"Only these: {listed(AUDIT_ACTIONS)}.")] = "",
+    run: Annotated[str, typer.Option(help="Only the records of this run (its whole id).")] = "",
+    request: Annotated[str, typer.Option(help="Only the records of this request id.")] = "",
+    violations: Annotated[
+        bool, typer.Option("--violations", help="Only what crossed a boundary.")
+    ] = False,
+) -> int:
+    """Write records into a file, with a signed manifest and what proves them. It is recorded.
+
+    Without a filter the file recomputes the whole log; with one, each record has its own proof.
+
+    [bold]chenu audit export --out all.jsonl[/bold]
+    [bold]chenu audit export --format csv --action delete --out deleted.csv[/bold]
+    """
+    wanted = ExportEntriesRequest(
+        format=number(EXPORT_FORMATS, form, "--format"),  # type: ignore[arg-type]
+        resource=resource,
+        actor=actor,
+        sphere=sphere,
+        action=number(AUDIT_ACTIONS, action, "--action"),  # type: ignore[arg-type]
+        stream=f"run/{run}" if run else "",
+        request_id=request,
+        violations=violations,
+    )
+    part = out.with_name(f"{out.name}.part") if str(out) != "-" else Path("/dev/stdout")
+    try:
+        with _progress(here) as tell, part.open("wb") as file:
+            count = await _fill(here, wanted, file.write, tell)
+        if str(out) != "-":
+            part.replace(out)
+    finally:
+        if str(out) != "-":
+            part.unlink(missing_ok=True)
+    if here.json:
+        here.write({"file": str(out), "format": form, "records": str(count)})
+    elif str(out) != "-":
+        here.tell(f"{count} records in {out}")
+        if form in ("jsonl", "cloudevents"):
+            here.tell(f"check it with: chenu audit verify {out}")
+    return OK
+
+
+def verification_view(verdict: Verdict) -> RenderableType:
+    """The headline first, then what it rests on."""
+    words, style = _HEADLINES[verdict.trust]
+    if verdict.problems:
+        words, style = "TAMPERED: this is not what the log's key signed", "bold red"
+    return Group(
+        Text(words, style=style),
+        *(Text(f"✗ {safe(problem)}", style="red") for problem in verdict.problems),
+        facts(
+            (
+                ("records in the log", verdict.size),
+                ("leaf hashes checked", verdict.hashes),
+                ("records hashed again", verdict.records),
+                ("root", verdict.root.hex()),
+                ("key", safe(verdict.key)),
+                *(("cosigned by", safe(witness)) for witness in verdict.witnesses),
+                *(("note", safe(note)) for note in verdict.notes),
+            )
+        ),
+    )
+
+
+async def _fill(
+    here: Here, wanted: ExportEntriesRequest, write: Callable[[bytes], int], tell: Progress
+) -> int:
+    exported = 0
+    async for piece in here.connection.stub(ExportServiceStub).ExportEntries(wanted):
+        write(piece.data)
+        exported = piece.exported_size
+        tell("records", exported, piece.total_size)
+    return exported
+
+
+def _offline(target: Path, keys: Keys, tell: Progress) -> Verdict:
+    if target.is_dir():
+        return verify_folder(target, keys, tell)
+    return verify_export(target, keys, tell)
+
+
+@contextmanager
+def _progress(here: Here) -> Iterator[Progress]:
+    """How far a long check is, where somebody watches."""
+    if here.json or not here.errors.is_terminal:
+        yield lambda *_: None
+        return
+    with here.errors.status("beginning …") as told:
+        yield lambda what, count, total: told.update(f"{what}: {count} of {total or count}")

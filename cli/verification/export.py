@@ -1,0 +1,166 @@
+"""Checking an export with nothing but the file and a key: every byte of it, in one passage.
+
+The manifest's signature; which records it promises; then each of them against the signed tree
+head, by the tiles that a whole export carries or the path that each record of a filtered one has.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from cli.verification.export_lines import canonical, open_export
+from cli.verification.keys import Keys
+from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles
+from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
+from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion
+
+VERSION: Final = "chenu.export.v1"
+_TOLD: Final = 4096
+
+
+def verify_export(path: Path, keys: Keys, tell: Progress) -> Verdict:
+    """Check a file; Malformed where it is no export that can be checked."""
+    verdict = Verdict("export")
+    with path.open("rb") as stream:
+        try:
+            _Check(stream, keys, verdict, tell).run()
+        except Tampered as problem:
+            verdict.add(problem)
+    return verdict
+
+
+class _Check:
+    def __init__(self, stream: BinaryIO, keys: Keys, verdict: Verdict, tell: Progress) -> None:
+        self._lines, self._keys = open_export(stream), keys
+        self._verdict, self._tell = verdict, tell
+        self._count = 0
+
+    def run(self) -> None:
+        """From the first line to the end of the file."""
+        first = self._lines.structure("manifest")
+        manifest = first.get("manifest")
+        if not isinstance(manifest, dict) or manifest.get("version") != VERSION:
+            raise Malformed("an export of another version than this command knows")
+        try:
+            head, ranges = self._promised(manifest, first)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Tampered(None, f"the manifest is not as an export writes it ({error})") from None
+        indexes = (index for first, last in ranges for index in range(first, last + 1))
+        if manifest["proofs"] == "tiles":
+            self._whole(head, indexes)
+        else:
+            self._filtered(head, indexes)
+        self._lines.next_index = ranges[-1][1] if ranges else None
+        self._lines.end()
+        self._note(manifest, head)
+
+    def _promised(
+        self, manifest: dict[str, Any], line: dict[str, Any]
+    ) -> tuple[TreeHead, list[tuple[int, int]]]:
+        signatures = line["signatures"]
+        offered = manifest["key"] if signatures else ""
+        trusted = self._keys.trusting(self._verdict, offered, manifest["successions"])
+        if set(line) != {"manifest", "signatures"}:
+            raise Tampered(None, "the manifest's line says more than was signed")
+        if signatures or trusted.keys:
+            trusted.note(f"{canonical(manifest)}\n\n{signatures}", "the manifest")
+        head = trusted.head(manifest["tree_head"])
+        if head.size != manifest["tree_size"]:
+            raise Tampered(None, "the manifest's tree head is of another size than it says")
+        self._count = int(manifest["records"])
+        return head, self._ranges(manifest, head.size)
+
+    def _ranges(self, manifest: dict[str, Any], size: int) -> list[tuple[int, int]]:
+        """The records that the export promises, which the manifest holds the digest of."""
+        ranges: list[tuple[int, int]] = []
+        digest, found = sha256(), 0
+        while found < self._count:
+            document = self._lines.structure("indexes")
+            text = document.get("indexes")
+            if not isinstance(text, str) or len(document) != 1:
+                raise Tampered(None, "the list of the records in it is broken")
+            digest.update((("," if ranges else "") + text).encode())
+            for first, last in _parsed(text):
+                if first > last or last >= size or (ranges and first <= ranges[-1][1]):
+                    raise Tampered(first, "the list of the records in it is out of order")
+                ranges.append((first, last))
+                found += last - first + 1
+        if found != self._count or f"sha256:{digest.hexdigest()}" != manifest["indexes"]:
+            raise Tampered(None, "the list of the records in it is not the signed one")
+        return ranges
+
+    def _whole(self, head: TreeHead, indexes: Iterator[int]) -> None:
+        tiles = Tiles(head.size, head.root)
+        for level, index, width in tiles.upper():
+            tiles.add(level, index, self._tile(level, index, width))
+        problem: Tampered | None = None
+        try:
+            tiles.check_root()
+        except Tampered as error:
+            problem = error  # a record may still tell which one it is
+        full = head.size // TILE_WIDTH
+        waiting = next(indexes, None)
+        for tile in range(full + 1):
+            if tile < full:
+                hashes = tiles.lowest(tile, self._tile(0, tile, TILE_WIDTH))
+            else:
+                hashes = tiles.last
+            self._verdict.hashes += len(hashes) // HASH_BYTES
+            while waiting is not None and waiting // TILE_WIDTH == tile:
+                self._compare(waiting, hashes)
+                waiting = next(indexes, None)
+        if problem is not None:
+            raise problem
+
+    def _compare(self, index: int, hashes: bytes) -> None:
+        self._lines.next_index = index
+        leaf, _ = self._lines.record(index, path=False)
+        at = index % TILE_WIDTH * HASH_BYTES
+        if sha256(b"\x00" + leaf).digest() != hashes[at : at + HASH_BYTES]:
+            raise Tampered(index, "its bytes do not hash to the leaf hash that the log holds")
+        self._counted()
+
+    def _filtered(self, head: TreeHead, indexes: Iterator[int]) -> None:
+        for index in indexes:
+            self._lines.next_index = index
+            leaf, path = self._lines.record(index, path=True)
+            try:
+                hashed = sha256(b"\x00" + leaf).digest()
+                check_inclusion(index, head.size, hashed, path, head.root)
+            except ReceiptInvalid as error:
+                raise Tampered(index, f"it is not proved to be in the log: {error}") from None
+            self._counted()
+
+    def _counted(self) -> None:
+        self._verdict.records += 1
+        if self._verdict.records % _TOLD == 0:
+            self._tell("records", self._verdict.records, self._count)
+
+    def _tile(self, level: int, index: int, width: int) -> bytes:
+        lines = self._lines
+        lines.next_index = index << 8 * (level + 1)
+        document = lines.structure("tile")
+        text = document.get("hashes")
+        hashes = lines.decoded(text.encode()) if isinstance(text, str) else b""
+        if set(document) != {"hashes", "tile"} or document["tile"] != f"{level}/{index}":
+            raise lines.wrong(f"another line stands where tile {level}/{index} belongs")
+        if len(hashes) != width * HASH_BYTES:
+            raise lines.wrong(f"tile {level}/{index} does not hold {width} hashes")
+        return hashes
+
+    def _note(self, manifest: dict[str, Any], head: TreeHead) -> None:
+        notes = self._verdict.notes
+        if manifest["proofs"] == "tiles":
+            notes.append(f"whole: every leaf hash is here, of {head.size - self._count} records"
+                         " the hash alone")  # fmt: skip
+        else:
+            notes.append("filtered: that nothing else matches the filter is the log's own word")
+        if manifest["filters"]:
+            notes.append(f"filters: {canonical(manifest['filters'])}")
+
+
+def _parsed(text: str) -> Iterator[tuple[int, int]]:
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        yield int(first), int(last if dash else first)

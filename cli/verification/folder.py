@@ -1,0 +1,119 @@
+"""Checking a folder of C2SP tlog-tiles: every leaf is hashed again, from the bytes in the folder.
+
+`checkpoint` is the signed head, `tile/<level>/<index>` hold hashes, `tile/entries/<index>` records;
+`successions` is ours: the notes in which each key of the log named the next one.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cli.verification.keys import Keys
+from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles, split
+from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
+from kernel.receipts import TreeHead
+
+CHECKPOINT: Final = "checkpoint"
+SUCCESSIONS: Final = "successions"
+KEY: Final = "log.vkey"
+_LARGEST: Final = TILE_WIDTH * (65_535 + 2)
+
+
+def verify_folder(folder: Path, keys: Keys, tell: Progress) -> Verdict:
+    """Check a folder; Malformed where it holds no checkpoint."""
+    verdict = Verdict("tiles")
+    try:
+        note = (folder / CHECKPOINT).read_text()
+    except (FileNotFoundError, UnicodeDecodeError):
+        raise Malformed(f"{folder} holds no tiles: there is no checkpoint in it") from None
+    try:
+        trusted = keys.trusting(verdict, _text(folder / KEY), _notes(folder))
+        _check(folder, trusted.head(note), verdict, tell)
+    except Tampered as problem:
+        verdict.add(problem)
+    return verdict
+
+
+def tile_path(level: str, index: int, width: int = TILE_WIDTH) -> str:
+    """Where a tile lies: thousands are folders, "x001/234", and a width is told unless full."""
+    groups = [f"{index % 1000:03d}"]
+    while index := index // 1000:
+        groups.insert(0, f"x{index % 1000:03d}")
+    partial = f".p/{width}" if width < TILE_WIDTH else ""
+    return f"tile/{level}/{'/'.join(groups)}{partial}"
+
+
+def _check(folder: Path, head: TreeHead, verdict: Verdict, tell: Progress) -> None:
+    tiles = Tiles(head.size, head.root)
+    for level, index, width in tiles.upper():
+        tiles.add(level, index, _hashes(folder, level, index, width))
+    problem: Tampered | None = None
+    try:
+        tiles.check_root()
+    except Tampered as error:
+        problem = error  # a record may still tell which one it is
+    for index in range(-(-head.size // TILE_WIDTH)):
+        first = index * TILE_WIDTH
+        width = min(TILE_WIDTH, head.size - first)
+        full = width == TILE_WIDTH
+        hashes = _hashes(folder, 0, index, width) if full else tiles.last
+        own = [sha256(b"\x00" + leaf).digest() for leaf in _entries(folder, index, width)]
+        _compare(first, split(hashes), own)
+        if full:
+            tiles.lowest(index, hashes)
+        verdict.hashes += width
+        verdict.records += width
+        tell("records", verdict.records, head.size)
+    if problem is not None:
+        raise problem
+
+
+def _compare(first: int, held: list[bytes], own: list[bytes]) -> None:
+    if held == own:
+        return
+    offset = next(at for at, pair in enumerate(zip(held, own, strict=True)) if pair[0] != pair[1])
+    raise Tampered(first + offset, "its bytes do not hash to the leaf hash that the tile holds")
+
+
+def _hashes(folder: Path, level: int, index: int, width: int) -> bytes:
+    name = tile_path(str(level), index, width)
+    first = index << 8 * (level + 1)
+    data = _read(folder / name, first, name)
+    if len(data) != width * HASH_BYTES:
+        raise Tampered(first, f"{name} does not hold {width} hashes")
+    return data
+
+
+def _entries(folder: Path, index: int, width: int) -> Iterator[bytes]:
+    """The records of a bundle: two bytes of length, big end first, before each."""
+    name, first, at = tile_path("entries", index, width), index * TILE_WIDTH, 0
+    data = _read(folder / name, first, name)
+    for number in range(width):
+        end = at + 2 + int.from_bytes(data[at : at + 2])
+        if at + 2 > len(data) or end > len(data):
+            raise Tampered(first + number, f"{name} ends before it")
+        yield data[at + 2 : end]
+        at = end
+    if at != len(data):
+        raise Tampered(first + width, f"{name} goes on where its records end")
+
+
+def _read(path: Path, first: int, name: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise Tampered(first, f"{name} is missing") from None
+
+
+def _text(path: Path) -> str:
+    return path.read_text().splitlines()[-1] if path.exists() and path.stat().st_size else ""
+
+
+def _notes(folder: Path) -> list[str]:
+    """The notes of succession, one after another, each ended by an empty line."""
+    path = folder / SUCCESSIONS
+    if not path.exists():
+        return []
+    return [f"{note}\n" for note in path.read_text().rstrip("\n").split("\n\n\n")]

@@ -1,0 +1,112 @@
+"""Whose signature a tree head carries, and whether that key was known before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cli.verification.verdict import Malformed, Tampered, Trust, Verdict
+from kernel.receipts import (
+    COSIGNATURE,
+    ReceiptInvalid,
+    TreeHead,
+    VerifierKey,
+    cosigners,
+    open_note,
+    open_tree_head,
+    split_note,
+    successors,
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys that were pinned beforehand: the log's, and those of witnesses."""
+
+    log: Sequence[VerifierKey] = ()
+    witnesses: Sequence[VerifierKey] = ()
+
+    def trusting(self, verdict: Verdict, offered: str, successions: Sequence[str]) -> "Trusted":
+        """The keys to check with: the pinned ones and whom they named, else the offered one."""
+        if self.log:
+            found, verdict.trust = successors(self.log, successions), Trust.PINNED
+        elif offered:
+            found, verdict.trust = [_parsed(offered)], Trust.EMBEDDED
+        else:
+            found = []
+        verdict.key = ", ".join(str(key) for key in found)
+        return Trusted(verdict, found, self.witnesses)
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """The keys that one check goes by."""
+
+    verdict: Verdict
+    keys: Sequence[VerifierKey]
+    witnesses: Sequence[VerifierKey]
+
+    def note(self, note: str, what: str) -> str:
+        """The text of a note that one of the keys signed; without any key, unchecked."""
+        try:
+            return open_note(note, self.keys) if self.keys else split_note(note)[0]
+        except ReceiptInvalid as error:
+            raise self._unsigned(what, error) from None
+
+    def head(self, note: str) -> TreeHead:
+        """The tree head in a note, and in the verdict who else vouches for it."""
+        try:
+            if self.keys:
+                head = open_tree_head(note, self.keys)
+            else:
+                head = TreeHead.parse(split_note(note)[0])
+            self.verdict.witnesses = self.cosigned(note)
+        except ReceiptInvalid as error:
+            raise self._unsigned("the tree head", error) from None
+        self.verdict.size, self.verdict.root = head.size, head.root
+        return head
+
+    def cosigned(self, note: str) -> list[str]:
+        """The pinned witnesses that vouch for the head, in words."""
+        found = cosigners(note, self.witnesses)
+        return [f"{key.name}, {_moment(at)}, {TreeHead.parse(split_note(note)[0]).size} records"
+                for key, at in found.items()]  # fmt: skip
+
+    def _unsigned(self, what: str, error: ReceiptInvalid) -> Tampered:
+        by = (
+            "the pinned key" if self.verdict.trust is Trust.PINNED else "the key that it comes with"
+        )
+        return Tampered(None, f"{what} is not signed by {by} ({error})")
+
+
+def read_keys(given: str, beside: Path | None = None) -> list[VerifierKey]:
+    """Verifier keys: one as it stands, or those in a file, one a line; by default those beside."""
+    if given and "+" in given and not Path(given).exists():
+        return [_parsed(given)]
+    path = Path(given) if given else beside
+    if path is None or (not given and not path.exists()):
+        return []
+    return [_parsed(line, path) for line in path.read_text().splitlines() if line.strip()]
+
+
+def split_keys(keys: Sequence[VerifierKey]) -> Keys:
+    """The log's keys and those of witnesses, told apart by their kind."""
+    return Keys(
+        [key for key in keys if key.kind != COSIGNATURE],
+        [key for key in keys if key.kind == COSIGNATURE],
+    )
+
+
+def _parsed(text: str, path: Path | None = None) -> VerifierKey:
+    try:
+        return VerifierKey.parse(text.strip())
+    except ReceiptInvalid as error:
+        where = f" in {path}" if path else ""
+        raise Malformed(f"the pinned key{where} cannot be read: {error}") from None
+
+
+def _moment(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, OSError, ValueError):
+        return "at no time that exists"

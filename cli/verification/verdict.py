@@ -1,0 +1,83 @@
+"""What a check comes to: what was checked, on whose word, and the first thing that is wrong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cli.problems import FAILED, OK
+
+Progress = Callable[[str, int, int], None]
+
+
+class Trust(StrEnum):
+    """Which key the result rests on."""
+
+    PINNED = "pinned"
+    """One that was written down beforehand."""
+    EMBEDDED = "embedded"
+    """One that came with what was checked: it vouches for itself."""
+    NONE = "none"
+    """No signature was checked."""
+
+
+EXIT_CODES = {Trust.PINNED: OK, Trust.EMBEDDED: 3, Trust.NONE: 4}
+MALFORMED = 2
+
+
+class Tampered(Exception):
+    """Something is not what was signed; `index` is the first record that is concerned."""
+
+    def __init__(self, index: int | None, what: str) -> None:
+        super().__init__(what if index is None else f"record {index}: {what}")
+        self.index = index
+
+
+class Malformed(Exception):
+    """Nothing that can be checked."""
+
+
+@dataclass
+class Verdict:
+    """The result of one check."""
+
+    what: str
+    trust: Trust = Trust.NONE
+    size: int = 0
+    root: bytes = b""
+    key: str = ""
+    hashes: int = 0
+    records: int = 0
+    witnesses: Sequence[str] = ()
+    first_bad: int | None = None
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, problem: Tampered) -> None:
+        """Note what is wrong."""
+        self.problems.append(str(problem))
+        if problem.index is not None:
+            known = self.first_bad
+            self.first_bad = problem.index if known is None else min(known, problem.index)
+
+    @property
+    def exit_code(self) -> int:
+        """0 only where everything is right by a key that was pinned beforehand."""
+        return FAILED if self.problems else EXIT_CODES[self.trust]
+
+    def document(self) -> dict[str, object]:
+        """For programs."""
+        return {
+            "checked": self.what,
+            "verified": self.exit_code == OK,
+            "trust": str(self.trust),
+            "pinned": self.trust is Trust.PINNED,
+            "problems": self.problems,
+            "first_bad_index": None if self.first_bad is None else str(self.first_bad),
+            "size": str(self.size),
+            "root": self.root.hex(),
+            "leaf_hashes_checked": str(self.hashes),
+            "entries_checked": str(self.records),
+            "witnesses": list(self.witnesses),
+            "key": self.key,
+            "notes": self.notes,
+        }
