@@ -14,6 +14,7 @@ from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHead
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.audit_alerts import list_alerts
 from cli.audit_verify import export, verify
+from cli.audit_reading import FilterOption, statistics, violations, watch
 from cli.command import PageOption, command
 from cli.here import Here, as_json
 from cli.problems import FAILED, OK
@@ -32,9 +33,10 @@ async def list_entries(
     action: Annotated[str, typer.Option(help=f"Only these: {listed(AUDIT_ACTIONS)}.")] = "",
     run: Annotated[str, typer.Option(help="Only the records of this run (its whole id).")] = "",
     request: Annotated[str, typer.Option(help="Only the records of this request id.")] = "",
-    violations: Annotated[
+    crossed: Annotated[
         bool, typer.Option("--violations", help="Only what crossed a boundary.")
     ] = False,
+    filter: FilterOption = "",  # noqa: A002 - the option's name
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
     page: PageOption = "",
 ) -> None:
@@ -42,6 +44,7 @@ async def list_entries(
 
     [bold]chenu audit list --action delete[/bold]
     [bold]chenu audit list --resource thread/0199… --output json[/bold]
+    [bold]chenu audit list --filter 'time > 2026-11-01T00:00:00Z AND NOT actor:nova'[/bold]
     """
     answer = await here.connection.stub(EntryServiceStub).ListEntries(
         ListEntriesRequest(
@@ -53,7 +56,8 @@ async def list_entries(
             action=number(AUDIT_ACTIONS, action, "--action"),  # type: ignore[arg-type]
             stream=f"run/{run}" if run else "",
             request_id=request,
-            violations=violations,
+            violations=crossed,
+            filter=filter,
             include_total=True,
         )
     )
@@ -154,4 +158,7 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "proof")(proof)
     command(group, "alerts")(list_alerts)
     command(group, "export")(export)
+    command(group, "watch")(watch)
+    command(group, "stats")(statistics)
+    command(group, "violations")(violations)
     app.add_typer(group, name="audit", rich_help_panel="Trusting")

@@ -15,7 +15,7 @@ from kernel.audit_event import AuditRecord, Decision, record
 from kernel.caller import Caller
 from kernel.context import CallContext, background
 from kernel.database import Database
-from kernel.errors import ServiceError
+from kernel.errors import ServiceError, Unauthenticated
 
 WINDOW_SECONDS: Final = 60.0
 WRITE_SECONDS: Final = 5.0
@@ -26,11 +26,14 @@ Key = tuple[str, str, str, str]
 
 
 class _Repeats:
-    __slots__ = ("caller", "code", "count", "since", "subjects")
+    __slots__ = ("caller", "code", "count", "credential", "since", "subjects")
 
     def __init__(self, call: CallContext, error: ServiceError) -> None:
         self.caller, self.code, self.since = call.caller, error.code.name, time.monotonic()
         self.count, self.subjects = 0, set[str]()
+        presented = "authorization" in call.metadata
+        unknown = isinstance(error, Unauthenticated)
+        self.credential = ("refused" if presented else "none") if unknown else ""
 
 
 class Denials:
@@ -78,6 +81,8 @@ class Denials:
     ) -> AuditRecord:
         method, _, _, reason = key
         details = {"count": str(count)}
+        if repeats.credential:
+            details["credential"] = repeats.credential
         if call.peer_ip:
             details["peer"] = call.peer_ip
         return record(

@@ -16,9 +16,11 @@ from services.audit.exports.servicer import ExportServicer
 from services.audit.intake import Intake
 from services.audit.keys import open_log_keys, successions
 from services.audit.receipts import Receipts, Sources
+from services.audit.reports import Reports
 from services.audit.servicers import EntryServicer, LogServicer
 from services.audit.settings import AuditSettings
 from services.audit.streams import Holes
+from services.audit.watch import Watch
 from services.audit.watching import watch
 
 
@@ -35,7 +37,18 @@ async def assemble(service: Service[AuditSettings]) -> None:
     holes = Holes(service.worker, sources.versions, intake.add)
     service.add_servicer(
         add_EntryServiceServicer_to_server,
-        EntryServicer(Entries(service.database, service.page_tokens)),
+        EntryServicer(
+            Entries(service.database, service.page_tokens),
+            Watch(
+                service.database,
+                service.worker,
+                service.page_tokens,
+                service.stopping,
+                seconds=settings.stream_seconds,
+                heartbeat=settings.heartbeat_seconds,
+            ),
+            Reports(service.database, service.worker),
+        ),
     )
     service.add_servicer(
         add_LogServiceServicer_to_server,

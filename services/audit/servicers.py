@@ -1,5 +1,6 @@
 """RPC in, one use case, RPC out."""
 
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
@@ -12,6 +13,8 @@ from kernel.pagination import page_size
 from kernel.receipts import VerifierKey
 from services.audit import log
 from services.audit.entries import Entries
+from services.audit.reports import Reports
+from services.audit.watch import Watch
 
 _HASHES: Final = 1024
 _MAXIMUM_HASHES: Final = 8192
@@ -20,8 +23,8 @@ _MAXIMUM_HASHES: Final = 8192
 class EntryServicer(EntryServiceServicer):
     """Serves chenu.audit.v1.EntryService."""
 
-    def __init__(self, entries: Entries) -> None:
-        self._entries = entries
+    def __init__(self, entries: Entries, watch: Watch, reports: Reports) -> None:
+        self._entries, self._watch, self._reports = entries, watch, reports
 
     async def GetEntry(
         self, request: entry_pb.GetEntryRequest, _: Any
@@ -36,6 +39,22 @@ class EntryServicer(EntryServiceServicer):
         return entry_pb.ListEntriesResponse(
             entries=entries, next_page_token=token, total_size=total
         )
+
+    async def WatchEntries(
+        self, request: entry_pb.WatchEntriesRequest, _: Any
+    ) -> AsyncIterator[entry_pb.WatchEntriesResponse]:
+        async for entry, cursor in self._watch.follow(current().caller, request):
+            yield entry_pb.WatchEntriesResponse(entry=entry, cursor=cursor)
+
+    async def GetStatistics(
+        self, request: entry_pb.GetStatisticsRequest, _: Any
+    ) -> entry_pb.GetStatisticsResponse:
+        return await self._reports.statistics(current().caller, request)
+
+    async def GetViolationReport(
+        self, request: entry_pb.GetViolationReportRequest, _: Any
+    ) -> entry_pb.GetViolationReportResponse:
+        return await self._reports.violations(current().caller, request)
 
 
 class LogServicer(LogServiceServicer):

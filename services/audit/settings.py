@@ -22,5 +22,9 @@ class AuditSettings(ServiceSettings):
     """How often sources are told how far the log covers their bundles."""
     watch_seconds: float = Field(2, gt=0)
     """How often the log is looked at for holes, changes and violations."""
+    stream_seconds: float = Field(300, gt=0)
+    """How long one stream of entries lives; clients resume with its last cursor."""
+    heartbeat_seconds: float = Field(15, gt=0)
+    """How often a stream says that there is nothing new."""
     silent_seconds: float = Field(30, gt=10)
     """A source that was not heard of for so long raises an alert."""

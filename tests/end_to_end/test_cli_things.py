@@ -90,6 +90,20 @@ def test_the_log_is_listed_proved_and_verified(stack: RunningStack) -> None:
     assert (verified["verified"], verified["pinned"], verified["problems"]) == (True, True, [])
 
 
+def test_the_log_is_searched_counted_and_said_to_be_sound(stack: RunningStack) -> None:
+    found = answer(stack, "audit", "list", "--filter", "action = login")["entries"]
+    assert found
+    assert {one["event"]["data"]["action"] for one in found} == {"AUDIT_ACTION_LOGIN"}
+    refused = stack.chenu("audit", "list", "--filter", "colour = red")
+    assert refused.exit_code != 0
+    counted = answer(stack, "audit", "stats", "--by", "action")["statistics"]
+    assert "login" in {one["value"] for one in counted}
+    assert "kinds" in answer(stack, "audit", "violations")
+    assert stack.chenu("audit", "violations").exit_code == 0
+    alerts = stack.chenu("audit", "alerts")
+    assert (alerts.exit_code, "Nothing is amiss" in alerts.stdout) == (0, True)
+
+
 def test_the_log_without_a_pinned_key_is_said_to_be_unpinned(stack: RunningStack) -> None:
     pin, aside = stack.folder / "log.vkey", stack.folder / "log.vkey.aside"
     pin.rename(aside)

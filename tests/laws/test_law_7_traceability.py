@@ -26,6 +26,7 @@ RECORDING = {
 EVENT_ALONE = {
     "AuthService.SwitchIdentity", "TokenService.IssueVoteToken", "TokenService.IssueAgentToken",
     "EndpointService.DeleteEndpoint", "EntryService.GetEntry", "EntryService.ListEntries",
+    "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
     "TokenService.RenewDelegation",
 }  # fmt: skip
 # A call leaves one record; these do several things, and leave one for each.

@@ -16,12 +16,13 @@ from kernel.database import Database, Transaction
 from kernel.receipts import TreeHead, split_note
 from kernel.statement import Statement
 from services.audit import audit_events, log
-from services.audit.entries import matching, parameters, widen
+from services.audit.entries import widen
 from services.audit.errors import ExportInterrupted
 from services.audit.exports import flat
 from services.audit.exports.lines import CloudEvents, Jsonl, Lines, hashes_text
 from services.audit.exports.manifest import VERSION, Selection, canonical, signed
 from services.audit.log import Successions
+from services.audit.matching import matching, parameters
 from services.audit.note import NoteSigner
 from services.audit.tables import entries
 from services.audit.tree import TILE_WIDTH, inclusion_proofs, tiles_of, tiles_read_by

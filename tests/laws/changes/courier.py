@@ -76,6 +76,16 @@ async def reconcile_delivery(s: Scene) -> Call:
     return lambda: s.me.deliveries.ReconcileDelivery(request, metadata=s.me.me)
 
 
+async def watch(s: Scene) -> Call:
+    """A stream of records as they come, left after its first sign of life."""
+
+    async def first() -> Any:
+        stub = s.stub(EntryServiceStub, "audit")
+        return await anext(aiter(stub.WatchEntries(audit.WatchEntriesRequest(), metadata=s.me.me)))
+
+    return first
+
+
 def read(rpc: str) -> Prepare:
     """A reading of the log, which is itself recorded."""
 

@@ -54,4 +54,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     # Readings that are themselves recorded.
     ("audit", "EntryService.GetEntry"): courier.read("GetEntry"),
     ("audit", "EntryService.ListEntries"): courier.read("ListEntries"),
+    ("audit", "EntryService.GetStatistics"): courier.read("GetStatistics"),
+    ("audit", "EntryService.GetViolationReport"): courier.read("GetViolationReport"),
+    ("audit", "EntryService.WatchEntries"): courier.watch,
 }
