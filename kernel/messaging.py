@@ -194,6 +194,15 @@ async def acknowledge(messages: Sequence[Msg]) -> None:
             _log.warning("not acknowledged", error=repr(error))
 
 
+async def postpone(messages: Sequence[Msg], seconds: float) -> None:
+    """Have these delivered again soon, and not only after the wait for an acknowledgement."""
+    for message in messages:
+        try:
+            await message.nak(delay=seconds)
+        except (nats.errors.Error, OSError) as error:
+            _log.warning("not postponed", error=repr(error))
+
+
 async def _drop(subscription: Any) -> None:
     try:
         await subscription.unsubscribe()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from kernel.messaging import Messaging, acknowledge
+from kernel.messaging import Messaging, acknowledge, postpone
 from services.audit.intake import Intake
 
 CONSUMER: Final = "audit"
@@ -15,6 +15,7 @@ CONSUMER: Final = "audit"
 _PAUSE_SECONDS: Final = 0.05
 _BUSY_PAUSE_SECONDS: Final = 0.25
 _BUSY_BUNDLES: Final = 3
+_AGAIN_SECONDS: Final = 2.0  # a source with a hole is asked again
 _log = structlog.get_logger(component="consumer")
 
 
@@ -25,6 +26,7 @@ async def consume(messaging: Messaging, intake: Intake) -> None:
         arrived = [(source_of(message.subject), message.data) for message in messages]
         stuck = await intake.take(arrived)
         await acknowledge([m for m in messages if source_of(m.subject) not in stuck])
+        await postpone([m for m in messages if source_of(m.subject) in stuck], _AGAIN_SECONDS)
         busy = len(messages) >= _BUSY_BUNDLES
         await asyncio.sleep(_BUSY_PAUSE_SECONDS if busy else _PAUSE_SECONDS)
 

@@ -1,7 +1,10 @@
 """Takes bundles in: each event once, in order of number per source, then the head over it."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import grpc
 import structlog
@@ -21,6 +24,7 @@ from services.audit.reading import (
 from services.audit.storing import Held, append, come_so_far, held_events, held_of, is_in_the_log
 
 FetchBundle = Callable[[str, int], Awaitable[bytes]]
+_QUIET_SECONDS: Final = 1.0
 _log = structlog.get_logger(component="intake")
 
 
@@ -43,6 +47,7 @@ class Intake:
 
     def __init__(self, worker: Database, signers: Sequence[NoteSigner], fetch: FetchBundle) -> None:
         self._worker, self._signers, self._fetch = worker, signers, fetch
+        self._quiet_until: dict[str, float] = {}
 
     async def take(self, arrived: Sequence[tuple[str, bytes]]) -> set[str]:
         """Commit what arrived, as (source, bytes); only then may it be acknowledged.
@@ -52,9 +57,9 @@ class Intake:
         Returns the sources whose hole could not be filled now: theirs was not taken.
         """
         bundles, poison = _sorted(arrived)
-        stuck = {
-            source for source, those in bundles.items() if not await self._complete(source, those)
-        }
+        # All at once: a source that does not answer must not hold up the others.
+        whole = await asyncio.gather(*(self._complete(*one) for one in bundles.items()))
+        stuck = {source for source, complete in zip(bundles, whole, strict=True) if not complete}
         async with self._worker.work() as tx:
             size = await log.lock(tx)
             hashes: list[bytes] = []
@@ -87,6 +92,8 @@ class Intake:
             held = await held_of(tx, source)
         numbers = {number for _, number in bundles}
         newest = max(bundles)
+        if time.monotonic() < self._quiet_until.get(source, 0.0) and newest[1] > held.number + 1:
+            return False
         try:
             for number in range(held.number + 1, newest[1]):
                 if number not in numbers:
@@ -95,6 +102,7 @@ class Intake:
                 await self._go_back(source, held, newest[0], bundles)
         except (BundleInvalid, ServiceError, LookupError, grpc.aio.AioRpcError) as problem:
             _log.error("a hole stays open", source=source, problem=str(problem))
+            self._quiet_until[source] = time.monotonic() + _QUIET_SECONDS
             async with self._worker.work() as tx:
                 subject = f"bundle/{held.number + 1}"
                 await alerts.raise_alert(tx, alerts.BUNDLE_HOLE, source, subject)

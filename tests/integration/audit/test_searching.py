@@ -207,7 +207,7 @@ async def test_the_violation_report_tells_the_owner_who_tried_and_the_others_not
             messages.GetViolationReportRequest(), metadata=identity.as_human(of)
         )
 
-    for _ in range(100):
+    for _ in range(300):
         told = await report(person)
         if told.violations:
             break
