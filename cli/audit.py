@@ -13,8 +13,8 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.audit_alerts import list_alerts
-from cli.audit_verify import export, verify
 from cli.audit_reading import FilterOption, statistics, violations, watch
+from cli.audit_verify import export, verify
 from cli.command import PageOption, command
 from cli.here import Here, as_json
 from cli.problems import FAILED, OK

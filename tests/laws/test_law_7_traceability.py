@@ -27,6 +27,7 @@ EVENT_ALONE = {
     "AuthService.SwitchIdentity", "TokenService.IssueVoteToken", "TokenService.IssueAgentToken",
     "EndpointService.DeleteEndpoint", "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
+    "ExportService.ExportEntries",
     "TokenService.RenewDelegation",
 }  # fmt: skip
 # A call leaves one record; these do several things, and leave one for each.

@@ -7,6 +7,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from chenu.audit.v1 import entry_service_pb2 as audit
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.export_pb2 import ExportFormat
+from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.courier.v1 import delivery_service_pb2 as deliveries
 from chenu.courier.v1 import endpoint_service_pb2 as endpoints
 from chenu.courier.v1.endpoint_pb2 import Endpoint
@@ -84,6 +87,19 @@ async def watch(s: Scene) -> Call:
         return await anext(aiter(stub.WatchEntries(audit.WatchEntriesRequest(), metadata=s.me.me)))
 
     return first
+
+
+async def export(s: Scene) -> Call:
+    """A whole export, read to its end."""
+    await (await read("GetEntry")(s))()
+    request = ExportEntriesRequest(format=ExportFormat.EXPORT_FORMAT_JSONL)
+
+    async def whole() -> int:
+        stub = s.stub(ExportServiceStub, "audit")
+        pieces = [one async for one in stub.ExportEntries(request, metadata=s.me.me)]
+        return len(pieces)
+
+    return whole
 
 
 def read(rpc: str) -> Prepare:

@@ -57,4 +57,5 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("audit", "EntryService.GetStatistics"): courier.read("GetStatistics"),
     ("audit", "EntryService.GetViolationReport"): courier.read("GetViolationReport"),
     ("audit", "EntryService.WatchEntries"): courier.watch,
+    ("audit", "ExportService.ExportEntries"): courier.export,
 }
