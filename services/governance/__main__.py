@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from chenu.governance.v1.authorization_service_pb2_grpc import (
@@ -10,11 +11,13 @@ from chenu.governance.v1.authorization_service_pb2_grpc import (
 from chenu.governance.v1.checkpoint_service_pb2_grpc import (
     add_CheckpointServiceServicer_to_server,
 )
+from chenu.governance.v1.deputy_service_pb2_grpc import add_DeputyServiceServicer_to_server
 from chenu.governance.v1.freeze_service_pb2_grpc import add_FreezeServiceServicer_to_server
 from chenu.governance.v1.outcome_service_pb2_grpc import add_OutcomeServiceServicer_to_server
 from chenu.governance.v1.resolution_service_pb2_grpc import (
     add_ResolutionServiceServicer_to_server,
 )
+from chenu.governance.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from chenu.governance.v1.rule_service_pb2_grpc import add_RuleServiceServicer_to_server
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.service import Program, Service, main
@@ -24,6 +27,7 @@ from services.governance.built_in_rules import BUILT_IN
 from services.governance.checkpoints import Checkpoints
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions
+from services.governance.deputies import Deputies
 from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
 from services.governance.freezes import Freezes
@@ -32,12 +36,15 @@ from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
 from services.governance.requirements import Requirements
 from services.governance.resolutions import Resolutions
-from services.governance.rules import RuleSet
+from services.governance.reviews import Reviews
+from services.governance.rules import Rule, RuleSet
 from services.governance.servicers.authorization import AuthorizationServicer
 from services.governance.servicers.checkpoint import CheckpointServicer
+from services.governance.servicers.deputy import DeputyServicer
 from services.governance.servicers.freeze import FreezeServicer
 from services.governance.servicers.outcome import OutcomeServicer
 from services.governance.servicers.resolution import ResolutionServicer
+from services.governance.servicers.review import ReviewServicer
 from services.governance.servicers.rule import RuleServicer
 from services.governance.settings import GovernanceSettings
 from services.governance.transitions import Transitions
@@ -46,11 +53,15 @@ from services.governance.votes import Votes
 from services.governance.watch import Watch
 
 
-async def assemble(service: Service[GovernanceSettings], clock: Clock | None = None) -> None:
+async def assemble(
+    service: Service[GovernanceSettings],
+    clock: Clock | None = None,
+    rules_in_force: Sequence[Rule] = BUILT_IN,
+) -> None:
     """Everything of governance on what the kernel gives; a test may hold the clock."""
     settings, database = service.settings, service.database
     clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
-    rules, changes = RuleSet(BUILT_IN), Changes()
+    rules, changes = RuleSet(rules_in_force), Changes()
     requirements = Requirements(settings.pending, settings.validity)
     permits = PermitKeys.open(
         settings.permit_keys_dir or service.shared.keys_dir / "permits", settings.permit_life
@@ -91,13 +102,19 @@ async def assemble(service: Service[GovernanceSettings], clock: Clock | None = N
         seconds=settings.watch_seconds,
         heartbeat=settings.heartbeat_seconds,
     )
-    votes = Votes(database, eligibility, transitions, settings.validity)
+    votes = Votes(database, eligibility, transitions, clock)
     service.add_servicer(
         add_AuthorizationServiceServicer_to_server, AuthorizationServicer(authorization, permits)
     )
     service.add_servicer(
         add_CheckpointServiceServicer_to_server,
         CheckpointServicer(checkpoints, watch, votes, Endings(database, transitions)),
+    )
+    reviews = Reviews(database, votes, eligibility, transitions, clock)
+    service.add_servicer(add_ReviewServiceServicer_to_server, ReviewServicer(reviews, checkpoints))
+    service.add_servicer(
+        add_DeputyServiceServicer_to_server,
+        DeputyServicer(Deputies(database, eligibility, clock)),
     )
     service.add_servicer(
         add_ResolutionServiceServicer_to_server, ResolutionServicer(Resolutions(service.worker))

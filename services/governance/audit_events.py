@@ -60,17 +60,17 @@ def checkpoint_created(checkpoint_id: str, *, sphere: str, **facts: str) -> Audi
     )
 
 
-def checkpoint_changed(row: Any, state: str, **facts: str) -> AuditRecord:
-    """It moved to a state, or stayed pending after a vote; facts may name vote and option.
+def checkpoint_changed(row: Any, happened: str, **facts: str) -> AuditRecord:
+    """It moved to a state, or something else happened; facts may name vote and option.
 
     `row` is the checkpoint before the change; the event belongs to its identity, whoever acts.
     """
-    voted = state == "pending"
+    voted = happened == "pending"
     action = _VOTES.get(facts.get("option", ""), AUDIT_ACTION_UPDATE)
     return record(
         source=_SOURCE,
-        type="checkpoint.voted" if voted else f"checkpoint.{state}",
-        action=action if voted else _ENDS.get(state, AUDIT_ACTION_UPDATE),
+        type="checkpoint.voted" if voted else f"checkpoint.{happened}",
+        action=action if voted else _ENDS.get(happened, AUDIT_ACTION_UPDATE),
         subject=f"checkpoint/{row['checkpoint_id']}",
         tenant=row["tenant"],
         identity=row["identity"],
@@ -87,6 +87,29 @@ def checkpoint_changed(row: Any, state: str, **facts: str) -> AuditRecord:
             }
         ),
         targets=(f"decision/{row['decision_id']}",),
+    )
+
+
+def deputy_appointed(caller: Any, deputy_id: str, deputy: str, end_time: str) -> AuditRecord:
+    """The caller lets somebody vote in their place until then."""
+    return record(
+        source=_SOURCE,
+        type="deputy.appointed",
+        action=AUDIT_ACTION_CREATE,
+        subject=f"deputy/{deputy_id}",
+        caller=caller,
+        details={"deputy": deputy, "end_time": end_time},
+    )
+
+
+def deputy_dismissed(caller: Any, deputy_id: str) -> AuditRecord:
+    """Not any more."""
+    return record(
+        source=_SOURCE,
+        type="deputy.dismissed",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"deputy/{deputy_id}",
+        caller=caller,
     )
 
 

@@ -11,18 +11,18 @@ from typing import Any, Final, NamedTuple, TypeVar
 import asyncpg
 
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest, Verdict
-from chenu.identity.v1.eligibility_service_pb2 import Voter
 from kernel.caller import Caller
 from kernel.database import Database
 from kernel.errors import AuditBacklog, Forbidden, RequestIdReused, Unavailable
 from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 from kernel.watching import Changes
+from services.governance import requirements
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions
-from services.governance.eligibility import Eligibility
+from services.governance.eligibility import Eligibility, Seat
 from services.governance.lifecycle import Answer
-from services.governance.rules import Effect
+from services.governance.quorum import Ballot, enough
 from services.governance.standing import Standing, frozen
 from services.governance.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
@@ -77,14 +77,12 @@ class Authorization:
             requests, partial(self._decisions.judge, own=own is not None), caller, requests
         )
         # Identity is asked only where a person would have to be.
-        gated = any(one.judgement.effect is Effect.CHECKPOINT for one in judged)
-        approvable = gated and await self._eligibility.somebody_can_approve(caller)
-        rows_of = partial(
-            self._decisions.rows,
-            judged,
-            approvable=approvable,
-            approval=own.approval if own else "",
-        )
+        takes = [self._decisions.requirement(one, own.approval if own else "") for one in judged]
+        approvable = [
+            requirement is not None and await self._eligibility.can_be_met(caller, requirement)
+            for requirement in takes
+        ]
+        rows_of = partial(self._decisions.rows, judged, takes, approvable)
         items, stored, standings = await self._decide(caller, requests, rows_of)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
         rows = [
@@ -150,7 +148,7 @@ class Authorization:
             raise
         if any(row["new"] for row in stored.get("items", ())):
             self._database.outbox.written.set()
-            self._changes.notify(caller.identity)
+            self._changes.notify(caller.tenant)
         return stored
 
     async def _lapsed(self, caller: Caller, rows: Sequence[Row], now: datetime) -> dict[str, str]:
@@ -163,15 +161,14 @@ class Authorization:
             row for row in rows if row["checkpoint"] and row["checkpoint"]["state"] == "approved"
         ]
         permitted = [row for row in approved if answer_of(row, now) is Answer.PERMITTED]
-        refused = await self._refused(caller, permitted)
         lapsed = {
             row["decision_id"]: UNUSED for row in approved if answer_of(row, now) is Answer.EXPIRED
         }
-        for row in permitted:
-            persons = {voter["person"] for voter in row["checkpoint"]["approvers"]}
-            if len(persons - refused.keys()) < row["checkpoint"]["required_approvals"]:
-                why = ", ".join(sorted({refused[person] for person in persons & refused.keys()}))
-                lapsed[row["decision_id"]] = f"the approval does not count any more: {why}"
+        void = await self._void(caller, permitted)
+        lapsed |= {
+            decision_id: f"the approval does not count any more: {', '.join(sorted(why))}"
+            for decision_id, why in void.items()
+        }
         for row in approved:
             if row["decision_id"] in lapsed:
                 await self._transitions.lapse(
@@ -179,20 +176,38 @@ class Authorization:
                 )
         return lapsed
 
-    async def _refused(self, caller: Caller, permitted: Sequence[Row]) -> dict[str, str]:
-        """The approvers whose vote does not count now, and why."""
-        voters = sorted(
-            {
-                (voter["person"], voter["identity"])
-                for row in permitted
-                for voter in row["checkpoint"]["approvers"]
-            }
-        )
-        if not voters:
+    async def _void(self, caller: Caller, permitted: Sequence[Row]) -> dict[str, set[str]]:
+        """The decisions that have not enough approvals now, and why others do not count."""
+        gates = {row["decision_id"]: row["checkpoint"] for row in permitted}
+        seats = [
+            seat
+            for gate in gates.values()
+            for one in gate["approvers"]
+            for seat in (
+                Seat(one["person"], one["identity"]),
+                Seat(one["seat"], one["seat_identity"]),
+            )
+        ]
+        if not seats:
             return {}
-        asked = [Voter(person_id=person, identity_id=identity) for person, identity in voters]
-        refusals = await self._eligibility.refusals(caller.tenant, caller.identity, asked)
-        return {voter.person_id: why for voter, why in zip(asked, refusals, strict=True) if why}
+        alive, refusals = await self._eligibility.alive(caller.tenant, caller.identity, seats)
+        refused = {seat.person: why for seat, why in zip(seats, refusals, strict=True) if why}
+        lapsed = {}
+        for decision_id, gate in gates.items():
+            requirement = requirements.read(gate["approval"])
+            void = Eligibility.void(requirement, gate["approvers"], alive, gate["escalated"])
+            ballots = [
+                Ballot(one["person"], one["seat"], one["stage"])
+                for one in gate["approvers"]
+                if one["person"] not in void
+            ]
+            if not enough(requirement, ballots):
+                lapsed[decision_id] = {
+                    refused.get(one["person"]) or refused.get(one["seat"]) or "NOT_AN_APPROVER"
+                    for one in gate["approvers"]
+                    if one["person"] in void
+                }
+        return lapsed
 
 
 async def _compute(requests: Sequence[ActionRequest], work: Callable[..., T], *given: Any) -> T:

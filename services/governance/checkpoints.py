@@ -19,6 +19,7 @@ from kernel.statement import Statement
 from services.governance import messages
 from services.governance.clock import Clock
 from services.governance.lifecycle import State
+from services.governance.voters import look
 
 # Silence has ended it from the moment that its time was over, whenever the sweeper comes by.
 _STANDING: Final = """
@@ -28,8 +29,8 @@ _STANDING: Final = """
         CASE WHEN o.overdue THEN c.expire_time ELSE c.resolve_time END AS resolve_time) AS s"""
 _COLUMNS: Final = """
     SELECT c.checkpoint_id, c.type, s.state, c.revision, c.priority, c.etag, c.required_approvals,
-        c.approval, c.run, c.thread, c.identity, c.expire_time, c.valid_until, c.create_time,
-        s.resolve_time,
+        c.approval, c.claimed_by, c.claim_until, c.run, c.thread, c.identity, c.expire_time,
+        c.valid_until, c.create_time, s.resolve_time,
         d.kind, d.tool, d.action_digest, d.rule, d.rule_revision, d.request_id, d.sphere,
         e.state AS execution, v.question, v.resolution_reason,
         (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)
@@ -41,12 +42,14 @@ _FROM: Final = f"""
         LEFT JOIN views AS v USING (checkpoint_id)
         LEFT JOIN executions AS e USING (decision_id) {_STANDING}"""
 # Actions and views may be large: a list names them by their digests.
-_BRIEF: Final = f"{_COLUMNS}, NULL AS action, NULL AS view {_FROM}"
+_BRIEF: Final = f"{_COLUMNS}, NULL AS action, NULL AS view, NULL AS remarks {_FROM}"
+_REMARKS: Final = """(SELECT jsonb_agg(to_jsonb(r) ORDER BY r.create_time, r.remark_id)
+    FROM remarks AS r WHERE r.checkpoint_id = c.checkpoint_id) AS remarks"""
 _FILTER: Final = """
     (:state = '' OR s.state = :state) AND (:type = '' OR c.type = :type)
     AND (:run = '' OR c.run = :run) AND (:thread = '' OR c.thread = :thread)"""
 _GET: Final = Statement(
-    f"{_COLUMNS}, a.action, v.view {_FROM} LEFT JOIN actions AS a USING (decision_id)"
+    f"{_COLUMNS}, a.action, v.view, {_REMARKS} {_FROM} LEFT JOIN actions AS a USING (decision_id)"
     " WHERE c.checkpoint_id = :checkpoint_id"
 )
 _LIST: Final = Statement(
@@ -78,7 +81,7 @@ _LATEST: Final = {
 
 
 class Checkpoints:
-    """Reads checkpoints under their owner's eyes."""
+    """Reads checkpoints as whoever asks may see them."""
 
     def __init__(self, database: Database, pages: PageTokens, clock: Clock) -> None:
         self._database, self._pages, self._clock = database, pages, clock
@@ -86,6 +89,7 @@ class Checkpoints:
     async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
         """One checkpoint, whole."""
         async with self._database.transaction(caller) as tx:
+            await look(tx, caller, self._clock.offset)
             row = await tx.fetch_one(_GET, checkpoint_id=checkpoint_id, offset=self._clock.offset)
         if row is None:
             raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
@@ -103,6 +107,7 @@ class Checkpoints:
         wanted = {**_filter(request), "offset": self._clock.offset}
         total = None
         async with self._database.transaction(caller) as tx:
+            await look(tx, caller, self._clock.offset)
             rows = await tx.fetch(_LIST, **wanted, **cursor, size=size + 1)
             if request.include_total:
                 counted: Any = await tx.fetch_one(_TOTAL, **wanted)
@@ -117,6 +122,7 @@ class Checkpoints:
     async def count(self, caller: Caller) -> dict[State, int]:
         """How many checkpoints are in each state."""
         async with self._database.transaction(caller) as tx:
+            await look(tx, caller, self._clock.offset)
             rows = await tx.fetch(_COUNT, offset=self._clock.offset)
         return {State(row["state"]): row["count"] for row in rows}
 
@@ -127,6 +133,7 @@ class Checkpoints:
         twice, and is never left out.
         """
         async with self._database.transaction(caller) as tx:
+            await look(tx, caller, self._clock.offset)
             snapshot: Any = await tx.fetch_one(_SNAPSHOT, since=since or _NEVER)
             if since and snapshot["known"]:
                 rows = await tx.fetch(_CHANGED, since=since, offset=self._clock.offset)

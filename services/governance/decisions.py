@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
 from chenu_gate.refusal import ActionRefused
@@ -68,30 +69,41 @@ class Decisions:
             judged.append(Judged(request, action, facts, self._rules.judge(action, facts)))
         return judged
 
+    def requirement(self, judged: Judged, approval: str = "") -> ApprovalRequirement | None:
+        """What it takes to approve the action, where a person must decide.
+
+        `approval` is said by whoever asks, where that is not what the rule says.
+        """
+        if judged.judgement.effect is not Effect.CHECKPOINT:
+            return None
+        rule = self._rules.named(judged.judgement.rule)
+        return self._requirements.of(approval or (rule.approval if rule else ""))
+
     def rows(
         self,
         judged: Sequence[Judged],
+        takes: Sequence[ApprovalRequirement | None],
+        approvable: Sequence[bool],
         standings: Sequence[Standing],
-        *,
-        approvable: bool,
-        approval: str = "",
     ) -> list[dict[str, Any]]:
-        """The decisions as they are stored where the request ids are new: see migration 0003.
+        """The decisions as they are stored where the request ids are new: see migration 0004.
 
-        `approval` is what it takes to approve them, where that is not what their rule says.
+        What it takes to approve each, whether there are people who could, and what stands
+        against it.
         """
-        return [
-            self._row(one, index, refusal(standing), approvable, approval)
-            for index, (one, standing) in enumerate(zip(judged, standings, strict=True))
-        ]
+        rows = []
+        for index, one in enumerate(judged):
+            requirement, refused = takes[index], refusal(standings[index])
+            if requirement is not None and not refused and not approvable[index]:
+                refused = NO_ELIGIBLE_APPROVER
+            rows.append(self._row(one, index, requirement, refused))
+        return rows
 
     def _row(
-        self, judged: Judged, index: int, refused: str, approvable: bool, approval: str
+        self, judged: Judged, index: int, requirement: ApprovalRequirement | None, refused: str
     ) -> dict[str, Any]:
         request, action, facts, judgement = judged
-        gated = judgement.effect is Effect.CHECKPOINT
-        if gated and not refused and not approvable:
-            refused = NO_ELIGIBLE_APPROVER
+        asks = requirement if not refused else None
         row = {
             "decision_id": new_id(),
             "agent": facts.agent,
@@ -111,14 +123,12 @@ class Decisions:
             "refusal": refused,
             "facts": facts.stored(),
             "action": action.canonical().decode(),
-            "checkpoint": self._gate(judged, index, approval) if gated and not refused else None,
+            "checkpoint": self._gate(judged, index, asks) if asks else None,
         }
         return row | {"events": [_outbox_row(event) for event in _events(row)]}
 
-    def _gate(self, judged: Judged, index: int, approval: str) -> dict[str, Any]:
+    def _gate(self, judged: Judged, index: int, requirement: ApprovalRequirement) -> dict[str, Any]:
         request, action, facts, judgement = judged
-        rule = self._rules.named(judgement.rule)
-        requirement = self._requirements.of(approval or (rule.approval if rule else ""))
         try:
             return gate(
                 action,

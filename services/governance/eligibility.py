@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import grpc
 import structlog
 
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement, Approvers
 from chenu.identity.v1.eligibility_service_pb2 import (
+    ApproverGroup,
     CheckEligibilityRequest,
+    ListApproversRequest,
     Voter,
 )
-from chenu.identity.v1.eligibility_service_pb2 import Eligibility as Said
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.caller import Caller
 from kernel.channels import alone
 from kernel.errors import ServiceError
+from services.governance.quorum import Ballot, Entitled, can_be_met, still_counts
 
 _REMEMBERED_SECONDS: Final = 30.0
 _REMEMBERED: Final = 10_000
+_MOST_AT_ONCE: Final = 50
 _log: Final = structlog.get_logger(component="eligibility")
+
+
+class Seat(NamedTuple):
+    """Somebody to ask about: a person under an identity, and the session where there is one."""
+
+    person: str
+    identity: str
+    session: str = ""
 
 
 class Eligibility:
@@ -29,43 +41,110 @@ class Eligibility:
 
     def __init__(self, stub: EligibilityServiceStub) -> None:
         self._stub = stub
-        self._approvers: dict[tuple[str, str], float] = {}
+        self._met: dict[tuple[str, str, bytes], float] = {}
 
-    async def refusals(self, tenant: str, owner: str, voters: Sequence[Voter]) -> list[str]:
-        """For each voter why their vote does not count, empty where it does."""
+    async def alive(
+        self, tenant: str, owner: str, seats: Sequence[Seat]
+    ) -> tuple[dict[str, Entitled], list[str]]:
+        """Who lives, by person, and for each seat why it does not count (empty where it does)."""
+        asked = list(dict.fromkeys(seats))[:_MOST_AT_ONCE]
+        voters = [
+            Voter(person_id=seat.person, identity_id=seat.identity, session_id=seat.session)
+            for seat in asked
+        ]
         request = CheckEligibilityRequest(tenant_id=tenant, owner_identity_id=owner, voters=voters)
         with alone():
             answer = await self._stub.CheckEligibility(request)
         if len(answer.eligibilities) != len(voters):
             raise ServiceError("identity answered for other voters than were asked for")
-        return [
-            _refusal(said, voter) for said, voter in zip(answer.eligibilities, voters, strict=True)
-        ]
+        living: dict[str, Entitled] = {}
+        refused: dict[Seat, str] = {}
+        for seat, said in zip(asked, answer.eligibilities, strict=True):
+            if said.eligible and said.person_id == seat.person:
+                living.setdefault(
+                    seat.person,
+                    Entitled(
+                        person=seat.person,
+                        identity=seat.identity,
+                        is_owner=said.is_owner,
+                        roles=frozenset(said.roles),
+                    ),
+                )
+            else:
+                refused[seat] = said.reason or "UNKNOWN"
+        for seat in refused:
+            living.pop(seat.person, None)
+        return living, [refused.get(seat, "" if seat in asked else "UNKNOWN") for seat in seats]
 
-    async def somebody_can_approve(self, caller: Caller) -> bool:
-        """Whether anybody alive could approve for the caller's identity; only its owner may.
+    @staticmethod
+    def void(
+        requirement: ApprovalRequirement,
+        approvers: Sequence[Mapping[str, Any]],
+        alive: Mapping[str, Entitled],
+        escalated: bool,
+    ) -> frozenset[str]:
+        """The persons whose approvals count no more."""
+        return frozenset(
+            one["person"]
+            for one in approvers
+            if not still_counts(
+                requirement,
+                Ballot(one["person"], one["seat"], one["stage"]),
+                alive,
+                escalated=escalated,
+            )
+        )
+
+    async def living(
+        self, tenant: str, owner: str, requirement: ApprovalRequirement
+    ) -> list[list[str]]:
+        """Who lives, for each stage, of those who could approve it sooner or later."""
+        groups = [_group(stage.approvers, requirement.fallback) for stage in requirement.stages]
+        return await self._living(tenant, owner, groups)
+
+    async def lives(self, caller: Caller, person: str) -> bool:
+        """Whether that is a living person of the caller's tenant."""
+        group = ApproverGroup(person_ids=[person])
+        (found,) = await self._living(caller.tenant, caller.identity, [group])
+        return person in found
+
+    async def _living(
+        self, tenant: str, owner: str, groups: Sequence[ApproverGroup]
+    ) -> list[list[str]]:
+        request = ListApproversRequest(tenant_id=tenant, owner_identity_id=owner, groups=groups)
+        with alone():
+            answer = await self._stub.ListApprovers(request)
+        if len(answer.groups) != len(groups):
+            raise ServiceError("identity answered for other groups than were asked for")
+        return [list(group.person_ids) for group in answer.groups]
+
+    async def can_be_met(self, caller: Caller, requirement: ApprovalRequirement) -> bool:
+        """Whether enough people live who could approve what the caller asks for.
 
         Good enough to be remembered for a while, and to be assumed while identity is silent:
         it saves a pointless question, it entitles nobody.
         """
-        asked = (caller.identity, caller.person)
-        if self._approvers.get(asked, 0.0) > time.monotonic():
+        asked = (caller.identity, caller.person, requirement.SerializeToString(deterministic=True))
+        if self._met.get(asked, 0.0) > time.monotonic():
             return True
-        owner = Voter(person_id=caller.person, identity_id=caller.identity)
         try:
-            (refusal,) = await self.refusals(caller.tenant, caller.identity, [owner])
+            living = await self.living(caller.tenant, caller.identity, requirement)
         except grpc.aio.AioRpcError as error:
             _log.warning("eligibility not known", code=error.code().name)
             return True
-        if refusal:
+        excluded = {caller.person} if requirement.four_eyes else ()
+        if not can_be_met(requirement, living, excluded):
             return False
-        if len(self._approvers) >= _REMEMBERED:
-            self._approvers.clear()
-        self._approvers[asked] = time.monotonic() + _REMEMBERED_SECONDS
+        if len(self._met) >= _REMEMBERED:
+            self._met.clear()
+        self._met[asked] = time.monotonic() + _REMEMBERED_SECONDS
         return True
 
 
-def _refusal(said: Said, voter: Voter) -> str:
-    if not said.eligible or said.person_id != voter.person_id:
-        return said.reason or "UNKNOWN"
-    return "" if said.is_owner else "NOT_THE_OWNER"
+def _group(approvers: Approvers, fallback: Approvers) -> ApproverGroup:
+    """Those who could approve sooner or later."""
+    return ApproverGroup(
+        owner=approvers.owner or fallback.owner,
+        roles=sorted({*approvers.roles, *fallback.roles}),
+        person_ids=sorted({*approvers.person_ids, *fallback.person_ids}),
+    )

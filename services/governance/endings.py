@@ -51,7 +51,7 @@ class Endings:
         async with self._database.transaction(caller) as tx:
             for locked in await self._transitions.lock_run(tx, run):
                 if locked.standing.by_clock(locked.now) is State.PENDING:
-                    after = replace(locked.standing, state=State.SUPERSEDED)
+                    after = replace(locked.standing.released(), state=State.SUPERSEDED)
                     await self._transitions.move(tx, locked, after, reason)
                     moved.append(locked.row)
         await self._transitions.announce(moved)

@@ -64,6 +64,19 @@ class CheckpointNotPending(FailedPrecondition):
     message = "the checkpoint is not pending any more"
 
 
+class CheckpointClaimed(FailedPrecondition):
+    """Somebody is looking at it; it can be rejected all the same."""
+
+    reason = "CHECKPOINT_CLAIMED"
+    message = "somebody has claimed this checkpoint; wait, or ask them to release or assign it"
+
+
+class DeputyInvalid(InvalidArgument):
+    """A deputy who is none, or for a time that is over or too long."""
+
+    reason = "DEPUTY_INVALID"
+
+
 class VoteTokenUsed(Aborted):
     """A vote token is good for one vote."""
 

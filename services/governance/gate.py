@@ -66,13 +66,25 @@ def gate(
     }
 
 
-def voters(requirement: ApprovalRequirement, *, owner: str) -> dict[str, list[str]]:
-    """Who may look at the checkpoint besides its identity: whoever the requirement names."""
+def owner_word(person: str) -> str:
+    """What stands among roles for being the owner; no role has a colon."""
+    return f"owner:{person}"
+
+
+def voters(
+    requirement: ApprovalRequirement, *, owner: str, escalated: bool = False
+) -> dict[str, list[str]]:
+    """Who may look at the checkpoint besides its identity: whoever the requirement names.
+
+    The owner looks as the identity; the word is for those who stand in for the owner.
+    """
     groups = [*(stage.approvers for stage in requirement.stages), requirement.veto]
+    if escalated:
+        groups.append(requirement.fallback)
     persons = {person.lower() for group in groups for person in group.person_ids}
-    if any(group.owner for group in groups):
-        persons.add(owner)
     roles = {role for group in groups for role in group.roles}
+    if any(group.owner for group in groups):
+        roles.add(owner_word(owner))
     return {"voter_persons": sorted(persons), "voter_roles": sorted(roles)}
 
 

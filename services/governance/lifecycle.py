@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
 from kernel.errors import EtagMismatch
-from services.governance.errors import CheckpointExpired, CheckpointNotPending, OutcomeConflict
+from services.governance.errors import (
+    CheckpointClaimed,
+    CheckpointExpired,
+    CheckpointNotPending,
+    OutcomeConflict,
+)
+from services.governance.quorum import (
+    Ballot,
+    Electorate,
+    approval,
+    enough,
+    rejection,
+)
 from services.governance.rules import Effect
 
 NO_ELIGIBLE_APPROVER: Final = "NO_ELIGIBLE_APPROVER"
@@ -55,20 +68,31 @@ class Answer(StrEnum):
     EXECUTED = "executed"
 
 
+_OWNER: Final = ApprovalRequirement(
+    stages=[ApprovalStage(required=1, approvers=Approvers(owner=True))]
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """What decides about a checkpoint's next state.
 
-    `approvers` are persons: the same person counts once under all their identities.
+    `ballots` are the approvals of what waits now; `excluded` are the persons whom four-eyes
+    keeps from approving.
     """
 
     checkpoint_id: str
     state: State
     etag: str
     expire_time: datetime
-    required_approvals: int = 1
-    approvers: frozenset[str] = frozenset()
+    requirement: ApprovalRequirement = field(default_factory=lambda: _OWNER)
+    ballots: tuple[Ballot, ...] = ()
+    excluded: frozenset[str] = frozenset()
+    escalated: bool = False
+    claimed_by: str = ""
+    claim_until: datetime | None = None
     valid_until: datetime | None = None
+    execute_by: datetime | None = None
     executed: bool = False
 
     def by_clock(self, now: datetime) -> State:
@@ -81,30 +105,54 @@ class Checkpoint:
         return self.state
 
     def vote(
-        self, option: Option, *, person: str, etag: str, now: datetime, validity: timedelta
-    ) -> Checkpoint:
+        self, option: Option, electorate: Electorate, *, etag: str, now: datetime
+    ) -> tuple[Checkpoint, Ballot]:
         """The checkpoint after one person's answer to exactly what the etag stands for."""
-        self._check_pending(now)
+        self.check_pending(now)
         if etag != self.etag:
             raise EtagMismatch("what you saw is not what waits now; look again", etag=self.etag)
         if option is Option.REJECT:
-            return replace(self, state=State.REJECTED)
-        approvers = self.approvers | {person}
-        if len(approvers) < self.required_approvals:
-            return replace(self, approvers=approvers)
-        return replace(self, state=State.APPROVED, approvers=approvers, valid_until=now + validity)
+            ballot = rejection(self.requirement, self.ballots, electorate, escalated=self.escalated)
+            return replace(self.released(), state=State.REJECTED), ballot
+        self._check_claim(electorate.voter.person, now)
+        ballot = approval(
+            self.requirement, self.ballots, electorate, self.excluded, escalated=self.escalated
+        )
+        after = replace(self.released(), ballots=(*self.ballots, ballot))
+        if enough(self.requirement, electorate.counted(after.ballots)):
+            until = now + self.requirement.validity.ToTimedelta()
+            if self.execute_by is not None:
+                until = min(until, self.execute_by)
+            after = replace(after, state=State.APPROVED, valid_until=until)
+        return after, ballot
+
+    def claim(self, by: str, person: str, until: datetime, now: datetime) -> Checkpoint:
+        """The checkpoint reserved for a person, by them or by somebody who hands it on."""
+        self.check_pending(now)
+        self._check_claim(by, now)
+        return replace(self, claimed_by=person, claim_until=until)
+
+    def released(self) -> Checkpoint:
+        """The checkpoint reserved for nobody."""
+        return replace(self, claimed_by="", claim_until=None)
 
     def end(self, state: State, now: datetime) -> Checkpoint:
         """The checkpoint withdrawn or superseded, while nobody has decided it."""
-        self._check_pending(now)
-        return replace(self, state=state)
+        self.check_pending(now)
+        return replace(self.released(), state=state)
 
-    def _check_pending(self, now: datetime) -> None:
+    def check_pending(self, now: datetime) -> None:
+        """Raise unless it still waits."""
         state = self.by_clock(now)
         if state is State.EXPIRED:
             raise CheckpointExpired(checkpoint_id=self.checkpoint_id)
         if state is not State.PENDING:
             raise CheckpointNotPending(state=state.name, checkpoint_id=self.checkpoint_id)
+
+    def _check_claim(self, person: str, now: datetime) -> None:
+        claimed = self.claim_until is not None and now < self.claim_until
+        if claimed and self.claimed_by != person and self.claim_until is not None:
+            raise CheckpointClaimed(person_id=self.claimed_by, until=self.claim_until.isoformat())
 
 
 def answer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -11,7 +11,15 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chenu.governance.v1 import authorization_service_pb2, checkpoint_pb2, decision_pb2
-from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, Checkpoint, Option, Vote
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement
+from chenu.governance.v1.checkpoint_pb2 import (
+    BlockedCheckpoint,
+    Checkpoint,
+    Option,
+    Remark,
+    StageProgress,
+    Vote,
+)
 from chenu.governance.v1.decision_pb2 import Decision
 from kernel.database import Record
 from services.governance import requirements
@@ -85,6 +93,8 @@ def blocked(row: Row, gate: Row, review_uri: str) -> BlockedCheckpoint:
 
 def checkpoint(row: Row) -> Checkpoint:
     """A checkpoint from a row of `checkpoints.READ`; lists leave action and view out."""
+    requirement = requirements.read(row["approval"])
+    stages = _progress(requirement, row)
     return Checkpoint(
         checkpoint_id=row["checkpoint_id"],
         type=TYPES[row["type"]],
@@ -114,7 +124,43 @@ def checkpoint(row: Row) -> Checkpoint:
         resolution_reason=row["resolution_reason"] or "",
         execution_state=EXECUTIONS[row["execution"] or "not_started"],
         sphere=row["sphere"],
-        approval=requirements.read(row["approval"]),
+        approval=requirement,
+        stages=stages,
+        current_stage=_current(stages) if row["state"] == "pending" else 0,
+        claimed_by=row["claimed_by"] or "",
+        claim_until=stamp(row["claim_until"]),
+        remarks=[_remark(remark) for remark in row["remarks"] or ()],
+    )
+
+
+def _progress(requirement: ApprovalRequirement, row: Row) -> list[StageProgress]:
+    """How far each stage has come, by the votes for what waits now."""
+    approved: dict[int, list[str]] = {}
+    for vote in row["votes"] or ():
+        if vote["option"] == "approve" and vote["revision"] == row["revision"]:
+            approved.setdefault(vote["stage"], []).append(vote["person"])
+    return [
+        StageProgress(
+            name=stage.name,
+            required=stage.required,
+            person_ids=approved.get(number, ()),
+            missing=max(0, stage.required - len(approved.get(number, ()))),
+        )
+        for number, stage in enumerate(requirement.stages, 1)
+    ]
+
+
+def _current(stages: Sequence[StageProgress]) -> int:
+    return next((number for number, stage in enumerate(stages, 1) if stage.missing), 0)
+
+
+def _remark(row: Row) -> Remark:
+    return Remark(
+        remark_id=row["remark_id"],
+        person_id=row["person"],
+        is_question=row["is_question"],
+        text=row["remark"],
+        create_time=stamp(row["create_time"]),
     )
 
 
@@ -126,5 +172,7 @@ def _vote(row: Row) -> Vote:
         comment=row["comment"] or "",
         view_digest=row["view_digest"],
         authentication=row["authentication"],
+        on_behalf_of=row["seat"] or "",
+        stage=row["stage"],
         create_time=stamp(row["create_time"]),
     )

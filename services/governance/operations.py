@@ -202,7 +202,7 @@ class Operations:
         except OperationRefused as refused:
             async with self._worker.work() as tx:
                 await self._consume(tx, approved, Execution.FAILED, refused.reason)
-        self._changes.notify(approved.caller.identity)
+        self._changes.notify(approved.caller.tenant)
 
     async def _consume(
         self, tx: Transaction, approved: Approved, state: Execution, reason: str

@@ -63,8 +63,8 @@ class Outcomes:
             ):
                 row = _own(decisions, decision_id, caller)
                 await _record(tx, row, outcome, known)
-        for identity in {row["identity"] for row in rows}:
-            self._changes.notify(identity)
+        for tenant in {row["tenant"] for row in rows}:
+            self._changes.notify(tenant)
 
 
 def _order(decisions: Mapping[str, Record], decision_id: str) -> str:

@@ -109,6 +109,10 @@ checkpoints = Table(
     Column("escalated", Boolean, nullable=False, server_default=text("false")),
     # However late it was approved, it is not executed after this.
     Column("execute_by", _TIME),
+    # Somebody is looking at it: the others wait with their approvals until then.
+    Column("claimed_by", _ID),
+    Column("claim_until", _TIME),
+    CheckConstraint("(claimed_by IS NULL) = (claim_until IS NULL)", name="checkpoints_claim"),
     CheckConstraint(
         "state IN ('pending', 'approved', 'rejected', 'expired', 'cancelled', 'superseded')",
         name="checkpoints_state",
@@ -123,6 +127,8 @@ checkpoints = Table(
     ),
     Index("checkpoints_listed", "identity", "create_time", "checkpoint_id"),
     Index("checkpoints_changed", "identity", "changed"),
+    Index("checkpoints_of_tenant", "tenant", "create_time", "checkpoint_id"),
+    Index("checkpoints_changed_of_tenant", "tenant", "changed"),
     Index("checkpoints_of_run", "run", postgresql_where=text("state = 'pending'")),
     Index("checkpoints_pending", "expire_time", postgresql_where=text("state = 'pending'")),
     Index(
@@ -159,6 +165,10 @@ votes = Table(
     Column("authentication", Text, nullable=False),
     Column("token_id", Text, nullable=False, unique=True),
     Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    Column("stage", Integer, nullable=False, server_default=text("1")),
+    # In whose place, where a deputy voted.
+    Column("seat", _ID),
+    Column("seat_identity", _ID),
     CheckConstraint("actor = 'human'", name="votes_human"),
     CheckConstraint("option IN ('approve', 'reject')", name="votes_option"),
     Index("votes_of_checkpoint", "checkpoint_id"),
@@ -170,6 +180,37 @@ comments = Table(
     Column("vote_id", _ID, ForeignKey(votes.c.vote_id), primary_key=True),
     *_owner(),
     Column("comment", Text, nullable=False),
+)
+
+deputies = Table(
+    "deputies",
+    metadata,
+    Column("deputy_id", _ID, primary_key=True),
+    Column("tenant", _ID, nullable=False),
+    # Whose votes the deputy may cast, and the roles by which the deputy may look.
+    Column("person", _ID, nullable=False),
+    Column("identity", _ID, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("deputy", _ID, nullable=False),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    Column("end_time", _TIME, nullable=False),
+    Column("dismiss_time", _TIME),
+    CheckConstraint("person <> deputy", name="deputies_another"),
+    Index("deputies_deputy", "deputy", postgresql_where=text("dismiss_time IS NULL")),
+    Index("deputies_person", "person"),
+)
+
+remarks = Table(
+    "remarks",
+    metadata,
+    Column("remark_id", _ID, primary_key=True),
+    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), nullable=False),
+    *_owner(),
+    Column("person", _ID, nullable=False),
+    Column("is_question", Boolean, nullable=False),
+    Column("remark", Text, nullable=False),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    Index("remarks_of_checkpoint", "checkpoint_id"),
 )
 
 executions = Table(

@@ -12,29 +12,32 @@ from kernel.database import Database, Record, Transaction
 from kernel.messaging import Messaging
 from kernel.statement import Statement
 from kernel.watching import Changes
-from services.governance import audit_events
+from services.governance import audit_events, requirements
 from services.governance.clock import Clock
 from services.governance.lifecycle import Checkpoint, State
+from services.governance.quorum import Ballot
 
 WAKE_SUBJECT: Final = "nova.resolutions"
 UNUSED: Final = "the approval was not used in time"
 _SILENCE: Final = "nobody decided in time"
 _LOCKED: Final = """
     SELECT c.checkpoint_id, c.decision_id, c.tenant, c.identity, c.state, c.revision, c.etag,
-        c.required_approvals, c.run, c.expire_time, c.valid_until, c.executed,
-        c.version, d.action_digest, d.sphere, d.executor
+        c.approval, c.escalated, c.run, c.expire_time, c.valid_until, c.execute_by, c.executed,
+        c.claimed_by, c.claim_until, c.version, d.action_digest, d.sphere, d.executor, d.person
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
     WHERE {which} ORDER BY c.checkpoint_id FOR UPDATE OF c"""
 _LOCK: Final = Statement(_LOCKED.format(which="c.checkpoint_id = :checkpoint_id"))
 _LOCK_RUN: Final = Statement(_LOCKED.format(which="c.run = :run AND c.state = 'pending'"))
 # A statement of its own: what was true before the lock was held may not be true any more.
 _STANDING: Final = Statement(
-    "SELECT clock_timestamp() AS now,"
-    " ARRAY(SELECT DISTINCT person FROM votes WHERE checkpoint_id = :checkpoint_id"
-    " AND revision = :revision AND view_digest = :etag AND option = 'approve') AS approvers"
+    "SELECT clock_timestamp() AS now, (SELECT jsonb_agg(jsonb_build_array("
+    " person, coalesce(seat, person), stage) ORDER BY create_time) FROM votes"
+    " WHERE checkpoint_id = :checkpoint_id AND revision = :revision AND view_digest = :etag"
+    " AND option = 'approve') AS ballots"
 )
 _MOVE: Final = Statement(
     "UPDATE checkpoints SET state = :state, version = version + 1, valid_until = :valid_until,"
+    " claimed_by = CAST(:claimed_by AS uuid), claim_until = :claim_until,"
     " resolve_time = CASE WHEN :state <> 'pending'"
     " THEN clock_timestamp() + CAST(:offset AS interval) END"
     " WHERE checkpoint_id = :checkpoint_id"
@@ -74,15 +77,23 @@ class Transitions:
         return [await self._standing(tx, row) for row in await tx.fetch(_LOCK_RUN, run=run)]
 
     async def move(
-        self, tx: Transaction, locked: Locked, after: Checkpoint, reason: str = "", **facts: str
+        self,
+        tx: Transaction,
+        locked: Locked,
+        after: Checkpoint,
+        reason: str = "",
+        happened: str = "",
+        **facts: str,
     ) -> None:
-        """Write down where the checkpoint stands after what happened."""
+        """Write down where the checkpoint stands after what happened, in a word."""
         row, state = locked.row, after.state.value
         await tx.execute(
             _MOVE,
             checkpoint_id=row["checkpoint_id"],
             state=state,
             valid_until=after.valid_until,
+            claimed_by=after.claimed_by or None,
+            claim_until=after.claim_until,
             offset=self._clock.offset,
         )
         if reason:
@@ -90,14 +101,12 @@ class Transitions:
         if after.state is not State.PENDING and row["run"]:
             own = {name: row[name] for name in ("checkpoint_id", "tenant", "identity", "run")}
             await tx.execute(_RESOLVE, **own, state=state)
-        tx.emit(audit_events.checkpoint_changed(row, state, **facts))
+        tx.emit(audit_events.checkpoint_changed(row, happened or state, **facts))
 
     async def announce(self, moved: Sequence[Record]) -> None:
         """After the commit: wake the runs that wait, and the streams that watch."""
-        for identity in {row["identity"] for row in moved}:
-            self._changes.notify(identity)
-        for executor in {row["executor"] for row in moved}:
-            self._changes.notify(executor)
+        for key in {row[name] for row in moved for name in ("tenant", "executor")}:
+            self._changes.notify(key)
         for run in sorted({row["run"] for row in moved if row["run"]}):
             await self._messaging.wake(WAKE_SUBJECT, run.encode())
 
@@ -113,20 +122,26 @@ class Transitions:
             if standing.state is State.EXPIRED or not (overdue or (revoked and unused)):
                 return
             reason = _SILENCE if standing.state is State.PENDING else revoked or UNUSED
-            await self.move(tx, locked, replace(standing, state=State.EXPIRED), reason)
+            await self.move(tx, locked, replace(standing.released(), state=State.EXPIRED), reason)
         await self.announce([locked.row])
 
     async def _standing(self, tx: Transaction, row: Record) -> Locked:
         named = ("checkpoint_id", "revision", "etag")
         found: Any = await tx.fetch_one(_STANDING, **{name: row[name] for name in named})
+        requirement = requirements.read(row["approval"])
         standing = Checkpoint(
             checkpoint_id=row["checkpoint_id"],
             state=State(row["state"]),
             etag=row["etag"],
             expire_time=row["expire_time"],
-            required_approvals=row["required_approvals"],
-            approvers=frozenset(found["approvers"]),
+            requirement=requirement,
+            ballots=tuple(Ballot(*ballot) for ballot in found["ballots"] or ()),
+            excluded=frozenset({row["person"]} if requirement.four_eyes else ()),
+            escalated=row["escalated"],
+            claimed_by=row["claimed_by"] or "",
+            claim_until=row["claim_until"],
             valid_until=row["valid_until"],
+            execute_by=row["execute_by"],
             executed=row["executed"],
         )
         return Locked(row, standing, self._clock.at(found["now"]))

@@ -54,4 +54,4 @@ class Watch:
             if changed:
                 heard = time.monotonic()
             since, cursor = snapshot, reached
-            await self._changes.wait(caller.identity, POLL_SECONDS)
+            await self._changes.wait(caller.tenant, POLL_SECONDS)

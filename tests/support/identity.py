@@ -56,6 +56,8 @@ class TokenMint:
     def __init__(self, key: SigningKey | None = None) -> None:
         self.key = key or SigningKey(Ed25519PrivateKey.generate())
         self.keys = KeySet(self.key_set)
+        self.owners: dict[str, str] = {}
+        """Identity id → the person who holds it, of whoever has had a token from here."""
 
     async def key_set(self) -> str:
         """The JWKS document."""
@@ -63,7 +65,7 @@ class TokenMint:
 
     def access(self, person: Person, *, agent: str = "", ttl: float = 1800, **changes: Any) -> str:
         """An access token; `changes` replace or add claims."""
-        claims = {**_claims(person, agent), "aud": "chenu", **changes}
+        claims = {**self._claims(person, agent), "aud": "chenu", **changes}
         return self.key.sign(claims, typ="access+jwt", ttl=ttl)
 
     def delegation(
@@ -71,7 +73,7 @@ class TokenMint:
     ) -> str:
         """A delegation to Nova."""
         extra = {"aud": "nova", "act": {"service": "nova"}, "delegation": _id()}
-        claims = {**_claims(person, agent), **extra, **changes}
+        claims = {**self._claims(person, agent), **extra, **changes}
         return self.key.sign(claims, typ="delegation+jwt", ttl=ttl)
 
     def vote(
@@ -79,8 +81,17 @@ class TokenMint:
     ) -> str:
         """A token for one vote."""
         extra = {"aud": "governance", "checkpoint": checkpoint, "view_digest": view_digest}
-        claims = {**_claims(person, ""), **extra, "amr": ["pwd"], **changes}
+        claims = {**self._claims(person, ""), **extra, "amr": ["pwd"], **changes}
         return self.key.sign(claims, typ="vote+jwt", ttl=ttl)
+
+    def _claims(self, person: Person, agent: str) -> dict[str, Any]:
+        self.owners.setdefault(person.identity, person.person)
+        claims: dict[str, Any] = {
+            "sub": person.person, "tenant": person.tenant, "identity": person.identity,
+            "actor": "agent" if agent else "human", "roles": list(person.roles),
+            "sid": person.session,
+        }  # fmt: skip
+        return claims | ({"agent": agent} if agent else {})
 
     def service(self, name: str, *, ttl: float = 600, **changes: Any) -> str:
         """A service's own token."""
@@ -116,8 +127,6 @@ class StandInIdentity(TokenMint):
         self.address = ""
         self.not_eligible: dict[str, str] = {}
         """Person id → the reason why their votes do not count."""
-        self.owners: dict[str, str] = {}
-        """Identity id → the person who holds it; of any other identity, whoever is asked about."""
         self.roles: dict[str, tuple[str, ...]] = {}
         """Person id → the roles that they have now."""
         self.eligibility_asked: list[eligibility_service_pb2.CheckEligibilityRequest] = []
@@ -192,26 +201,17 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
         for group in request.groups:
             roles = self._identity.roles
             named = {*group.person_ids, *(p for p in roles if set(roles[p]) & set(group.roles))}
-            owner = self._identity.owners.get(request.owner_identity_id)
             if group.owner:
-                named.add(owner or request.owner_identity_id)
+                named.add(self._identity.owners[request.owner_identity_id])
             alive = named - self._identity.not_eligible.keys()
             answer.groups.add(person_ids=sorted(alive))
         return answer
 
     def _owns(self, person: str, identity: str) -> bool:
-        return self._identity.owners.get(identity, person) == person
+        return self._identity.owners[identity] == person
 
 
 def bearer(token: str, service_token: str = "") -> Metadata:
     """The metadata that carries these tokens."""
     pairs = ((AUTHORIZATION, token), (SERVICE_AUTHORIZATION, service_token))
     return tuple((header, f"Bearer {value}") for header, value in pairs if value)
-
-
-def _claims(person: Person, agent: str) -> dict[str, Any]:
-    claims: dict[str, Any] = {
-        "sub": person.person, "tenant": person.tenant, "identity": person.identity,
-        "actor": "agent" if agent else "human", "roles": list(person.roles), "sid": person.session,
-    }  # fmt: skip
-    return claims | ({"agent": agent} if agent else {})

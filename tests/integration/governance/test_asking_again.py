@@ -268,5 +268,5 @@ async def test_at_the_permit_the_voter_is_asked_for_and_not_the_session_of_the_v
     asked = [r for r in identity.eligibility_asked if r.tenant_id == person.tenant]
 
     sessions = [[voter.session_id for voter in request.voters] for request in asked]
-    assert sessions == [[""], [person.session], [""]]
+    assert sessions == [[person.session], [""]]
     assert {r.owner_identity_id for r in asked} == {person.identity}

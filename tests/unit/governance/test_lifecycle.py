@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
 from kernel.errors import EtagMismatch
-from services.governance.errors import CheckpointExpired, CheckpointNotPending, OutcomeConflict
+from services.governance.errors import (
+    CheckpointExpired,
+    CheckpointNotPending,
+    NotEntitled,
+    OutcomeConflict,
+)
 from services.governance.lifecycle import (
     NO_ELIGIBLE_APPROVER,
     Answer,
@@ -20,6 +26,7 @@ from services.governance.lifecycle import (
     after_report,
     answer,
 )
+from services.governance.quorum import Electorate, Entitled
 from services.governance.rules import Effect
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -34,13 +41,28 @@ def a_checkpoint(**changes: Any) -> Checkpoint:
         "state": State.PENDING,
         "etag": ETAG,
         "expire_time": NOW + timedelta(hours=1),
+        "requirement": takes(1),
     }
     return Checkpoint(**fields | changes)
 
 
-def voted(checkpoint: Checkpoint, option: Option = Option.APPROVE, **changes: Any) -> Checkpoint:
-    given_: dict[str, Any] = {"person": "p1", "etag": ETAG, "now": NOW, "validity": VALIDITY}
-    return checkpoint.vote(option, **given_ | changes)
+def takes(required: int, validity: timedelta = VALIDITY) -> ApprovalRequirement:
+    """So many approvals by people of one role."""
+    stage = ApprovalStage(required=required, approvers=Approvers(roles=["any"]))
+    requirement = ApprovalRequirement(stages=[stage])
+    requirement.validity.FromTimedelta(validity)
+    return requirement
+
+
+def voter(person: str) -> Electorate:
+    return Electorate(voter=Entitled(person=person, roles=frozenset({"any"})))
+
+
+def voted(
+    checkpoint: Checkpoint, option: Option = Option.APPROVE, person: str = "p1", **changes: Any
+) -> Checkpoint:
+    given_: dict[str, Any] = {"etag": ETAG, "now": NOW}
+    return checkpoint.vote(option, voter(person), **given_ | changes)[0]
 
 
 def told(checkpoint: Checkpoint | None, now: datetime = NOW, **changes: Any) -> Answer:
@@ -90,11 +112,13 @@ def test_a_lapsed_approval_is_answered_as_expired_to_a_voter_too() -> None:
 
 
 def test_the_same_person_counts_once_and_one_rejection_ends_it() -> None:
-    two = a_checkpoint(required_approvals=2)
+    two = a_checkpoint(requirement=takes(2))
 
     once = voted(two)
     assert once.state is State.PENDING
-    assert voted(once) == once
+    with pytest.raises(NotEntitled) as refused:
+        voted(once)
+    assert refused.value.metadata["cause"] == "ALREADY_VOTED"
     assert voted(once, person="p2").state is State.APPROVED
     assert voted(once, Option.REJECT, person="p2").state is State.REJECTED
 
@@ -148,8 +172,10 @@ class Lifecycle(RuleBasedStateMachine):
         self.now = NOW
         self.validity = timedelta(minutes=validity)
         self.checkpoint = a_checkpoint(
-            expire_time=NOW + timedelta(minutes=pending), required_approvals=required
+            expire_time=NOW + timedelta(minutes=pending),
+            requirement=takes(required, self.validity),
         )
+        self.required = required
         self.approvals: set[str] = set()
         self.rejected = self.withdrawn = self.executed = False
         self.approved_at: datetime | None = None
@@ -164,9 +190,10 @@ class Lifecycle(RuleBasedStateMachine):
         pending = self.checkpoint.by_clock(self.now) is State.PENDING
         etag = "sha256:" + "0" * 64 if stale else ETAG
         try:
-            self.checkpoint = self.checkpoint.vote(
-                option, person=person, etag=etag, now=self.now, validity=self.validity
-            )
+            self.checkpoint = voted(self.checkpoint, option, person, etag=etag, now=self.now)
+        except NotEntitled:
+            assert pending
+            assert person in self.approvals
         except EtagMismatch:
             assert stale
             assert pending
@@ -179,7 +206,7 @@ class Lifecycle(RuleBasedStateMachine):
                 self.rejected = True
             else:
                 self.approvals.add(person)
-                if len(self.approvals) >= self.checkpoint.required_approvals:
+                if len(self.approvals) >= self.required:
                     self.approved_at = self.now
 
     @rule(state=st.sampled_from([State.CANCELLED, State.SUPERSEDED]))
@@ -218,7 +245,7 @@ class Lifecycle(RuleBasedStateMachine):
             and not self.executed
         )
         if permitted:
-            assert len(self.approvals) >= self.checkpoint.required_approvals
+            assert len(self.approvals) >= self.required
             assert not self.rejected
             assert not self.withdrawn
 
