@@ -129,6 +129,8 @@ class StandInIdentity(TokenMint):
         """Person id → the reason why their votes do not count."""
         self.roles: dict[str, tuple[str, ...]] = {}
         """Person id → the roles that they have now."""
+        self.tenants: dict[str, str] = {}
+        """Person id → their tenant; of others, whichever is asked about."""
         self.eligibility_asked: list[eligibility_service_pb2.CheckEligibilityRequest] = []
         self.ended_delegations: set[str] = set()
         """Delegation ids that are not renewed any more."""
@@ -200,7 +202,9 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
         answer = eligibility_service_pb2.ListApproversResponse()
         for group in request.groups:
             roles = self._identity.roles
+            tenants = self._identity.tenants
             named = {*group.person_ids, *(p for p in roles if set(roles[p]) & set(group.roles))}
+            named = {p for p in named if tenants.get(p, request.tenant_id) == request.tenant_id}
             if group.owner:
                 named.add(self._identity.owners[request.owner_identity_id])
             alive = named - self._identity.not_eligible.keys()

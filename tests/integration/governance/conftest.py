@@ -18,6 +18,7 @@ from kernel.settings import SharedSettings
 from services.governance.__main__ import assemble
 from services.governance.clock import Clock
 from services.governance.settings import GovernanceSettings
+from tests.support.approvals import RULES
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
@@ -63,7 +64,8 @@ def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
 async def service(
     shared: SharedSettings, urls: DatabaseUrls, held_clock: Clock
 ) -> AsyncIterator[Service[GovernanceSettings]]:
-    program = Program("governance", GovernanceSettings, partial(assemble, clock=held_clock))
+    started_with = partial(assemble, clock=held_clock, rules_in_force=RULES)
+    program = Program("governance", GovernanceSettings, started_with)
     # The sweeper of the service itself keeps still: tests sweep when they want to.
     async with running(
         program, shared, urls, sweep_seconds=3600, heartbeat_seconds=0.3, watch_seconds=20

@@ -1,12 +1,19 @@
 """What the service's database roles may do and see, whoever holds their connections."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
+import grpc
 import pytest
 
 from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest
+from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
+from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest
+from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from services.governance.tables import metadata
 from tests.support.governance_client import GovernanceClient
 from tests.support.governance_roles import become
@@ -16,7 +23,18 @@ OWNED = ("decisions", "actions", "executions", "checkpoints", "views", "votes", 
 
 
 @pytest.mark.parametrize(
-    "table", ["decisions", "votes", "actions", "comments", "views", "checkpoints", "executions"]
+    "table",
+    [
+        "decisions",
+        "votes",
+        "actions",
+        "comments",
+        "views",
+        "checkpoints",
+        "executions",
+        "deputies",
+        "remarks",
+    ],
 )
 @pytest.mark.parametrize("role", ["app", "worker"])
 async def test_no_role_of_the_service_deletes_history(
@@ -44,6 +62,8 @@ async def test_no_role_of_the_service_deletes_history(
         ("checkpoints", "required_approvals"),
         ("checkpoints", "executed"),
         ("executions", "state"),
+        ("remarks", "remark"),
+        ("deputies", "end_time"),
         ("freeze", "epoch"),
     ],
 )
@@ -113,17 +133,30 @@ async def test_without_an_identity_nothing_is_answered_at_all(app: Any) -> None:
         await app.fetchval("SELECT governance.authorize($1)", json.dumps({"items": []}))
 
 
-@pytest.mark.parametrize("table", ["actions", "views", "votes", "comments"])
+@pytest.mark.parametrize("table", ["actions", "views", "votes", "comments", "remarks"])
 async def test_the_worker_reads_no_content(worker: Any, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await worker.fetch(f"SELECT * FROM governance.{table}")
 
 
 async def test_what_each_role_is_granted_it_also_sees(
-    client: GovernanceClient, person: Person, app: Any, worker: Any
+    client: GovernanceClient,
+    person: Person,
+    app: Any,
+    worker: Any,
+    channel: grpc.aio.Channel,
 ) -> None:
     """A missing policy would show as zero rows, and nobody would notice."""
     request, blocked = await client.blocked(person)
+    await ReviewServiceStub(channel).CommentCheckpoint(
+        CommentCheckpointRequest(checkpoint_id=blocked.checkpoint_id, text="why?"),
+        metadata=client.identity.as_human(person),
+    )
+    deputy = AppointDeputyRequest(deputy_person_id=str(uuid4()))
+    deputy.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
+    await DeputyServiceStub(channel).AppointDeputy(
+        deputy, metadata=client.identity.as_human(person)
+    )
     await client.approve(person, blocked, comment="yes")
     (verdict,) = await client.ask(person, request)
     await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)

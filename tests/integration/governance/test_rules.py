@@ -8,7 +8,7 @@ import pytest
 from chenu.governance.v1.checkpoint_pb2 import CheckpointType
 from chenu.governance.v1.decision_pb2 import ActionKind, Effect
 from chenu.governance.v1.rule_service_pb2 import ListRulesRequest
-from services.governance.built_in_rules import BUILT_IN
+from tests.support.approvals import RULES
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person, StandInIdentity, bearer
 from tests.support.refusals import refused
@@ -26,7 +26,7 @@ async def test_the_rules_in_force_are_told_by_priority_with_their_revision(
 
     told = await client.rules.ListRules(ListRulesRequest(), metadata=metadata)
 
-    assert {rule.code for rule in told.rules} == {rule.code for rule in BUILT_IN}
+    assert {rule.code for rule in told.rules} == {rule.code for rule in RULES}
     priorities = [rule.priority for rule in told.rules]
     assert priorities == sorted(priorities, reverse=True)
     delete = next(rule for rule in told.rules if rule.code == "destructive_action")

@@ -1,6 +1,6 @@
 """Every change there is, by the service and the RPC that makes it."""
 
-from tests.laws.changes import courier, governance, identity, nova, threads
+from tests.laws.changes import courier, governance, identity, nova, reviews, threads
 from tests.laws.changes.scene import Prepare
 
 CHANGES: dict[tuple[str, str], Prepare] = {
@@ -42,6 +42,16 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ),
     ("governance", "CheckpointService.CancelCheckpoint"): governance.cancel_checkpoint,
     ("governance", "CheckpointService.SupersedeCheckpoints"): governance.supersede_checkpoints,
+    ("governance", "ReviewService.ClaimCheckpoint"): reviews.review("ClaimCheckpoint"),
+    ("governance", "ReviewService.ReleaseCheckpoint"): reviews.review(
+        "ReleaseCheckpoint", "ClaimCheckpoint"
+    ),
+    ("governance", "ReviewService.AssignCheckpoint"): reviews.review("AssignCheckpoint"),
+    ("governance", "ReviewService.CommentCheckpoint"): reviews.review(
+        "CommentCheckpoint", text="Why?", is_question=True
+    ),
+    ("governance", "DeputyService.AppointDeputy"): reviews.appoint_deputy,
+    ("governance", "DeputyService.DismissDeputy"): reviews.dismiss_deputy,
     ("governance", "FreezeService.Freeze"): governance.freeze,
     ("governance", "FreezeService.LiftFreeze"): governance.lift_freeze,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,

@@ -80,7 +80,7 @@ async def invite_person(s: Scene) -> Call:
     return lambda: stub(s, PeopleServiceStub).InvitePerson(request, metadata=s.me.me)
 
 
-async def _colleague(s: Scene) -> str:
+async def colleague(s: Scene) -> str:
     invited = await (await invite_person(s))()
     joined = await stub(s, AuthServiceStub).Register(
         auth.RegisterRequest(
@@ -94,12 +94,12 @@ async def _colleague(s: Scene) -> str:
 
 
 async def set_person_roles(s: Scene) -> Call:
-    request = people.SetPersonRolesRequest(person_id=await _colleague(s), roles=["board"])
+    request = people.SetPersonRolesRequest(person_id=await colleague(s), roles=["board"])
     return lambda: stub(s, PeopleServiceStub).SetPersonRoles(request, metadata=s.me.me)
 
 
 async def deactivate_person(s: Scene) -> Call:
-    request = people.DeactivatePersonRequest(person_id=await _colleague(s))
+    request = people.DeactivatePersonRequest(person_id=await colleague(s))
     return lambda: stub(s, PeopleServiceStub).DeactivatePerson(request, metadata=s.me.me)
 
 

@@ -1,0 +1,127 @@
+"""Deputies: who votes in whose place, until when, and what they see."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+
+from chenu.governance.v1.authorization_service_pb2 import VerdictState
+from chenu.governance.v1.checkpoint_pb2 import CheckpointState
+from chenu.governance.v1.deputy_service_pb2 import (
+    AppointDeputyRequest,
+    DismissDeputyRequest,
+    ListDeputiesRequest,
+)
+from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
+from services.governance.clock import Clock
+from tests.support.approvals import colleague, inbox, waiting
+from tests.support.governance_client import GovernanceClient
+from tests.support.identity import Person, StandInIdentity
+from tests.support.refusals import refused
+
+PENDING = CheckpointState.CHECKPOINT_STATE_PENDING
+APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
+REJECTED = CheckpointState.CHECKPOINT_STATE_REJECTED
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+FAILED = grpc.StatusCode.FAILED_PRECONDITION
+
+
+@pytest.fixture
+def deputies(channel: grpc.aio.Channel) -> DeputyServiceStub:
+    return DeputyServiceStub(channel)
+
+
+async def appoint(
+    client: GovernanceClient, deputies: DeputyServiceStub, by: Person, whom: Person, **left: float
+) -> Any:
+    request = AppointDeputyRequest(deputy_person_id=whom.person)
+    request.end_time.FromDatetime(datetime.now(UTC) + timedelta(**left or {"days": 7}))
+    answer = await deputies.AppointDeputy(request, metadata=client.identity.as_human(by))
+    return answer.deputy
+
+
+async def test_row_13_a_deputy_votes_in_somebodys_place_until_the_day_that_was_said(
+    client: GovernanceClient,
+    deputies: DeputyServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+    clock: Clock,
+) -> None:
+    bea, cem = colleague(identity, person, "finance"), colleague(identity, person, "finance")
+    dan = colleague(identity, person)
+    _, checkpoint = await waiting(client, person, "quorum")
+    assert await inbox(client, dan) == []
+    deputy = await appoint(client, deputies, bea, dan)
+    assert deputy == await appoint_again(client, deputies, bea, deputy)
+
+    assert await inbox(client, dan) == [checkpoint.checkpoint_id]
+    seen = await client.approve(dan, checkpoint)
+    assert (seen.votes[0].person_id, seen.votes[0].on_behalf_of) == (dan.person, bea.person)
+    info = await refused(client.approve(bea, checkpoint), DENIED, "NOT_ENTITLED")
+    assert info.metadata["cause"] == "SEAT_TAKEN"
+    assert (await client.approve(cem, checkpoint)).state == APPROVED
+
+    _, later = await waiting(client, person, "quorum")
+    clock.offset = timedelta(days=8)
+    assert await inbox(client, dan) == []
+    clock.offset = timedelta(0)
+    dismissed = await deputies.DismissDeputy(
+        DismissDeputyRequest(deputy_id=deputy.deputy_id), metadata=identity.as_human(bea)
+    )
+    assert dismissed.deputy.HasField("dismiss_time")
+    await refused(client.approve(dan, later), DENIED, "FORBIDDEN")
+    listed = await deputies.ListDeputies(ListDeputiesRequest(), metadata=identity.as_human(dan))
+    assert not listed.deputies
+
+
+async def appoint_again(
+    client: GovernanceClient, deputies: DeputyServiceStub, by: Person, deputy: Any
+) -> Any:
+    request = AppointDeputyRequest(
+        deputy_person_id=deputy.deputy_person_id, end_time=deputy.end_time
+    )
+    answer = await deputies.AppointDeputy(request, metadata=client.identity.as_human(by))
+    return answer.deputy
+
+
+async def test_the_owners_deputy_approves_what_the_owner_would(
+    client: GovernanceClient,
+    deputies: DeputyServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+) -> None:
+    dan = colleague(identity, person)
+    request, checkpoint = await client.blocked(person)
+    await refused(client.approve(dan, checkpoint), DENIED, "FORBIDDEN")
+    await appoint(client, deputies, person, dan)
+
+    assert (await client.approve(dan, checkpoint)).state == APPROVED
+    (verdict,) = await client.ask(person, request)
+    assert verdict.state == VerdictState.VERDICT_STATE_PERMITTED
+
+
+async def test_a_deputy_is_somebody_else_who_lives_for_a_time_to_come(
+    client: GovernanceClient,
+    deputies: DeputyServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+) -> None:
+    dan = colleague(identity, person)
+    invalid = grpc.StatusCode.INVALID_ARGUMENT
+    await refused(appoint(client, deputies, person, person), invalid, "DEPUTY_INVALID")
+    for left in ({"days": 91}, {"seconds": -1}):
+        await refused(appoint(client, deputies, person, dan, **left), invalid, "DEPUTY_INVALID")
+    identity.not_eligible[dan.person] = "DEACTIVATED"
+    try:
+        await refused(appoint(client, deputies, person, dan), DENIED, "NOT_ENTITLED")
+    finally:
+        identity.not_eligible.clear()
+    deputy = await appoint(client, deputies, person, dan)
+    await refused(
+        deputies.DismissDeputy(
+            DismissDeputyRequest(deputy_id=deputy.deputy_id), metadata=identity.as_human(dan)
+        ),
+        DENIED,
+        "FORBIDDEN",
+    )
