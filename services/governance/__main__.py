@@ -34,6 +34,7 @@ from services.governance.freezes import Freezes
 from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
+from services.governance.reminders import Reminders
 from services.governance.requirements import Requirements
 from services.governance.resolutions import Resolutions
 from services.governance.reviews import Reviews
@@ -124,7 +125,8 @@ async def assemble(
     )
     service.add_servicer(add_RuleServiceServicer_to_server, RuleServicer(rules))
     service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
-    sweeper = Sweeper(service.worker, transitions, clock, settings.sweep_seconds)
+    reminders = Reminders(database, transitions, clock)
+    sweeper = Sweeper(service.worker, transitions, reminders, clock, settings.sweep_seconds)
     service.background("governance.sweeper", sweeper.run)
     service.background("governance.operations", operations.run)
     service.background("governance.permit_keys", permits.reload_forever)

@@ -30,7 +30,8 @@ _STANDING: Final = """
 _COLUMNS: Final = """
     SELECT c.checkpoint_id, c.type, s.state, c.revision, c.priority, c.etag, c.required_approvals,
         c.approval, c.claimed_by, c.claim_until, c.run, c.thread, c.identity, c.expire_time,
-        c.valid_until, c.create_time, s.resolve_time,
+        c.valid_until, c.create_time, s.resolve_time, c.remind_time, c.reminders,
+        c.escalate_time, c.escalated, c.execute_by,
         d.kind, d.tool, d.action_digest, d.rule, d.rule_revision, d.request_id, d.sphere,
         e.state AS execution, v.question, v.resolution_reason,
         (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)

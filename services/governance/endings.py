@@ -14,15 +14,23 @@ from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.governance.clock import Clock
 from services.governance.lifecycle import State
+from services.governance.reminders import Reminders
 from services.governance.transitions import Transitions
 
 _OVERDUE: Final = Statement(
-    "(SELECT checkpoint_id, tenant, identity FROM checkpoints WHERE state = 'pending'"
-    " AND expire_time <= clock_timestamp() + CAST(:offset AS interval)"
+    "(SELECT checkpoint_id, tenant, identity, true AS ends FROM checkpoints"
+    " WHERE state = 'pending' AND expire_time <= clock_timestamp() + CAST(:offset AS interval)"
     " ORDER BY expire_time LIMIT 200)"
-    " UNION ALL (SELECT checkpoint_id, tenant, identity FROM checkpoints WHERE state = 'approved'"
-    " AND NOT executed AND valid_until <= clock_timestamp() + CAST(:offset AS interval)"
+    " UNION ALL (SELECT checkpoint_id, tenant, identity, true FROM checkpoints"
+    " WHERE state = 'approved' AND NOT executed"
+    " AND valid_until <= clock_timestamp() + CAST(:offset AS interval)"
     " ORDER BY valid_until LIMIT 200)"
+    " UNION ALL (SELECT checkpoint_id, tenant, identity, false FROM checkpoints"
+    " WHERE state = 'pending' AND escalate_time <= clock_timestamp() + CAST(:offset AS interval)"
+    " ORDER BY escalate_time LIMIT 200)"
+    " UNION ALL (SELECT checkpoint_id, tenant, identity, false FROM checkpoints"
+    " WHERE state = 'pending' AND remind_time <= clock_timestamp() + CAST(:offset AS interval)"
+    " ORDER BY remind_time LIMIT 200)"
 )
 _log: Final = structlog.get_logger(component="sweeper")
 
@@ -59,12 +67,17 @@ class Endings:
 
 
 class Sweeper:
-    """Writes down what the clock has ended, each row as its own identity's."""
+    """Does what the clock says, each row as its own identity's: ends, escalates, reminds."""
 
     def __init__(
-        self, worker: Database, transitions: Transitions, clock: Clock, interval: float
+        self,
+        worker: Database,
+        transitions: Transitions,
+        reminders: Reminders,
+        clock: Clock,
+        interval: float,
     ) -> None:
-        self._worker, self._transitions = worker, transitions
+        self._worker, self._transitions, self._reminders = worker, transitions, reminders
         self._clock, self._interval = clock, interval
 
     async def run(self) -> None:
@@ -74,7 +87,7 @@ class Sweeper:
             await asyncio.sleep(self._interval)
 
     async def sweep(self) -> int:
-        """Let all that is overdue expire; how many there were."""
+        """Do all that is due; how much there was."""
         async with self._worker.work() as tx:
             overdue = await tx.fetch(_OVERDUE, offset=self._clock.offset)
         for row in overdue:
@@ -82,7 +95,12 @@ class Sweeper:
                 service="governance", tenant=row["tenant"], identity=row["identity"]
             )
             try:
-                await self._transitions.lapse(owner, row["checkpoint_id"])
+                if row["ends"]:
+                    await self._transitions.lapse(owner, row["checkpoint_id"])
+                else:
+                    await self._reminders.strike(owner, row["checkpoint_id"])
             except Exception as error:  # noqa: BLE001 - the others must not wait for this one
-                _log.warning("not expired", checkpoint=row["checkpoint_id"], error=repr(error))
+                _log.warning(
+                    "clock not followed", checkpoint=row["checkpoint_id"], error=repr(error)
+                )
         return len(overdue)

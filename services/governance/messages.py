@@ -130,6 +130,11 @@ def checkpoint(row: Row) -> Checkpoint:
         claimed_by=row["claimed_by"] or "",
         claim_until=stamp(row["claim_until"]),
         remarks=[_remark(remark) for remark in row["remarks"] or ()],
+        remind_time=stamp(row["remind_time"]),
+        reminders=row["reminders"],
+        escalate_time=stamp(row["escalate_time"]),
+        escalated=row["escalated"],
+        execute_by=stamp(row["execute_by"]),
     )
 
 

@@ -129,6 +129,16 @@ checkpoints = Table(
     Index("checkpoints_changed", "identity", "changed"),
     Index("checkpoints_of_tenant", "tenant", "create_time", "checkpoint_id"),
     Index("checkpoints_changed_of_tenant", "tenant", "changed"),
+    Index(
+        "checkpoints_remind",
+        "remind_time",
+        postgresql_where=text("state = 'pending' AND remind_time IS NOT NULL"),
+    ),
+    Index(
+        "checkpoints_escalate",
+        "escalate_time",
+        postgresql_where=text("state = 'pending' AND escalate_time IS NOT NULL"),
+    ),
     Index("checkpoints_of_run", "run", postgresql_where=text("state = 'pending'")),
     Index("checkpoints_pending", "expire_time", postgresql_where=text("state = 'pending'")),
     Index(

@@ -12,12 +12,17 @@ import grpc
 import pytest
 
 from chenu_gate.permit import PermitKeys, permit_keys
+from kernel.context import background
 from kernel.database import Database, set_codecs
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
+from kernel.watching import Changes
 from services.governance.__main__ import assemble
 from services.governance.clock import Clock
+from services.governance.endings import Sweeper
+from services.governance.reminders import Reminders
 from services.governance.settings import GovernanceSettings
+from services.governance.transitions import Transitions
 from tests.support.approvals import RULES
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance_client import GovernanceClient
@@ -141,3 +146,12 @@ async def worker(urls: DatabaseUrls, service: Any) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(urls.worker)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def sweeper(service: Service[Any], clock: Clock) -> AsyncIterator[Sweeper]:
+    """A sweeper of its own on the service's connections."""
+    transitions = Transitions(service.database, service.messaging, Changes(), clock)
+    reminders = Reminders(service.database, transitions, clock)
+    with background("governance.sweeper"):
+        yield Sweeper(service.worker, transitions, reminders, clock, 0.01)

@@ -1,9 +1,7 @@
 """Ends that nobody voted for: withdrawn, superseded, out of time."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -15,12 +13,8 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
     SupersedeCheckpointsRequest,
 )
 from chenu.governance.v1.decision_pb2 import ExecutionState
-from kernel.context import background
-from kernel.service import Service
-from kernel.watching import Changes
 from services.governance.clock import Clock
 from services.governance.endings import Sweeper
-from services.governance.transitions import Transitions
 from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Metadata, Person, StandInIdentity
@@ -29,14 +23,6 @@ from tests.support.refusals import refused
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
 State = CheckpointState
-
-
-@pytest.fixture
-async def sweeper(service: Service[Any], clock: Clock) -> AsyncIterator[Sweeper]:
-    """A sweeper of its own on the service's connections."""
-    transitions = Transitions(service.database, service.messaging, Changes(), clock)
-    with background("governance.sweeper"):
-        yield Sweeper(service.worker, transitions, clock, 0.01)
 
 
 async def cancel(
