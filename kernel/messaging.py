@@ -56,8 +56,14 @@ class Messaging:
         """Close the connection; nothing is waited for."""
         self._connecting.cancel()
         await asyncio.gather(self._connecting, return_exceptions=True)
-        if not self._client.is_closed:
+        if self._client.is_closed:
+            return
+        try:
             await self._client.close()
+        except asyncio.CancelledError:  # of a reader of the client's own, which it waits for
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
 
     @property
     def connected(self) -> bool:
