@@ -1,5 +1,6 @@
 """The processes of the fleet: each service, and the simulator that stands in for the model."""
 
+import http.client
 import signal
 import sys
 import urllib.error
@@ -74,5 +75,5 @@ def _answers(url: str) -> bool:
             return True
     except urllib.error.HTTPError:
         return True
-    except OSError:
+    except (OSError, http.client.HTTPException):  # nobody, or somebody else's server on its port
         return False
