@@ -74,22 +74,21 @@ async def test_a_new_key_is_published_first_and_signs_later(
 
 async def test_no_call_is_refused_while_keys_are_rotated(start: Start, own_keys_dir: Path) -> None:
     async with start(own_keys_dir) as identity, start(own_keys_dir) as replica:
-        person, stop = await identity.register(), asyncio.Event()
+        person, rounds = await identity.register(), asyncio.Queue[int]()
 
-        async def call() -> int:
-            made = 0
-            while not stop.is_set():
+        async def call() -> None:
+            while True:
                 for each in (identity, replica):
                     await each.auth.GetMe(GetMeRequest(), metadata=person.metadata)
-                    made += 1
-            return made
+                rounds.put_nowait(1)
 
         calls = asyncio.create_task(call())
         for _ in range(3):
             await rotate(identity)
-            await asyncio.sleep(0.05)
-        stop.set()
-        assert await calls > 10
+            for _ in range(rounds.qsize() + 2):
+                await asyncio.wait_for(rounds.get(), 10)
+        assert not calls.done(), calls
+        calls.cancel()
         assert await kids(identity) == await kids(replica)
 
 
