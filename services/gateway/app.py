@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from kernel import telemetry
 from kernel.caller import UUID
 from kernel.channels import Channels, acting_as
 from kernel.context import CallContext, enter
@@ -68,21 +69,25 @@ class Gateway:
 
     def _endpoint(self, binding: Binding) -> Any:
         async def endpoint(request: Request) -> Response:
-            _open_context(binding, request, self._settings.call_seconds)
-            try:
-                response = await self._answer(binding, request)
-            except grpc.aio.AioRpcError as error:
-                response = problems.from_rpc(error)
-            except ServiceError as error:
-                response = problems.from_error(error)
-            except BodyTooLarge:
-                limit = self._settings.max_body_bytes
-                response = problems.plain(413, "Body too large", f"at most {limit} bytes")
-            except ClientDisconnect:
-                return Response(status_code=499)
-            return response
+            span = f"{binding.verb} {binding.path}"
+            with telemetry.server_span(span, request.headers):
+                _open_context(binding, request, self._settings.call_seconds)
+                return await self._response_or_problem(binding, request)
 
         return endpoint
+
+    async def _response_or_problem(self, binding: Binding, request: Request) -> Response:
+        try:
+            return await self._answer(binding, request)
+        except grpc.aio.AioRpcError as error:
+            return problems.from_rpc(error)
+        except ServiceError as error:
+            return problems.from_error(error)
+        except BodyTooLarge:
+            limit = self._settings.max_body_bytes
+            return problems.plain(413, "Body too large", f"at most {limit} bytes")
+        except ClientDisconnect:
+            return Response(status_code=499)
 
     async def _answer(self, binding: Binding, request: Request) -> Response:
         body = await self._body(request) if binding.whole_body else b""

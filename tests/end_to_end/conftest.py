@@ -19,6 +19,7 @@ from deploy.local.errors import PortTaken
 from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
+from tests.support.collector import Collector, collecting
 
 CHENU = Path(sysconfig.get_path("scripts")) / "chenu"
 TRIES = 3
@@ -26,11 +27,12 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack and what is around it."""
+    """A stack and what is around it: whom its webhooks reach, who collects its traces."""
 
     folder: Path
     receiver: WebhookReceiver
     supervisor: Supervisor
+    collector: Collector
 
     def chenu(self, *arguments: str, text: str | None = None, **environment: str) -> Result:
         """The command, in this process; `--state` is added."""
@@ -68,9 +70,12 @@ def running_stack() -> Iterator[RunningStack]:
     with ExitStack() as after:
         folder = Path(after.enter_context(tempfile.TemporaryDirectory(prefix="chenu-stack-")))
         receiver = after.enter_context(WebhookReceiver())
-        supervisor = _started(folder, Choices(allow_private=(receiver.address,)))
+        collector = after.enter_context(collecting())
+        traced = {"CHENU_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        choices = Choices(allow_private=(receiver.address,), settings=traced)
+        supervisor = _started(folder, choices)
         after.callback(supervisor.stop)
-        yield RunningStack(folder, receiver, supervisor)
+        yield RunningStack(folder, receiver, supervisor, collector)
 
 
 @pytest.fixture(scope="session")
