@@ -22,6 +22,17 @@ from tests.support.fleet import Client, Fleet
 settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chenu")
 
+pytest_plugins = ["tests.support.reached"]
+TOGETHER = {
+    "stack": ("tests/end_to_end",),
+    "stage": ("tests/faults",),
+    "fleet": (
+        *("tests/contract/test_rpcs", "tests/contract/test_grpc_tools", "tests/laws"),
+        *("tests/integration/gateway", "tests/integration/nova"),
+    ),
+}
+"""By the servers that they share: the tests that need them."""
+
 
 @pytest.fixture(scope="session")
 def state_folder() -> Iterator[Path]:
@@ -119,8 +130,18 @@ async def me(fleet: Fleet) -> Client:
     return await fleet.register()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What looks back at the whole run comes last, and only when the whole run takes place."""
-    last = [item for item in items if item.get_closest_marker("last")]
-    whole = not config.option.keyword and config.args == config.getini("testpaths")
-    items[:] = [item for item in items if item not in last] + (last if whole else [])
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts the same servers runs in one process, where several share the work (xdist).
+
+    The longest comes first, so that no process is left with it when the others are done.
+    """
+    places = {item: item.nodeid.partition("::")[0] for item in items}
+    order = {name: place for place, name in enumerate(TOGETHER)}
+    groups = {
+        item: next((name for name, them in TOGETHER.items() if place.startswith(them)), place)
+        for item, place in places.items()
+    }
+    for item, name in groups.items():
+        item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: order.get(groups[item], len(order)))

@@ -1,5 +1,4 @@
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -19,7 +18,8 @@ def a_thread(version: int, run: str | None = None, before: int | None = None) ->
     return {"version": version, "changed_run": run, "version_before_run": before}
 
 
-RUN = str(uuid4())
+RUN = "0190b6a0-0000-7000-8000-000000000001"
+ANOTHER = "0190b6a0-0000-7000-8000-000000000002"
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ RUN = str(uuid4())
         (a_thread(5, RUN, 3), "v3", RUN, True),
         (a_thread(5, RUN, 3), "v5", RUN, True),
         (a_thread(5, RUN, 3), "v4", RUN, False),
-        (a_thread(5, RUN, 3), "v3", str(uuid4()), False),
+        (a_thread(5, RUN, 3), "v3", ANOTHER, False),
         (a_thread(5, RUN, 3), "v3", "", False),
         (a_thread(5, "", 3), "v3", "", False),
         (a_thread(5), "vNone", "", False),
