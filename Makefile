@@ -5,7 +5,7 @@
 BIN := .venv/bin
 # folders too: a deleted file changes its folder
 PROTOS := $(shell find protos -name __pycache__ -prune -o -print)
-CODE := kernel chenu_gate services cli deploy
+CODE := kernel chenu_gate chenu_witness services cli deploy
 READY := .venv/.ready gen/.ready
 # Dozens of processes import the same modules: compiling them each time costs two seconds each.
 unexport PYTHONDONTWRITEBYTECODE

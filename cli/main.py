@@ -21,6 +21,7 @@ from cli import (
     runs,
     seed,
     threads,
+    witness,
 )
 from cli.here import Output
 from cli.problems import EXIT_CODES
@@ -55,7 +56,7 @@ def everywhere(
 
 for noun in (
     fleet, login, runs, checkpoints, freezes, threads, endpoints, deliveries, agents, rules, audit,
-    doctor, seed, demo, migrate,
+    witness, doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 from cli.verification.export_lines import canonical, open_export
 from cli.verification.keys import Keys
-from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles
+from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles, split
 from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
 from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion
 
@@ -68,6 +68,9 @@ class _Check:
         head = trusted.head(manifest["tree_head"])
         if head.size != manifest["tree_size"]:
             raise Tampered(None, "the manifest's tree head is of another size than it says")
+        if "witnessed_tree_head" in manifest:
+            path = self._lines.decoded(manifest["witnessed_path"].encode())
+            trusted.witnessed(manifest["witnessed_tree_head"], split(path), head)
         self._count = int(manifest["records"])
         return head, self._ranges(manifest, head.size)
 

@@ -11,6 +11,7 @@ from kernel.receipts import (
     ReceiptInvalid,
     TreeHead,
     VerifierKey,
+    check_consistency,
     cosigners,
     open_note,
     open_tree_head,
@@ -55,22 +56,37 @@ class Trusted:
 
     def head(self, note: str) -> TreeHead:
         """The tree head in a note, and in the verdict who else vouches for it."""
+        head = self._opened(note, "the tree head")
         try:
-            if self.keys:
-                head = open_tree_head(note, self.keys)
-            else:
-                head = TreeHead.parse(split_note(note)[0])
             self.verdict.witnesses = self.cosigned(note)
         except ReceiptInvalid as error:
-            raise self._unsigned("the tree head", error) from None
+            raise Tampered(None, f"a cosignature on the tree head is wrong ({error})") from None
         self.verdict.size, self.verdict.root = head.size, head.root
         return head
+
+    def witnessed(self, note: str, path: Sequence[bytes], head: TreeHead) -> None:
+        """Note who vouches for an earlier head, which `path` shows to be this one's beginning."""
+        before = self._opened(note, "the witnessed tree head")
+        try:
+            check_consistency(before.size, head.size, before.root, head.root, path)
+            self.verdict.witnesses = self.cosigned(note)
+        except ReceiptInvalid as error:
+            words = "what a witness has cosigned is not shown to be this log's beginning"
+            raise Tampered(None, f"{words} ({error})") from None
 
     def cosigned(self, note: str) -> list[str]:
         """The pinned witnesses that vouch for the head, in words."""
         found = cosigners(note, self.witnesses)
         return [f"{key.name}, {_moment(at)}, {TreeHead.parse(split_note(note)[0]).size} records"
                 for key, at in found.items()]  # fmt: skip
+
+    def _opened(self, note: str, what: str) -> TreeHead:
+        try:
+            if self.keys:
+                return open_tree_head(note, self.keys)
+            return TreeHead.parse(split_note(note)[0])
+        except ReceiptInvalid as error:
+            raise self._unsigned(what, error) from None
 
     def _unsigned(self, what: str, error: ReceiptInvalid) -> Tampered:
         by = (

@@ -22,6 +22,7 @@ _OFFSETS: Final = {name: port - 50050 for name, port in DEFAULT_PORTS.items()} |
     "simulator": 9,
     "postgres": 10,
     "nats": 11,
+    "witness": 12,
 }
 ROW: Final = len(_OFFSETS) + 1
 """How many ports in a row a stack takes; spheres' one is kept free."""
@@ -35,29 +36,35 @@ class Ports:
     simulator: int
     postgres: int = 0
     nats: int = 0
+    witness: int = 0
 
     def named(self) -> dict[str, int]:
         """By what listens there."""
-        beneath = {"simulator": self.simulator, "PostgreSQL": self.postgres, "NATS": self.nats}
+        beneath = {
+            "simulator": self.simulator,
+            "PostgreSQL": self.postgres,
+            "NATS": self.nats,
+            "witness": self.witness,
+        }
         return {**self.services, **beneath}
 
     @classmethod
     def choose(cls, first: int | None) -> "Ports":
         """The usual ones (None), a row from `first`, or free ones throughout (0)."""
         if first is None:
-            return cls(DEFAULT_PORTS, free_port())
+            return cls(DEFAULT_PORTS, free_port(), witness=free_port())
         if first == 0:
             return cls.free()
         ports = {name: first + offset for name, offset in _OFFSETS.items()}
         services = {name: ports[name] for name in DEFAULT_PORTS}
-        return cls(services, ports["simulator"], ports["postgres"], ports["nats"])
+        return cls(services, ports["simulator"], ports["postgres"], ports["nats"], ports["witness"])
 
     @classmethod
     def free(cls) -> "Ports":
         """Free ones throughout, for tests and the demo."""
         chosen: list[int] = []
-        while len(chosen) <= len(DEFAULT_PORTS):
+        while len(chosen) < len(DEFAULT_PORTS) + 2:
             port = free_port()
             if port not in chosen:
                 chosen.append(port)
-        return cls(dict(zip(DEFAULT_PORTS, chosen, strict=False)), chosen[-1])
+        return cls(dict(zip(DEFAULT_PORTS, chosen, strict=False)), chosen[-1], witness=chosen[-2])

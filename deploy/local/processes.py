@@ -69,6 +69,28 @@ class SimulatorProcess(Server):
         return _answers(f"http://{HOST}:{self.port}/v1/models")
 
 
+class WitnessProcess(Server):
+    """The log's witness: beside the fleet here, on somebody else's machine where it counts."""
+
+    name = "witness"
+    stop_signals = (signal.SIGTERM,)
+    start_seconds = 120
+
+    def __init__(self, state: Path, port: int) -> None:
+        super().__init__(state / "run" / "witness", state / "logs" / "witness.log", port=port)
+        self._state = state.absolute()
+
+    def prepare(self) -> Command:
+        """Nothing to make: its key is there since the stack was made."""
+        folder, keys = self._state / "witness", self._state / "keys" / "log.vkey"
+        options = ["--log-key", str(keys), "--listen", f"{HOST}:{self.port}"]
+        return Command([sys.executable, "-m", "chenu_witness", str(folder), *options])
+
+    def ready(self) -> bool:
+        """Whether it tells its key."""
+        return _answers(f"http://{HOST}:{self.port}/key")
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=0.5):  # noqa: S310  the address is our own

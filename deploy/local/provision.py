@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from chenu_witness.server import DEFAULT_NAME, open_cosigner
 from deploy.local.backends import Backends
 from deploy.local.errors import BackendError
 from deploy.local.ports import Ports
@@ -57,11 +58,22 @@ def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -
     pin = state / "log.vkey"
     if not pin.exists():  # what a verifier trusts is written down once, when the log begins
         pin.write_text(f"{log_key[0].verifier_key}\n")
+    _pin_witness(state, keys, pin)
     passwords = _passwords(state / "passwords.json")
     asyncio.run(_schemas(backends.postgres.admin_url, passwords))
     environment = _environment(keys, backends, ports, choices, passwords)
     write_secret(state / "environment.json", json.dumps(environment, indent=2) + "\n")
     return environment
+
+
+def _pin_witness(state: Path, keys: Path, pin: Path) -> None:
+    """Its key is known to audit, and pinned for verifiers, before it has signed anything."""
+    known = keys / "witness.vkey"
+    if not known.exists():
+        witness = open_cosigner(state / "witness", DEFAULT_NAME).verifier_key
+        with pin.open("a") as pinned:
+            pinned.write(f"{witness}\n")
+        known.write_text(f"{witness}\n")
 
 
 def _passwords(path: Path) -> dict[str, str]:
@@ -100,6 +112,8 @@ def _environment(
     for service, port in ports.services.items():
         name = f"CHENU_{service.upper()}"
         environment[f"{name}_ADDRESS"] = environment[f"{name}_LISTEN"] = f"{HOST}:{port}"
+    if ports.witness:
+        environment["CHENU_AUDIT_WITNESS_URLS"] = f"http://{HOST}:{ports.witness}"
     for service in SERVICES:
         for login, variable in (("app", "DATABASE_URL"), ("worker", "WORKER_DATABASE_URL")):
             role = f"{service}_{login}"

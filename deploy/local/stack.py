@@ -15,7 +15,12 @@ from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from deploy.local.backends import Backends
 from deploy.local.errors import BackendError
 from deploy.local.ports import Ports
-from deploy.local.processes import GatewayProcess, ServiceProcess, SimulatorProcess
+from deploy.local.processes import (
+    GatewayProcess,
+    ServiceProcess,
+    SimulatorProcess,
+    WitnessProcess,
+)
 from deploy.local.provision import ANTHROPIC_KEY, Choices, KeyMissing, provision
 from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST, Server, refuse_taken_port
@@ -102,6 +107,8 @@ class Stack:
         processes: list[Server] = []
         if not self._choices.live:
             processes.append(SimulatorProcess(self._state, self._ports.simulator))
+        if self._ports.witness:
+            processes.append(WitnessProcess(self._state, self._ports.witness))
         for service, port in self._ports.services.items():
             kind = GatewayProcess if service == "gateway" else ServiceProcess
             processes.append(kind(service, self._state, port, environment))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from kernel.receipts import succession
+from kernel.receipts import VerifierKey, succession
 from kernel.tokens import SigningKey
 from services.audit.note import NoteSigner, sign_note
 
@@ -68,6 +68,11 @@ def successions(public: Path) -> Sequence[str]:
         return []
     notes = path.read_text().rstrip("\n").split("\n" + _BETWEEN)
     return [f"{note}\n" for note in notes]
+
+
+def read_keys(path: Path) -> Sequence[VerifierKey]:
+    """The verifier keys in a file, one a line."""
+    return [VerifierKey.parse(line) for line in path.read_text().splitlines() if line.strip()]
 
 
 def _retiring(private: Path) -> Sequence[Path]:

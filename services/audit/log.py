@@ -113,12 +113,6 @@ async def latest_head(tx: Transaction) -> tuple[int, bytes, str]:
     return row["size"], row["root"], row["note"]
 
 
-async def export_head(tx: Transaction) -> str:
-    """The signed note that an export rests on."""
-    _, _, note = await latest_head(tx)
-    return note
-
-
 async def tile(tx: Transaction, level: int, index: int, width: int = 0) -> bytes:
     """The hashes of a tile, or its first `width`; LeafNotCovered where it has not so many."""
     hashes = (await read_tiles(tx, [(level, index, width)]))(level, index, width)

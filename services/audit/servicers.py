@@ -15,6 +15,7 @@ from services.audit import log
 from services.audit.entries import Entries
 from services.audit.reports import Reports
 from services.audit.watch import Watch
+from services.audit.witnesses import witnessed_head
 
 _HASHES: Final = 1024
 _MAXIMUM_HASHES: Final = 8192
@@ -70,7 +71,10 @@ class LogServicer(LogServiceServicer):
     ) -> log_pb.GetTreeHeadResponse:
         async with self._worker.work() as tx:
             size, root, note = await log.latest_head(tx)
-        return log_pb.GetTreeHeadResponse(tree_head=note, size=size, root=root)
+            _, witnessed = await witnessed_head(tx)
+        return log_pb.GetTreeHeadResponse(
+            tree_head=note, size=size, root=root, witnessed_tree_head=witnessed
+        )
 
     async def GetInclusionProof(
         self, request: log_pb.GetInclusionProofRequest, _: Any

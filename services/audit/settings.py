@@ -20,6 +20,12 @@ class AuditSettings(ServiceSettings):
     """The private key that signs tree heads; default `<keys_dir>/log.pem`."""
     receipt_seconds: float = Field(2, gt=0)
     """How often sources are told how far the log covers their bundles."""
+    witness_urls: str = ""
+    """Witnesses that are asked to cosign tree heads (C2SP tlog-witness), with commas between."""
+    witness_key_file: Path | None = None
+    """Their verifier keys, one a line; default `<keys_dir>/witness.vkey`."""
+    witness_seconds: float = Field(1, gt=0)
+    """How often they are asked."""
     watch_seconds: float = Field(2, gt=0)
     """How often the log is looked at for holes, changes and violations."""
     stream_seconds: float = Field(300, gt=0)

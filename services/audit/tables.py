@@ -83,6 +83,21 @@ tree_heads = sa.Table(
     ),
 )
 
+cosignatures = sa.Table(
+    "cosignatures",
+    metadata,
+    sa.Column("witness", sa.Text, primary_key=True, comment="its verifier key"),
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("line", sa.Text, nullable=False, comment="its line of the signed note"),
+    sa.Column(
+        "create_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+    sa.Index("cosignatures_by_size", "size"),
+)
+
 sources = sa.Table(
     "sources",
     metadata,

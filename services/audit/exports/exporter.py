@@ -13,7 +13,7 @@ from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest, ExportEntrie
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database, Transaction
-from kernel.receipts import TreeHead, split_note
+from kernel.receipts import TreeHead, VerifierKey
 from kernel.statement import Statement
 from services.audit import audit_events, log
 from services.audit.entries import widen
@@ -26,6 +26,7 @@ from services.audit.matching import matching, parameters
 from services.audit.note import NoteSigner
 from services.audit.tables import entries
 from services.audit.tree import TILE_WIDTH, inclusion_proofs, tiles_of, tiles_read_by
+from services.audit.witnesses import witnessed_head
 
 _PIECE_BYTES: Final = 256 << 10
 _INDEXES: Final = 50_000
@@ -85,10 +86,16 @@ class Exporter:
     ) -> AsyncIterator[ExportEntriesResponse]:
         """The pieces of the file; what it will hold is fixed, signed and recorded before any."""
         async with self._worker.work() as tx:
-            head = TreeHead.parse(split_note(note := await log.export_head(tx))[0])
+            size, root, note = await log.latest_head(tx)
+            witnessed = await _witnessed(tx, size)
+        head = TreeHead(self._signers[0].name, size, root)
         plan = await self._plan(caller, request, head)
         export = new_id()
-        manifest = _manifest(export, plan, request, note, self._signers, self._successions())
+        manifest = _manifest(export, plan, request, self._signers[0].verifier_key) | {
+            "tree_head": note,
+            "successions": list(self._successions()),
+            **witnessed,
+        }
         async with self._database.transaction(caller) as tx:
             tx.emit(audit_events.entries_exported(export, manifest))
         # By the newest key alone: who pinned an older one follows, and no signature goes unchecked.
@@ -196,14 +203,9 @@ def _filters(request: ExportEntriesRequest) -> dict[str, Any]:
 
 
 def _manifest(
-    export: str,
-    plan: _Plan,
-    request: ExportEntriesRequest,
-    tree_head: str,
-    signers: Sequence[NoteSigner],
-    successions: Sequence[str],
+    export: str, plan: _Plan, request: ExportEntriesRequest, key: VerifierKey
 ) -> dict[str, Any]:
-    key, caller = signers[0].verifier_key, plan.caller
+    caller = plan.caller
     return {
         "version": VERSION,
         "export": export,
@@ -221,11 +223,18 @@ def _manifest(
         "indexes": plan.selection.digest,
         "redacted": True,
         "tree_size": plan.head.size,
-        "tree_head": tree_head,
         "key": str(key),
         "key_id": key.id.hex(),
-        "successions": list(successions),
     }
+
+
+async def _witnessed(tx: Transaction, size: int) -> dict[str, Any]:
+    """What a witness vouches for, and the proof that the exported tree continues it."""
+    seen, note = await witnessed_head(tx)
+    if not note:
+        return {}
+    path = await log.prove_consistency(tx, seen, size)
+    return {"witnessed_tree_head": note, "witnessed_path": hashes_text(b"".join(path))}
 
 
 def _response(data: bytearray, done: int, plan: _Plan) -> ExportEntriesResponse:

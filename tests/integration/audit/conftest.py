@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from kernel.database import set_codecs
 from kernel.service import Service
@@ -80,6 +81,11 @@ def entries(channel: grpc.aio.Channel) -> EntryServiceStub:
 @pytest.fixture(scope="session")
 def log(channel: grpc.aio.Channel) -> LogServiceStub:
     return LogServiceStub(channel)
+
+
+@pytest.fixture(scope="session")
+def exports(channel: grpc.aio.Channel) -> ExportServiceStub:
+    return ExportServiceStub(channel)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
@@ -33,11 +32,6 @@ from tests.support.source import an_event
 VERIFIABLE = ("jsonl", "cloudevents")
 KINDS = [(form, whole) for form in VERIFIABLE for whole in (True, False)]
 MINE = 300
-
-
-@pytest.fixture(scope="session")
-def exports(channel: grpc.aio.Channel) -> ExportServiceStub:
-    return ExportServiceStub(channel)
 
 
 async def exported(

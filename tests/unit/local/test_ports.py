@@ -15,7 +15,7 @@ def test_the_usual_ports_are_those_of_the_documentation() -> None:
 def test_a_row_of_ports_holds_everything_once() -> None:
     ports = Ports.choose(51000)
     used = list(ports.named().values())
-    assert len(used) == len(set(used)) == len(DEFAULT_PORTS) + 3
+    assert len(used) == len(set(used)) == len(DEFAULT_PORTS) + 4
     assert min(used) == 51000
     assert max(used) < 51000 + ROW
 
@@ -27,7 +27,7 @@ def test_two_rows_side_by_side_do_not_meet() -> None:
 
 def test_free_ports_are_different_ones() -> None:
     used = [port for port in Ports.choose(0).named().values() if port]
-    assert len(used) == len(set(used)) == len(DEFAULT_PORTS) + 1
+    assert len(used) == len(set(used)) == len(DEFAULT_PORTS) + 2
 
 
 def test_free_ports_are_none_that_an_outgoing_connection_may_take() -> None:

@@ -1,0 +1,152 @@
+"""The log before a witness: each head is cosigned, a refusal is an alert, all of it can be seen."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu_witness.server import application, open_cosigner
+from chenu_witness.state import State
+from chenu_witness.witness import Witness
+from cli.verification.export import verify_export
+from cli.verification.keys import Keys
+from kernel.context import background
+from kernel.receipts import TreeHead, VerifierKey, cosigners, split_note
+from kernel.tokens import SigningKey
+from services.audit import log as audit_log
+from services.audit.note import NoteSigner, sign_tree_head
+from services.audit.witnesses import Witnesses
+from tests.integration.audit.test_exports import exported
+from tests.integration.audit.test_log import listed
+from tests.support.identity import Person
+from tests.support.source import an_event
+
+
+class RunningWitness:
+    def __init__(self, folder: Path, key: VerifierKey) -> None:
+        self.cosigner = open_cosigner(folder, "witness.test/w1")
+        self.state = State(folder / "witness.sqlite3")
+        self.logs = [key]
+        self.url = ""
+
+    @property
+    def key(self) -> VerifierKey:
+        return self.cosigner.verifier_key
+
+    def application(self) -> Any:
+        return application(
+            self.cosigner, self.state, Witness(self.cosigner, self.state, lambda: self.logs)
+        )
+
+
+@pytest.fixture
+async def witness(log, tmp_path: Path) -> AsyncIterator[RunningWitness]:
+    offered = await log.GetLogKey(log_pb.GetLogKeyRequest())
+    running = RunningWitness(tmp_path, VerifierKey.parse(offered.verifier_key))
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        running.url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        config = uvicorn.Config(running.application(), log_config=None, lifespan="off")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server._serve([listening]))
+        yield running
+        server.should_exit = True
+        await serving
+    running.state.close()
+
+
+@pytest.fixture
+async def grown(entries, identity, person, source, service) -> Person:
+    """Somebody with a record in the log."""
+    await service.messaging.publish_bundle(
+        source.service, id(person), 1, source.bundle([an_event(person)])
+    )
+    await listed(entries, identity, person, 1)
+    return person
+
+
+async def asked(witnesses: Witnesses) -> None:
+    """Ask them as the service does."""
+    with background("audit.witnesses"):
+        await witnesses.ask()
+
+
+async def open_alerts(superuser, url: str) -> set[str]:
+    sql = "SELECT kind FROM audit.alerts WHERE source = $1 AND close_time IS NULL"
+    return {row["kind"] for row in await superuser.fetch(sql, url)}
+
+
+async def test_each_head_is_cosigned_and_told_beside_the_newest(
+    log, identity, grown, service, witness, superuser
+) -> None:
+    asking = Witnesses(service.worker, [witness.url], [witness.key])
+    await asked(asking)
+    await asked(asking)
+    me = identity.as_human(grown)
+    answer = await log.GetTreeHead(log_pb.GetTreeHeadRequest(), metadata=me)
+    assert witness.key in cosigners(answer.witnessed_tree_head, [witness.key])
+    assert 0 < witness.state.head("audit.chenu.local/log")[0] <= answer.size
+    # Another process of audit, which does not know how far this witness has come.
+    await asked(Witnesses(service.worker, [witness.url], [witness.key]))
+    assert await open_alerts(superuser, witness.url) == set()
+
+
+async def test_an_export_shows_who_cosigned_the_log(
+    identity, grown, service, witness, exports, tmp_path: Path
+) -> None:
+    await asked(Witnesses(service.worker, [witness.url], [witness.key]))
+    data, _ = await exported(exports, identity.as_human(grown), "jsonl")
+    (tmp_path / "export").write_bytes(data)
+    for keys in ([witness.key], []):
+        verdict = verify_export(tmp_path / "export", Keys(witness.logs, keys), lambda *_: None)
+        assert (verdict.problems, verdict.exit_code) == ([], 0)
+        assert [one.split(",")[0] for one in verdict.witnesses] == ["witness.test/w1"][: len(keys)]
+
+
+async def test_a_witness_that_has_seen_more_or_otherwise_refuses_and_an_alert_says_so(
+    grown, service, witness, superuser, shared
+) -> None:
+    async with service.worker.work() as tx:
+        size, _, _ = await audit_log.latest_head(tx)
+    key = service.shared.keys_dir / "log.pem"
+    signer = NoteSigner("audit.chenu.local/log", SigningKey.load(key).private)
+    for more in (1_000_000, 0):
+        other = sign_tree_head(TreeHead(signer.name, size + more, bytes(32)), [signer])
+        witness.state.remember(signer.name, 0, "", 0)
+        witness.state._database.execute("DELETE FROM heads")
+        witness.state.remember(signer.name, size + more, other, 1)
+        await asked(Witnesses(service.worker, [witness.url], [witness.key]))
+        assert await open_alerts(superuser, witness.url) == {"WITNESS_REFUSED"}
+    # What it holds is not what the log was at that size: both heads are kept as evidence.
+    held = [TreeHead.parse(split_note(one["held"])[0]) for one in witness.state.evidence()]
+    assert [(one.size, one.root) for one in held] == [(size, bytes(32))]
+    witness.state._database.execute("DELETE FROM heads")
+    await asked(Witnesses(service.worker, [witness.url], [witness.key]))
+    assert await open_alerts(superuser, witness.url) == set()
+
+
+async def test_a_witness_that_is_away_is_an_alert_until_it_is_back(
+    grown, service, witness, superuser
+) -> None:
+    away = Witnesses(service.worker, ["http://127.0.0.1:9/"], [witness.key])
+    await asked(away)
+    assert await open_alerts(superuser, "http://127.0.0.1:9/") == {"WITNESS_SILENT"}
+    await asked(Witnesses(service.worker, [witness.url], [witness.key]))
+    assert await open_alerts(superuser, witness.url) == set()
+
+
+async def test_a_cosignature_of_another_key_is_not_kept(
+    grown, service, witness, superuser, log, identity
+) -> None:
+    stranger = open_cosigner(service.shared.keys_dir / "stranger", "witness.test/w1")
+    await asked(Witnesses(service.worker, [witness.url], [stranger.verifier_key]))
+    assert await open_alerts(superuser, witness.url) == {"WITNESS_REFUSED"}
+    kept = await superuser.fetchval(
+        "SELECT count(*) FROM audit.cosignatures WHERE witness = $1", str(stranger.verifier_key)
+    )
+    assert kept == 0
