@@ -172,6 +172,16 @@ class Tool:
         if _holds_nul(arguments):
             raise ArgumentsInvalid("an argument holds a NUL character", tool=self.name, cause="nul")
 
+    def essential(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments without those that the schema marks `"x-cosmetic": true`.
+
+        Another value of a cosmetic argument makes no other action of one that was rejected. An
+        argument that names a target is never cosmetic.
+        """
+        targets = {target.argument for target in self.target_arguments}
+        cosmetic = _cosmetic(self.input_schema) - targets
+        return {name: value for name, value in arguments.items() if name not in cosmetic}
+
     def _check_targets(self, action: Action, arguments: Mapping[str, Any]) -> None:
         """The targets that were approved are those that the arguments name, and no others."""
         named = [
@@ -213,6 +223,16 @@ def _validator(schema: str) -> Callable[[Any], Any]:
         use_default=False,
     )
     return compiled
+
+
+@lru_cache(maxsize=256)
+def _cosmetic(schema: str) -> frozenset[str]:
+    properties = read(schema.encode(), MAX_SCHEMA_BYTES).get("properties", {})
+    return frozenset(
+        name
+        for name, rule in properties.items()
+        if isinstance(rule, dict) and rule.get("x-cosmetic") is True
+    )
 
 
 def _holds_nul(value: Any) -> bool:

@@ -19,6 +19,9 @@ from chenu.governance.v1.resolution_service_pb2_grpc import (
 )
 from chenu.governance.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from chenu.governance.v1.rule_service_pb2_grpc import add_RuleServiceServicer_to_server
+from chenu.governance.v1.tombstone_service_pb2_grpc import (
+    add_TombstoneServiceServicer_to_server,
+)
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.service import Program, Service, main
 from kernel.watching import Changes
@@ -47,7 +50,10 @@ from services.governance.servicers.outcome import OutcomeServicer
 from services.governance.servicers.resolution import ResolutionServicer
 from services.governance.servicers.review import ReviewServicer
 from services.governance.servicers.rule import RuleServicer
+from services.governance.servicers.tombstone import TombstoneServicer
 from services.governance.settings import GovernanceSettings
+from services.governance.tombstones import Tombstones
+from services.governance.tool_definitions import ToolDefinitions
 from services.governance.transitions import Transitions
 from services.governance.verdicts import Verdicts
 from services.governance.votes import Votes
@@ -69,6 +75,13 @@ async def assemble(
     )
     eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
     transitions = Transitions(database, service.messaging, changes, clock)
+    tombstones = Tombstones(
+        database,
+        ToolDefinitions(service.channels),
+        service.page_tokens,
+        clock,
+        settings.tombstone_life,
+    )
     authorization = Authorization(
         database=database,
         decisions=Decisions(rules, requirements, clock),
@@ -77,6 +90,7 @@ async def assemble(
         transitions=transitions,
         changes=changes,
         clock=clock,
+        tombstones=tombstones,
     )
     freezes = Freezes(
         database=database,
@@ -123,6 +137,7 @@ async def assemble(
     service.add_servicer(
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )
+    service.add_servicer(add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones))
     service.add_servicer(add_RuleServiceServicer_to_server, RuleServicer(rules))
     service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
     reminders = Reminders(database, transitions, clock)

@@ -166,5 +166,15 @@ def freeze_lifted(row: Any, caller: Caller, decision_id: str) -> AuditRecord:
     )
 
 
+def tombstone_lifted(checkpoint_id: str) -> AuditRecord:
+    """A person let the like of a rejected action be asked again."""
+    return record(
+        source=_SOURCE,
+        type="tombstone.lifted",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"checkpoint/{checkpoint_id}",
+    )
+
+
 def _told(facts: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in facts.items() if value}

@@ -19,11 +19,12 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import requirements
 from services.governance.clock import Clock
-from services.governance.decisions import Decisions
+from services.governance.decisions import Decisions, Judged
 from services.governance.eligibility import Eligibility, Seat
 from services.governance.lifecycle import Answer
 from services.governance.quorum import Ballot, enough
 from services.governance.standing import Standing, frozen
+from services.governance.tombstones import Tombstones
 from services.governance.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
@@ -58,10 +59,11 @@ class Authorization:
         transitions: Transitions,
         changes: Changes,
         clock: Clock,
+        tombstones: Tombstones,
     ) -> None:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
         self._eligibility, self._transitions = eligibility, transitions
-        self._changes, self._clock = changes, clock
+        self._changes, self._clock, self._tombstones = changes, clock, tombstones
         self._writer = GroupedWriter(database, "governance.decide")
 
     async def authorize(
@@ -83,7 +85,7 @@ class Authorization:
             for requirement in takes
         ]
         rows_of = partial(self._decisions.rows, judged, takes, approvable)
-        items, stored, standings = await self._decide(caller, requests, rows_of)
+        items, stored, standings = await self._decide(caller, judged, rows_of)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
         rows = [
             as_stored(item, row) if row["new"] else row
@@ -115,16 +117,21 @@ class Authorization:
     async def _decide(
         self,
         caller: Caller,
-        requests: Sequence[ActionRequest],
-        rows_of: Callable[[Sequence[Standing]], list[dict[str, Any]]],
+        judged: Sequence[Judged],
+        rows_of: Callable[[Sequence[str]], list[dict[str, Any]]],
     ) -> tuple[list[dict[str, Any]], dict[str, Any], Sequence[Standing]]:
         """The rows, what the database made of them, and what they were decided in view of.
 
         As a rule nothing stands for or against an action, and it is decided at the first try.
         """
-        standings: Sequence[Standing] = [None] * len(requests)
+        requests = [one.request for one in judged]
+        standings: Sequence[Standing] = [None] * len(judged)
         for _ in range(_ATTEMPTS):
-            items = await _compute(requests, rows_of, standings)
+            refusals = [
+                frozen(standing) or await self._tombstones.against(caller, one.action, standing)
+                for one, standing in zip(judged, standings, strict=True)
+            ]
+            items = await _compute(requests, rows_of, refusals)
             stored = await self._write(caller, items, standings)
             if "items" in stored:
                 return items, stored, standings
@@ -137,6 +144,7 @@ class Authorization:
         plan = {
             "items": items,
             "standing": standings,
+            "tombstone_life": f"{self._tombstones.life.total_seconds()} seconds",
             "offset": f"{self._clock.offset.total_seconds()} seconds",
         }
         try:

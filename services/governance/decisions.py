@@ -20,7 +20,6 @@ from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.requirements import Requirements
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
-from services.governance.standing import Standing, refusal
 
 OWN_EXECUTOR: Final = "governance"
 """Whose tools are governance's own operations: see `operations`."""
@@ -84,16 +83,16 @@ class Decisions:
         judged: Sequence[Judged],
         takes: Sequence[ApprovalRequirement | None],
         approvable: Sequence[bool],
-        standings: Sequence[Standing],
+        refusals: Sequence[str],
     ) -> list[dict[str, Any]]:
         """The decisions as they are stored where the request ids are new: see migration 0004.
 
         What it takes to approve each, whether there are people who could, and what stands
-        against it.
+        against it besides the rules (as a rule nothing: "").
         """
         rows = []
         for index, one in enumerate(judged):
-            requirement, refused = takes[index], refusal(standings[index])
+            requirement, refused = takes[index], refusals[index]
             if requirement is not None and not refused and not approvable[index]:
                 refused = NO_ELIGIBLE_APPROVER
             rows.append(self._row(one, index, requirement, refused))

@@ -105,6 +105,13 @@ class Frozen(FailedPrecondition):
     message = "this is frozen; ask again with a new request_id once the freeze is lifted"
 
 
+class RejectedBefore(PermissionDenied):
+    """A person said no to its like."""
+
+    reason = "REJECTED_BEFORE"
+    message = "a person rejected the like of this action; it is not asked again"
+
+
 class FreezeLifted(FailedPrecondition):
     """What is lifted need not be lifted."""
 

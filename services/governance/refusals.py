@@ -17,9 +17,10 @@ from services.governance.errors import (
     Frozen,
     GovernanceDenied,
     NoEligibleApprover,
+    RejectedBefore,
 )
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
-from services.governance.standing import FROZEN
+from services.governance.standing import FROZEN, REJECTED_BEFORE
 
 _ENDED: Final[dict[int, type[ServiceError]]] = {
     VerdictState.VERDICT_STATE_REJECTED: CheckpointRejected,
@@ -31,6 +32,7 @@ _ENDED: Final[dict[int, type[ServiceError]]] = {
 _REFUSED: Final[dict[str, type[ServiceError]]] = {
     NO_ELIGIBLE_APPROVER: NoEligibleApprover,
     FROZEN: Frozen,
+    REJECTED_BEFORE: RejectedBefore,
 }
 
 

@@ -24,6 +24,8 @@ class GovernanceSettings(ServiceSettings):
     """How long an approval may wait for its execution; then it is EXPIRED."""
     permit_seconds: float = Field(10.0, ge=1, le=10)
     """How long a permit lives; a freeze is sure to be in force once the last one is over."""
+    tombstone_minutes: float = Field(60.0, ge=0)
+    """What is the like of a rejected action is not asked again for so long; 0 lets it be asked."""
     lift_delay_minutes: float = Field(10.0, ge=0)
     """How long a freeze is held at least after its lifting was asked for."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
@@ -48,6 +50,11 @@ class GovernanceSettings(ServiceSettings):
     def permit_life(self) -> timedelta:
         """How long a permit lives."""
         return timedelta(seconds=self.permit_seconds)
+
+    @property
+    def tombstone_life(self) -> timedelta:
+        """How long a rejection holds against its like."""
+        return timedelta(minutes=self.tombstone_minutes)
 
     @property
     def lift_delay(self) -> timedelta:

@@ -1,6 +1,6 @@
 """What stands against an action whatever the rules say of it. Pure.
 
-The door finds it in the database (`governance.standing`, migration 0005), in the statement that
+The door finds it in the database (`governance.standing`, migration 0008), in the statement that
 decides: what commits later finds only permits that are older than itself.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 FROZEN: Final = "FROZEN"
+REJECTED_BEFORE: Final = "REJECTED_BEFORE"
 Standing: TypeAlias = Mapping[str, Any] | None
 """As `governance.standing` found it; None where nothing stands for or against the action."""
 
@@ -20,8 +21,3 @@ def frozen(standing: Standing) -> str:
         return ""
     freeze = standing["freeze"]
     return f"{FROZEN}: by freeze {freeze['freeze_id']} since {freeze['create_time']}"
-
-
-def refusal(standing: Standing) -> str:
-    """Why a new action is denied, with the word that its error is chosen by; else empty."""
-    return frozen(standing)

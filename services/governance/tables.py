@@ -139,6 +139,12 @@ checkpoints = Table(
         "escalate_time",
         postgresql_where=text("state = 'pending' AND escalate_time IS NOT NULL"),
     ),
+    Index(
+        "checkpoints_rejected",
+        "identity",
+        "resolve_time",
+        postgresql_where=text("state = 'rejected'"),
+    ),
     Index("checkpoints_of_run", "run", postgresql_where=text("state = 'pending'")),
     Index("checkpoints_pending", "expire_time", postgresql_where=text("state = 'pending'")),
     Index(
@@ -256,6 +262,15 @@ freeze = Table(
     Column("single", Boolean, primary_key=True, server_default=text("true")),
     Column("epoch", BigInteger, nullable=False),
     CheckConstraint("single", name="freeze_single"),
+)
+
+lifted_tombstones = Table(
+    "lifted_tombstones",
+    metadata,
+    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), primary_key=True),
+    *_owner(),
+    Column("person", _ID, nullable=False),
+    Column("create_time", _TIME, nullable=False, server_default=_NOW),
 )
 
 freezes = Table(

@@ -67,7 +67,13 @@ TOOLS: Final = (
             description=_text("More about it.", 10_000, shortest=0),
             sphere=_SPHERE,
             kind={"type": "string", "description": "What it is for.", "enum": list(KINDS)},
-            tags={"type": "array", "maxItems": 50, "items": _text("A tag.", 100)},
+            tags={
+                "type": "array",
+                "maxItems": 50,
+                "items": _text("A tag.", 100),
+                # Other tags make no other thread of one that a person rejected.
+                "x-cosmetic": True,
+            },
         ),
     ),
     _tool(

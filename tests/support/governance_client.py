@@ -35,6 +35,7 @@ from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.resolution_service_pb2 import ListResolutionsRequest, Resolution
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
+from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu_gate.action import Action, ActionKind, Principal
 from tests.support.actions import an_action
 from tests.support.identity import Metadata, Person, StandInIdentity
@@ -51,6 +52,7 @@ class GovernanceClient:
         self.resolutions = ResolutionServiceStub(channel)
         self.rules = RuleServiceStub(channel)
         self.freezes = FreezeServiceStub(channel)
+        self.tombstones = TombstoneServiceStub(channel)
 
     async def ask(
         self, person: Person, *actions: Action | ActionRequest, metadata: Metadata | None = None

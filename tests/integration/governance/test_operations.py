@@ -27,6 +27,8 @@ from services.governance.permits import PermitKeys
 from services.governance.requirements import Requirements
 from services.governance.rules import RuleSet
 from services.governance.settings import GovernanceSettings
+from services.governance.tombstones import Tombstones
+from services.governance.tool_definitions import ToolDefinitions
 from services.governance.transitions import Transitions
 from services.governance.verdicts import Verdicts
 from tests.support.governance_client import GovernanceClient, gated
@@ -80,6 +82,13 @@ async def operations(
         transitions=transitions,
         changes=changes,
         clock=clock,
+        tombstones=Tombstones(
+            service.database,
+            ToolDefinitions(service.channels),
+            service.page_tokens,
+            clock,
+            timedelta(hours=1),
+        ),
     )
     return Operations(
         database=service.database,

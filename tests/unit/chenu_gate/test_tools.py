@@ -210,3 +210,25 @@ def test_an_action_pinned_to_the_same_definition_under_another_name_is_unknown()
 
     with pytest.raises(ToolUnknown):
         Toolbox([tool]).check(action)
+
+
+def test_what_is_cosmetic_is_not_essential_and_a_target_never_is_cosmetic() -> None:
+    tool = Tool.declare(
+        name="letter.send",
+        description="Sends.",
+        input_schema={
+            "type": "object",
+            "properties": {
+                "to": {"type": "string", "x-cosmetic": True},
+                "greeting": {"type": "string", "x-cosmetic": True},
+                "text": {"type": "string", "x-cosmetic": "yes"},
+            },
+        },
+        kind=ActionKind.SEND,
+        executor="letters",
+        target_arguments=(TargetArgument("to", "person"),),
+    )
+
+    essential = tool.essential({"to": "Ada", "greeting": "Dear", "text": "Come.", "more": 1})
+
+    assert essential == {"to": "Ada", "text": "Come.", "more": 1}

@@ -1,0 +1,51 @@
+"""The tools that executors offer, by the hash that an action pins: whatever has it is the tool."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import grpc
+import structlog
+
+from chenu.governance.v1.executor_service_pb2 import ListToolsRequest
+from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
+from chenu_gate.action import Action
+from chenu_gate.tools import Tool, ToolChanged
+from kernel.channels import Channels, alone
+
+EXECUTORS: Final = ("threads", "courier")
+AGAIN_SECONDS: Final = 5.0
+_log: Final = structlog.get_logger(component="tools")
+
+
+class ToolDefinitions:
+    """Asks an executor for its tools when an action names a definition that is not known."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._executors = {name: ExecutorServiceStub(channels.channel(name)) for name in EXECUTORS}
+        self._tools: dict[str, Tool] = {}
+        self._asked: dict[str, float] = {}
+
+    async def of(self, action: Action) -> Tool | None:
+        """The definition that the action pins; None where its executor does not tell it now."""
+        found = self._tools.get(action.tool.definition)
+        if found is None and self._may_ask(action.executor):
+            await self._refresh(action.executor)
+            found = self._tools.get(action.tool.definition)
+        return found if found is not None and found.name == action.tool.name else None
+
+    def _may_ask(self, executor: str) -> bool:
+        asked = self._asked.get(executor, float("-inf"))
+        return executor in self._executors and time.monotonic() >= asked + AGAIN_SECONDS
+
+    async def _refresh(self, executor: str) -> None:
+        self._asked[executor] = time.monotonic()
+        try:
+            with alone():
+                answer = await self._executors[executor].ListTools(ListToolsRequest(), timeout=5)
+            tools = [Tool.from_definition(definition) for definition in answer.tools]
+        except (grpc.aio.AioRpcError, ToolChanged) as error:
+            _log.warning("tools not heard", executor=executor, error=repr(error))
+            return
+        self._tools |= {tool.definition: tool for tool in tools}
