@@ -21,6 +21,7 @@ from cli import (
     runs,
     seed,
     threads,
+    tombstones,
     witness,
 )
 from cli.here import Output
@@ -55,8 +56,8 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, freezes, threads, endpoints, deliveries, agents, rules, audit,
-    witness, doctor, seed, demo, migrate,
+    fleet, login, runs, checkpoints, freezes, tombstones, threads, endpoints, deliveries, agents,
+    rules, audit, witness, doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

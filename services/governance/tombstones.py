@@ -31,7 +31,7 @@ _ACTIONS: Final = Statement(
 )
 _STANDING: Final = """
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
-    WHERE c.state = 'rejected'
+    WHERE c.state = 'rejected' AND c.tenant = :tenant AND c.identity = :identity
         AND c.resolve_time > clock_timestamp() + CAST(:offset AS interval) - CAST(:life AS interval)
         AND NOT EXISTS (SELECT FROM lifted_tombstones AS l
             WHERE l.checkpoint_id = c.checkpoint_id)"""
@@ -44,6 +44,7 @@ _LIST: Final = Statement(
 _REJECTED: Final = Statement(
     "SELECT c.checkpoint_id FROM checkpoints AS c"
     " WHERE c.checkpoint_id = :checkpoint_id AND c.state = 'rejected'"
+    " AND c.tenant = :tenant AND c.identity = :identity"
 )
 _LIFT: Final = Statement(
     "INSERT INTO lifted_tombstones (checkpoint_id, tenant, identity, person)"
@@ -97,7 +98,13 @@ class Tombstones:
         cursor = _LATEST
         if after is not None:
             cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
-        given = {"offset": self._clock.offset, "life": self.life, "size": size + 1}
+        given = {
+            "tenant": caller.tenant,
+            "identity": caller.identity,
+            "offset": self._clock.offset,
+            "life": self.life,
+            "size": size + 1,
+        }
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, **given, **cursor)
         token = ""
@@ -110,10 +117,14 @@ class Tombstones:
     async def lift(self, caller: Caller, checkpoint_id: str) -> None:
         """Let the like of it be asked again; once lifted, lifting it again is harmless."""
         async with self._database.transaction(caller) as tx:
-            if await tx.fetch_one(_REJECTED, checkpoint_id=checkpoint_id) is None:
+            own = {
+                "checkpoint_id": checkpoint_id,
+                "tenant": caller.tenant,
+                "identity": caller.identity,
+            }
+            if await tx.fetch_one(_REJECTED, **own) is None:
                 raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
-            own = {"tenant": caller.tenant, "identity": caller.identity, "person": caller.person}
-            if await tx.execute(_LIFT, checkpoint_id=checkpoint_id, **own):
+            if await tx.execute(_LIFT, **own, person=caller.person):
                 tx.emit(audit_events.tombstone_lifted(checkpoint_id))
 
 

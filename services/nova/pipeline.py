@@ -13,7 +13,7 @@ from services.nova import audit_events
 from services.nova.delegations import Delegations
 from services.nova.errors import LeaseLost
 from services.nova.journal import Journal
-from services.nova.lanes.authorization import Authorizer, decide
+from services.nova.lanes.authorization import Authorizer, decide, refuse
 from services.nova.lanes.closing import close, end
 from services.nova.lanes.context import Contexts
 from services.nova.lanes.execution import Executions
@@ -79,12 +79,14 @@ class Pipeline:
             verdicts = await self._patience.call(
                 lambda: self._authorizer.authorize(record, actions)
             )
-            decide(record, verdicts)
-            if record.at_rest:
-                return
-            await self._executions.execute(record, verdicts)
-            if record.ended:
-                return
+            may_plan_anew = run.round < self._max_rounds
+            if not (may_plan_anew and await refuse(record, verdicts, self._authorizer)):
+                decide(record, verdicts)
+                if record.at_rest:
+                    return
+                await self._executions.execute(record, verdicts)
+                if record.ended:
+                    return
         if record.journal["final"] or run.mode != RunMode.RUN_MODE_EXECUTION:
             close(record)
         elif run.round >= self._max_rounds:

@@ -10,6 +10,8 @@ from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2 import FreezeRequest
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
+from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
+from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
@@ -34,6 +36,7 @@ class Household:
     delivery: str
     agent: str
     freeze: str
+    rejected: str
 
 
 async def household(me: Client, hands: Hands) -> Household:
@@ -62,7 +65,21 @@ async def household(me: Client, hands: Hands) -> Household:
         delivery=delivery,
         agent=agent.agent.agent_id,
         freeze=frozen.freeze.freeze_id,
+        rejected=await _rejected(me, hands),
     )
+
+
+async def _rejected(me: Client, hands: Hands) -> str:
+    """A checkpoint that was rejected, and whose like may be asked again."""
+    asked = await hands.ask(
+        me, use(me, "thread.search", query=str(uuid4())), requires_checkpoint=True
+    )
+    checkpoint_id: str = asked.checkpoint.checkpoint_id
+    await me.reject(checkpoint_id)
+    await TombstoneServiceStub(me.fleet.channel("governance")).LiftTombstone(
+        LiftTombstoneRequest(checkpoint_id=checkpoint_id), metadata=me.me
+    )
+    return checkpoint_id
 
 
 async def _delivered(me: Client, hands: Hands) -> tuple[str, str, str]:

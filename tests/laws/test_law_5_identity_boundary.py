@@ -17,6 +17,7 @@ from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DENY
 from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
 from chenu.governance.v1 import freeze_service_pb2 as freezes
+from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
 from chenu.identity.v1 import identity_service_pb2 as identities
@@ -85,6 +86,10 @@ BY_ID: dict[str, tuple[str, Any]] = {
     "LiftFreeze": (
         "freeze",
         lambda i: freezes.LiftFreezeRequest(freeze_id=i, request_id=str(uuid4())),
+    ),
+    "LiftTombstone": (
+        "rejected",
+        lambda i: tombstones.LiftTombstoneRequest(checkpoint_id=i),
     ),
     "GetRun": ("run", lambda i: runs.GetRunRequest(run_id=i)),
     "ContinueRun": ("run", lambda i: runs.ContinueRunRequest(run_id=i)),
@@ -165,7 +170,7 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
         "identity": theirs.owner.identity_id,
         **{
             n: getattr(theirs, n)
-            for n in ("thread", "run", "endpoint", "delivery", "agent", "freeze")
+            for n in ("thread", "run", "endpoint", "delivery", "agent", "freeze", "rejected")
         },
         "decided_request": theirs.decided_request,
     }

@@ -20,6 +20,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "threads.thread_events": ALL,
     "governance.decisions": ALL,
     "governance.votes": ALL,
+    "governance.lifted_tombstones": ALL,
     "governance.actions": KEPT,
     "governance.comments": KEPT,
     "governance.executions": LASTING,

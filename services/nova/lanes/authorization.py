@@ -23,6 +23,7 @@ from kernel.channels import Channels
 from services.nova.record import RunRecord
 
 _TIMEOUT: Final = 10.0
+_REJECTED_BEFORE: Final = "REJECTED_BEFORE"
 _READING: Final = frozenset(
     {
         ActionKind.ACTION_KIND_QUERY,
@@ -134,6 +135,34 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
     waited = any(action.checkpoint_id for action in record.round_actions())
     if waited and not record.finished(Lane.LANE_CHECKPOINT):
         record.finish(Lane.LANE_CHECKPOINT, "approved")
+
+
+async def refuse(record: RunRecord, verdicts: dict[str, Verdict], authorizer: Authorizer) -> bool:
+    """Whether the plan holds the like of what a person rejected: the model is told, and plans anew.
+
+    Nothing of the round is done, and what its other actions wait for is withdrawn.
+    """
+    told = next((v.reason for v in verdicts.values() if _rejected_before(v)), "")
+    if not told:
+        return False
+    _block(record, verdicts)
+    await authorizer.withdraw(record, _REJECTED_BEFORE)
+    record.run.ClearField("block")
+    journal = record.journal
+    why = f"not done: a person has rejected this before. Do not propose it again. {told}"
+    uses = [b["toolUse"]["id"] for b in journal["turns"][-1]["content"] if "toolUse" in b]
+    journal["refused"] = dict.fromkeys(uses, "not done: nothing of this plan was done")
+    for request_id, verdict in verdicts.items():
+        if _rejected_before(verdict):
+            journal["refused"][journal["uses"][request_id]] = why
+    journal["final"] = False
+    record.finish(Lane.LANE_GOVERNANCE, f"refused: {_REJECTED_BEFORE}", LaneState.LANE_STATE_FAILED)
+    return True
+
+
+def _rejected_before(verdict: Verdict) -> bool:
+    denied = verdict.state == VerdictState.VERDICT_STATE_DENIED
+    return denied and verdict.reason.startswith(_REJECTED_BEFORE)
 
 
 def _block(record: RunRecord, verdicts: dict[str, Verdict]) -> None:

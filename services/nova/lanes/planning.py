@@ -177,10 +177,12 @@ class Planner:
 def tell_results(record: RunRecord) -> None:
     """Add the round's results to the exchange, for the next round's plan."""
     journal = record.journal
+    refused = journal["refused"]
     results = [
         _result(journal["uses"][action.request_id], action.result, failed=False)
         for action in record.round_actions()
-    ] + [_result(use_id, why, failed=True) for use_id, why in journal["refused"].items()]
+        if journal["uses"][action.request_id] not in refused
+    ] + [_result(use_id, why, failed=True) for use_id, why in refused.items()]
     journal["turns"].append(_turn("user", results))
 
 

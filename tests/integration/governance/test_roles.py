@@ -14,6 +14,7 @@ from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest
 from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
 from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
+from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from services.governance.tables import metadata
 from tests.support.governance_client import GovernanceClient
 from tests.support.governance_roles import become
@@ -160,7 +161,13 @@ async def test_what_each_role_is_granted_it_also_sees(
     await client.approve(person, blocked, comment="yes")
     (verdict,) = await client.ask(person, request)
     await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)
-    await client.freeze(person)
+    await client.freeze(person, "TOOL", "no.such_tool")
+    _, other = await client.blocked(person)
+    await client.reject(person, other)
+    await client.tombstones.LiftTombstone(
+        LiftTombstoneRequest(checkpoint_id=other.checkpoint_id),
+        metadata=client.identity.as_human(person),
+    )
     await become(app, person)
 
     for connection, role in ((app, "governance_app"), (worker, "governance_worker")):

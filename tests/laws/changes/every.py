@@ -54,6 +54,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("governance", "DeputyService.DismissDeputy"): reviews.dismiss_deputy,
     ("governance", "FreezeService.Freeze"): governance.freeze,
     ("governance", "FreezeService.LiftFreeze"): governance.lift_freeze,
+    ("governance", "TombstoneService.LiftTombstone"): governance.lift_tombstone,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,
     ("nova", "RunService.ExecuteRun"): nova.execute_run,
     ("nova", "RunService.StartRun"): nova.start_run,

@@ -7,12 +7,14 @@ from uuid import uuid4
 from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
 from chenu.governance.v1 import freeze_service_pb2 as freezes
+from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
+from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from tests.laws.changes.scene import Call, Prepare, Scene
 from tests.laws.hands import use
 from tests.support.identity import bearer
@@ -40,7 +42,7 @@ async def authorize_actions(s: Scene) -> Call:
 async def waiting(s: Scene) -> Any:
     """A checkpoint that no run of Nova's waits for."""
     verdict = await s.hands.ask(
-        s.me, use(s.me, "thread.search", query="x"), requires_checkpoint=True
+        s.me, use(s.me, "thread.search", query=str(uuid4())), requires_checkpoint=True
     )
     return verdict.checkpoint
 
@@ -85,6 +87,14 @@ async def lift_freeze(s: Scene) -> Call:
     request = freezes.LiftFreezeRequest(freeze_id=made.freeze.freeze_id, request_id=str(uuid4()))
     stub = s.stub(FreezeServiceStub, "governance")
     return lambda: stub.LiftFreeze(request, metadata=s.me.me)
+
+
+async def lift_tombstone(s: Scene) -> Call:
+    at = await waiting(s)
+    await s.me.reject(at.checkpoint_id)
+    request = tombstones.LiftTombstoneRequest(checkpoint_id=at.checkpoint_id)
+    stub = s.stub(TombstoneServiceStub, "governance")
+    return lambda: stub.LiftTombstone(request, metadata=s.me.me)
 
 
 async def report_outcomes(s: Scene) -> Call:
