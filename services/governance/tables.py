@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel.outbox import Xid8, outbox_tables
+from services.governance.hold_tables import hold_tables
 
 SCHEMA = "governance"
 metadata = MetaData(schema=SCHEMA)
@@ -264,41 +265,5 @@ freeze = Table(
     CheckConstraint("single", name="freeze_single"),
 )
 
-lifted_tombstones = Table(
-    "lifted_tombstones",
-    metadata,
-    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), primary_key=True),
-    *_owner(),
-    Column("person", _ID, nullable=False),
-    Column("create_time", _TIME, nullable=False, server_default=_NOW),
-)
-
-freezes = Table(
-    "freezes",
-    metadata,
-    Column("freeze_id", _ID, primary_key=True),
-    Column("tenant", _ID, nullable=False),
-    Column("person", _ID, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-    Column("create_time", _TIME, nullable=False, server_default=_NOW),
-    # Set right after the commit; see services.governance.freezes.
-    Column("effective_time", _TIME),
-    Column("lift_time", _TIME),
-    Column("lift_decision", _ID, ForeignKey(decisions.c.decision_id)),
-    CheckConstraint("scope IN ('tenant', 'agent', 'tool', 'kind', 'all')", name="freezes_scope"),
-    CheckConstraint("(lift_time IS NULL) = (lift_decision IS NULL)", name="freezes_lift"),
-    Index(
-        "freezes_in_force",
-        "tenant",
-        "scope",
-        "value",
-        unique=True,
-        postgresql_where=text("lift_time IS NULL"),
-    ),
-    Index("freezes_listed", "tenant", "create_time", "freeze_id"),
-)
-
+hold_tables(metadata)
 outbox_tables(metadata)
