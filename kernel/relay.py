@@ -47,10 +47,7 @@ _STATE: Final = """
     SELECT cluster, generation, number, snapshot, rebased, pg_current_snapshot()::text AS now
     FROM relay_state FOR UPDATE"""
 # Rows from before the restore get the id of this transaction, which `now` does not see.
-_REBASE: Final = """
-    WITH moved AS (DELETE FROM outbox RETURNING seq, id, stream, version, event)
-    INSERT INTO outbox (seq, id, stream, version, event) OVERRIDING SYSTEM VALUE
-    SELECT * FROM moved"""
+_REBASE: Final = "SELECT rebase_outbox()"
 _NEW_GENERATION: Final = """
     UPDATE relay_state SET cluster = $1, generation = generation + 1, snapshot = $2, rebased = true
     """
@@ -79,18 +76,7 @@ _OVERDUE: Final = f"""
         SELECT number FROM bundles WHERE number > ({RELEASED_NUMBER}) AND publish_time
             < clock_timestamp() - make_interval(secs => $1 * 2 ^ least(attempt - 1, 7))
         ORDER BY number LIMIT 64)"""  # noqa: S608
-_PRUNE: Final = f"""
-    WITH gone AS (
-        DELETE FROM bundles WHERE number IN (
-            SELECT number FROM bundles WHERE number <= ({RELEASED_NUMBER})
-            AND create_time < clock_timestamp() - make_interval(secs => $1)
-            ORDER BY number LIMIT 200
-        ) RETURNING seqs
-    ), forgotten AS (
-        DELETE FROM receipts WHERE number < ({RELEASED_NUMBER})
-        AND create_time < clock_timestamp() - make_interval(secs => $1)
-    )
-    DELETE FROM outbox WHERE seq IN (SELECT unnest(seqs) FROM gone)"""  # noqa: S608
+_PRUNE: Final = "SELECT prune_outbox($1)"
 _BACKLOG: Final = Statement(f"""
     SELECT coalesce(sum(cardinality(seqs)), 0)
         + (SELECT count(*) FROM (SELECT 1 {_WINDOW} LIMIT :most) AS unbundled) AS waiting,

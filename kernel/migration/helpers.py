@@ -113,6 +113,29 @@ def drop_outbox() -> None:
         op.execute(f"DROP TABLE {schema()}.{table}")
 
 
+def keep_until_released() -> None:
+    """Leave relay and receipts one way to delete: what audit has vouched for, or to move rows.
+
+    What a receipt proves is checked where it is taken in: a database verifies no signature.
+    """
+    for statement in _DOORS.format(s=schema()).split(";;\n"):
+        op.execute(statement)
+    grant_execute("prune_outbox(double precision)", app=False, worker=True)
+    grant_execute("rebase_outbox()", app=False, worker=True)
+    for table in ("outbox", "bundles", "receipts"):
+        op.execute(f"REVOKE DELETE ON {schema()}.{table} FROM {schema()}_worker")
+        policy(table, "doors", role="owner", using="true", check="true")
+
+
+def delete_at_will() -> None:
+    """Take back what keep_until_released made."""
+    for table in ("outbox", "bundles", "receipts"):
+        op.execute(f"DROP POLICY doors ON {schema()}.{table}")
+        grant(table, worker="DELETE")
+    op.execute(f"DROP FUNCTION {schema()}.rebase_outbox()")
+    op.execute(f"DROP FUNCTION {schema()}.prune_outbox(double precision)")
+
+
 def create_requests() -> None:
     """The table of `kernel.idempotency`; each principal sees its own request ids."""
     op.execute(
@@ -162,6 +185,25 @@ BEGIN
         SELECT * FROM unnest(ids, streams, versions, events);
     RETURN results;
 END $$"""
+
+_DOORS: Final = """CREATE FUNCTION {s}.prune_outbox(older_than double precision) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = {s}, pg_temp AS $$
+    WITH gone AS (
+        DELETE FROM bundles WHERE number IN (
+            SELECT number FROM bundles WHERE number <= (SELECT max(number) FROM receipts)
+            AND create_time < clock_timestamp() - make_interval(secs => older_than)
+            ORDER BY number LIMIT 200
+        ) RETURNING seqs
+    ), forgotten AS (
+        DELETE FROM receipts WHERE number < (SELECT max(number) FROM receipts)
+        AND create_time < clock_timestamp() - make_interval(secs => older_than)
+    )
+    DELETE FROM outbox WHERE seq IN (SELECT unnest(seqs) FROM gone) $$;;
+CREATE FUNCTION {s}.rebase_outbox() RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = {s}, pg_temp AS $$
+    WITH moved AS (DELETE FROM outbox RETURNING seq, id, stream, version, event)
+    INSERT INTO outbox (seq, id, stream, version, event) OVERRIDING SYSTEM VALUE
+    SELECT * FROM moved $$"""
 
 _OUTBOX: Final = """CREATE TABLE {s}.outbox (
     seq bigint GENERATED ALWAYS AS IDENTITY,

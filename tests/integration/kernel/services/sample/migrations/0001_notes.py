@@ -8,10 +8,12 @@ from kernel.migration.helpers import (
     append_only,
     create_outbox,
     create_requests,
+    delete_at_will,
     drop_outbox,
     enable_rls,
     grant,
     grouped_write,
+    keep_until_released,
 )
 
 revision = "0001"
@@ -20,6 +22,7 @@ down_revision = None
 
 def upgrade() -> None:
     create_outbox()
+    keep_until_released()
     create_requests()
     op.execute(
         "CREATE TABLE sample.notes (id uuid PRIMARY KEY, tenant uuid NOT NULL,"
@@ -64,4 +67,5 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION sample.{argument}")
     for table in ("history", "notes", "requests"):
         op.execute(f"DROP TABLE sample.{table}")
+    delete_at_will()
     drop_outbox()

@@ -1,0 +1,14 @@
+"""The outbox forgets only what audit has vouched for, and by one way alone."""
+
+from kernel.migration.helpers import delete_at_will, keep_until_released
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    keep_until_released()
+
+
+def downgrade() -> None:
+    delete_at_will()
