@@ -13,6 +13,7 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.audit_alerts import list_alerts
+from cli.audit_keys import key, rotate_key
 from cli.audit_reading import FilterOption, statistics, violations, watch
 from cli.audit_verify import export, verify
 from cli.command import PageOption, command
@@ -158,6 +159,8 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "proof")(proof)
     command(group, "alerts")(list_alerts)
     command(group, "export")(export)
+    command(group, "key")(key)
+    command(group, "rotate-key")(rotate_key)
     command(group, "watch")(watch)
     command(group, "stats")(statistics)
     command(group, "violations")(violations)

@@ -23,7 +23,7 @@ from chenu.events.v1.method_policy_pb2 import CallerKind
 from kernel.caller import Caller
 from kernel.context import current, new_id
 
-MAX_EVENT_BYTES: Final = 64 << 10
+MAX_EVENT_BYTES: Final = (64 << 10) - 1
 _ACTIONS: Final = {number: name for name, number in AuditAction.items()}
 _PHASES: Final = {number: name for name, number in Phase.items()}
 _KINDS: Final = ("", "human", "agent", "delegation", "voter", "service")

@@ -112,6 +112,7 @@ def _environment(
     for service, port in ports.services.items():
         name = f"CHENU_{service.upper()}"
         environment[f"{name}_ADDRESS"] = environment[f"{name}_LISTEN"] = f"{HOST}:{port}"
+    environment["CHENU_AUDIT_TILES_DIR"] = str((keys.parent / "log").absolute())
     if ports.witness:
         environment["CHENU_AUDIT_WITNESS_URLS"] = f"http://{HOST}:{ports.witness}"
     for service in SERVICES:

@@ -14,7 +14,8 @@ from services.audit.entries import Entries
 from services.audit.exports.exporter import Exporter
 from services.audit.exports.servicer import ExportServicer
 from services.audit.intake import Intake
-from services.audit.keys import open_log_keys, read_keys, successions
+from services.audit.keys import open_log_keys, successions
+from services.audit.publishing import publish_log
 from services.audit.receipts import Receipts, Sources
 from services.audit.reports import Reports
 from services.audit.servicers import EntryServicer, LogServicer
@@ -22,7 +23,6 @@ from services.audit.settings import AuditSettings
 from services.audit.streams import Holes
 from services.audit.watch import Watch
 from services.audit.watching import watch
-from services.audit.witnesses import Witnesses
 
 
 async def assemble(service: Service[AuditSettings]) -> None:
@@ -76,15 +76,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
             silent_seconds=settings.silent_seconds,
         )
 
-    async def ask_witnesses() -> None:
-        path = settings.witness_key_file or shared.keys_dir / "witness.vkey"
-        witnesses = Witnesses(service.worker, settings.witness_urls.split(","), read_keys(path))
-        while True:
-            await witnesses.ask()
-            await asyncio.sleep(settings.witness_seconds)
-
-    if settings.witness_urls:
-        service.background("audit.witnesses", ask_witnesses)
+    await publish_log(service, signers, named)
     service.background("audit.watch", keep_watch)
     service.background("audit.consumer", lambda: consume(service.messaging, intake))
     service.background("audit.receipts", send_receipts)

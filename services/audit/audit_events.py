@@ -1,6 +1,6 @@
 """The audit events of the audit service itself: each reading of the log is in the log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -69,4 +69,15 @@ def entries_exported(export: str, manifest: Mapping[str, Any]) -> AuditRecord:
             "indexes": manifest["indexes"],
             "filters": "sha256:" + sha256(canonical(manifest["filters"]).encode()).hexdigest(),
         },
+    )
+
+
+def keys_changed(before: Sequence[str], now: Sequence[str]) -> AuditRecord:
+    """Other keys sign the log than before; each is told by its id."""
+    return record(
+        source="audit",
+        type="keys.changed",
+        action=AuditAction.AUDIT_ACTION_UPDATE,
+        subject="log/keys",
+        details={"before": ",".join(before), "now": ",".join(now)},
     )

@@ -13,7 +13,7 @@ from chenu.events.v1.bundle_pb2 import Bundle, Manifest
 from kernel.caller import SYSTEM_TENANT, UUID
 from kernel.receipts import leaf_hash, root_of
 
-MAX_EVENT_BYTES: Final = 64 << 10
+MAX_EVENT_BYTES: Final = (64 << 10) - 1  # a bundle of tiles tells lengths in two bytes
 _DENIED: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 
 
@@ -88,7 +88,7 @@ def read_event(data: bytes, source: str) -> Leaf:
     try:
         event = json.loads(data)
         facts, actor = event["data"], event["data"]["actor"]
-        _check(len(data) <= MAX_EVENT_BYTES, "larger than 64 KiB")
+        _check(len(data) <= MAX_EVENT_BYTES, "64 KiB or larger")
         _check(event["source"] == source, "of another source")
         return Leaf(
             kind="event",

@@ -20,6 +20,10 @@ class AuditSettings(ServiceSettings):
     """The private key that signs tree heads; default `<keys_dir>/log.pem`."""
     receipt_seconds: float = Field(2, gt=0)
     """How often sources are told how far the log covers their bundles."""
+    tiles_dir: Path | None = None
+    """A folder that is kept up with the log, as files (C2SP tlog-tiles); none where not set."""
+    tiles_seconds: float = Field(2, gt=0)
+    """How often."""
     witness_urls: str = ""
     """Witnesses that are asked to cosign tree heads (C2SP tlog-witness), with commas between."""
     witness_key_file: Path | None = None

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from uuid import uuid4
 
 import jwt
@@ -102,6 +103,31 @@ def test_the_log_is_searched_counted_and_said_to_be_sound(stack: RunningStack) -
     assert stack.chenu("audit", "violations").exit_code == 0
     alerts = stack.chenu("audit", "alerts")
     assert (alerts.exit_code, "Nothing is amiss" in alerts.stdout) == (0, True)
+
+
+def test_an_export_and_the_folder_of_tiles_are_verified_by_what_they_hold(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    for form, code in (("jsonl", 0), ("cloudevents", 0), ("csv", 2), ("ocsf", 2)):
+        out = tmp_path / form
+        exported = answer(stack, "audit", "export", "--format", form, "--out", str(out))
+        assert int(exported["records"]) > 0
+        assert stack.chenu("audit", "verify", str(out)).exit_code == code
+    for target in (tmp_path / "jsonl", stack.folder / "log"):
+        found = answer(stack, "audit", "verify", str(target))
+        assert (found["verified"], found["trust"], found["problems"]) == (True, "pinned", [])
+    assert answer(stack, "audit", "verify")["witnesses"]
+    key = stack.chenu("audit", "key").stdout.strip()
+    assert key in (stack.folder / "log.vkey").read_text()
+    stranger = tmp_path / "stranger.vkey"
+    stranger.write_text("")
+    unpinned = stack.chenu("audit", "verify", str(tmp_path / "jsonl"), "--key", str(stranger))
+    assert unpinned.exit_code == 3
+    spoilt = (tmp_path / "jsonl").read_bytes().replace(b'"chenu/identity"', b'"chenu/Identity"', 1)
+    (tmp_path / "jsonl").write_bytes(spoilt)
+    result = stack.chenu("audit", "verify", str(tmp_path / "jsonl"))
+    assert result.exit_code == 1
+    assert "TAMPERED" in result.stdout
 
 
 def test_the_log_without_a_pinned_key_is_said_to_be_unpinned(stack: RunningStack) -> None:

@@ -1,0 +1,134 @@
+"""The log as files (C2SP tlog-tiles): to be copied, served or kept, and verified without us.
+
+Everything but `checkpoint` is written once. It is written last, so that whatever it stands for is
+there; a reader that copies it first and the rest after has a whole log.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+from typing import Final
+
+import sqlalchemy as sa
+
+from kernel.database import Database, Transaction
+from kernel.receipts import ReceiptInvalid, TreeHead, split_note
+from kernel.statement import Statement
+from services.audit import log
+from services.audit.errors import LeafNotCovered
+from services.audit.keys import SUCCESSIONS, join_successions
+from services.audit.tables import entries
+from services.audit.tree import TILE_HEIGHT, TILE_WIDTH
+from services.audit.witnesses import witnessed_head
+
+CHECKPOINT: Final = "checkpoint"
+KEY: Final = "log.vkey"
+_AT_ONCE: Final = 16
+_LEAVES: Final = Statement(
+    sa.select(entries.c.leaf)
+    .where(
+        entries.c.index >= sa.bindparam("low", type_=sa.BigInteger),
+        entries.c.index < sa.bindparam("high", type_=sa.BigInteger),
+    )
+    .order_by(entries.c.index)
+)
+
+
+def tile_path(level: int | str, index: int, width: int = TILE_WIDTH) -> str:
+    """Where a tile lies: thousands are folders, "x001/234", and a width is told unless full."""
+    groups = [f"{index % 1000:03d}"]
+    while index := index // 1000:
+        groups.insert(0, f"x{index % 1000:03d}")
+    partial = f".p/{width}" if width < TILE_WIDTH else ""
+    return f"tile/{level}/{'/'.join(groups)}{partial}"
+
+
+def bundle_of(leaves: Sequence[bytes]) -> bytes:
+    """Records as a bundle of entries: two bytes of length, big end first, before each."""
+    return b"".join(len(leaf).to_bytes(2) + leaf for leaf in leaves)
+
+
+def grown_tiles(old: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """The (level, index, width) of each tile that a log of `size` has and one of `old` had not."""
+    level = 0
+    while count := size >> level * TILE_HEIGHT:
+        first = (old >> level * TILE_HEIGHT) // TILE_WIDTH
+        for index in range(first, -(-count // TILE_WIDTH)):
+            yield level, index, min(TILE_WIDTH, count - index * TILE_WIDTH)
+        level += 1
+
+
+class Folder:
+    """Keeps a folder up with the log."""
+
+    def __init__(
+        self, worker: Database, folder: Path, key: str, successions: Callable[[], Sequence[str]]
+    ) -> None:
+        self._worker, self._folder = worker, folder
+        self._key, self._successions = key, successions
+
+    async def publish(self) -> int:
+        """Write what the folder lacks; returns the size of the log in it.
+
+        Of the newest head that a witness has cosigned, once there is one.
+        """
+        try:
+            async with self._worker.work() as tx:
+                size, _, note = await log.latest_head(tx)
+                seen, witnessed = await witnessed_head(tx)
+        except LeafNotCovered:
+            return 0
+        if witnessed:
+            size, note = seen, witnessed
+        old = await asyncio.to_thread(self._size)
+        if size < old:
+            return old
+        for tiles in _in_groups(list(grown_tiles(old, size))):
+            async with self._worker.work() as tx:
+                files = {tile_path(*t): await log.tile(tx, *t) for t in tiles}
+                for level, index, width in tiles:
+                    if level == 0:
+                        files |= await _bundle(tx, index, width)
+            await asyncio.to_thread(self._write, files)
+        notes = join_successions(self._successions())
+        last = {SUCCESSIONS: notes, KEY: f"{self._key}\n", CHECKPOINT: note}
+        await asyncio.to_thread(self._write, {name: text.encode() for name, text in last.items()})
+        return size
+
+    def _size(self) -> int:
+        try:
+            note = (self._folder / CHECKPOINT).read_text()
+            return TreeHead.parse(split_note(note)[0]).size
+        except (FileNotFoundError, ReceiptInvalid):
+            return 0
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            path = self._folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_name(f"{path.name}.new")
+            with unfinished.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+            if name.startswith("tile/") and ".p/" not in name:
+                with suppress(FileNotFoundError):  # what was its beginning is of no use any more
+                    rmtree(path.with_name(f"{path.name}.p"))
+
+
+async def _bundle(tx: Transaction, index: int, width: int) -> dict[str, bytes]:
+    """The records of a lowest tile; nothing where some of them have been pruned."""
+    low = index * TILE_WIDTH
+    rows = await tx.fetch(_LEAVES, low=low, high=low + width)
+    if len(rows) < width:
+        return {}
+    return {tile_path("entries", index, width): bundle_of([row["leaf"] for row in rows])}
+
+
+def _in_groups(tiles: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    for start in range(0, len(tiles), _AT_ONCE):
+        yield tiles[start : start + _AT_ONCE]

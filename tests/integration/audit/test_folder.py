@@ -1,0 +1,189 @@
+"""The log as a folder of tiles is whole, and every change in it is found and named."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pymerkle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chenu.audit.v1 import log_service_pb2 as log_pb
+from cli.verification.folder import tile_path, verify_folder
+from cli.verification.keys import Keys
+from cli.verification.verdict import Malformed, Trust, Verdict
+from kernel.receipts import TreeHead, VerifierKey, leaf_hash, split_note
+from services.audit import folder as published
+from services.audit.folder import Folder
+from tests.integration.audit.test_log import listed
+from tests.support.identity import Person
+from tests.support.source import an_event
+
+
+@pytest.fixture(scope="session")
+async def log_key(log) -> VerifierKey:
+    answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
+    return VerifierKey.parse(answer.verifier_key)
+
+
+@pytest.fixture(scope="session")
+async def tiles(
+    entries, identity, source, service, log_key: VerifierKey, tmp_path_factory: Any
+) -> Path:
+    """A folder that grew in three steps to more than two full tiles."""
+    path: Path = tmp_path_factory.mktemp("tiles")
+    folder = Folder(service.worker, path, str(log_key), tuple)
+    for step, count in enumerate((3, 290, 300)):
+        person = Person()
+        bundle = source.bundle([an_event(person) for _ in range(count)])
+        await service.messaging.publish_bundle(source.service, 3 * 10**15 + step, 1, bundle)
+        await listed(entries, identity, person, count)
+        assert await folder.publish() > 0
+    return path
+
+
+def check(folder: Path, *keys: VerifierKey) -> Verdict:
+    return verify_folder(folder, Keys(keys), lambda *_: None)
+
+
+def size_of(folder: Path) -> int:
+    return TreeHead.parse(split_note((folder / "checkpoint").read_text())[0]).size
+
+
+def leaves_of(folder: Path) -> list[bytes]:
+    """Read by the specification alone."""
+    leaves, size = [], size_of(folder)
+    for index in range(-(-size // 256)):
+        width = min(256, size - 256 * index)
+        suffix = "" if width == 256 else f".p/{width}"
+        data = (folder / f"tile/entries/{index:03d}{suffix}").read_bytes()
+        while data:
+            length = int.from_bytes(data[:2], "big")
+            leaves.append(data[2 : 2 + length])
+            data = data[2 + length :]
+    return leaves
+
+
+def test_a_folder_is_verified_without_any_service(tiles: Path, log_key: VerifierKey) -> None:
+    found = check(tiles, log_key)
+    assert (found.problems, found.trust, found.exit_code) == ([], Trust.PINNED, 0)
+    assert found.size == found.records == found.hashes == size_of(tiles) > 512
+    assert (check(tiles).trust, check(tiles).exit_code) == (Trust.EMBEDDED, 3)
+
+
+def test_without_any_key_it_is_only_consistent(tiles: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiles, tmp_path / "copy"))
+    (copy / "log.vkey").unlink()
+    assert (check(copy).trust, check(copy).exit_code) == (Trust.NONE, 4)
+    (copy / "checkpoint").unlink()
+    with pytest.raises(Malformed, match="no checkpoint"):
+        check(copy)
+
+
+def test_the_root_is_what_pymerkle_makes_of_the_records(tiles: Path) -> None:
+    tree = pymerkle.InmemoryTree(algorithm="sha256")
+    for leaf in leaves_of(tiles):
+        tree.append_entry(leaf)
+    assert check(tiles).root == tree.get_root()
+
+
+def test_what_a_full_tile_replaces_is_gone(tiles: Path) -> None:
+    names = {str(path.relative_to(tiles)) for path in tiles.rglob("*") if path.is_file()}
+    assert not any(name.endswith(".new") for name in names)
+    partial = {name for name in names if ".p/" in name}
+    assert {"tile/0/000", "tile/0/001", "tile/entries/000", "tile/entries/001"} <= names
+    assert not [name for name in partial if name.startswith(("tile/0/000", "tile/entries/001"))]
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_any_flipped_bit_of_a_tile_or_a_bundle_is_found_and_named(
+    tiles: Path, log_key: VerifierKey, data: Any
+) -> None:
+    size = size_of(tiles)
+    index = data.draw(st.integers(0, (size - 1) // 256))
+    width = min(256, size - 256 * index)
+    kind = data.draw(st.sampled_from(["0", "entries"]))
+    path = tiles / tile_path(kind, index, width)
+    honest = path.read_bytes()
+    changed = bytearray(honest)
+    at = data.draw(st.integers(0, len(honest) - 1))
+    changed[at] ^= 1 << data.draw(st.integers(0, 7))
+    if kind == "0":
+        expected = {index * 256 + at // 32}
+    else:
+        expected = {index * 256 + number for number, (start, end) in enumerate(spans(honest))
+                    if start <= at < end}  # fmt: skip
+    try:
+        path.write_bytes(changed)
+        found = check(tiles, log_key)
+    finally:
+        path.write_bytes(honest)
+    assert {found.first_bad} == expected
+    assert len(found.problems) == 1
+
+
+def spans(bundle: bytes) -> list[tuple[int, int]]:
+    found, at = [], 0
+    while at < len(bundle):
+        end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
+        found.append((at, end))
+        at = end
+    return found
+
+
+Change = Callable[[list[bytes]], list[bytes]]
+CHANGES: dict[str, Change] = {
+    "removed": lambda leaves: leaves[:7] + leaves[8:],
+    "twice": lambda leaves: leaves[:8] + leaves[7:],
+    "moved": lambda leaves: [*leaves[:7], leaves[8], leaves[7], *leaves[9:]],
+    "cut": lambda leaves: leaves[:7],
+    "exchanged": lambda leaves: [*leaves[:7], b"{}", *leaves[8:]],
+    "appended": lambda leaves: [*leaves, b"{}"],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("hashes_too", [False, True])
+def test_a_record_that_is_not_in_its_place_is_named(
+    tiles: Path, log_key: VerifierKey, tmp_path: Path, change: str, hashes_too: bool
+) -> None:
+    copy = Path(shutil.copytree(tiles, tmp_path / "copy"))
+    honest = leaves_of(tiles)[256:512]
+    changed = CHANGES[change](honest)
+    (copy / "tile/entries/001").write_bytes(published.bundle_of(changed))
+    if hashes_too and len(changed) == 256:
+        (copy / "tile/0/001").write_bytes(b"".join(leaf_hash(leaf) for leaf in changed))
+        found = check(copy, log_key)
+        assert found.first_bad == 256  # from here on; which of the 256, nothing tells any more
+        return
+    found = check(copy, log_key)
+    expected = {"twice": 264, "appended": 512}.get(change, 263)
+    assert found.first_bad == expected
+
+
+def test_a_missing_or_exchanged_upper_tile_and_an_older_checkpoint_are_found(
+    tiles: Path, log_key: VerifierKey, tmp_path: Path
+) -> None:
+    size = size_of(tiles)
+    upper = tile_path("1", 0, size // 256)
+    for change in ("missing", "changed"):
+        copy = Path(shutil.copytree(tiles, tmp_path / change))
+        if change == "missing":
+            (copy / upper).unlink()
+        else:
+            (copy / upper).write_bytes(bytes(32 * (size // 256)))
+        found = check(copy, log_key)
+        assert (found.exit_code, found.first_bad) == (1, 0)
+    forged = (tiles / "checkpoint").read_text().replace(f"\n{size}\n", f"\n{size - 1}\n")
+    (copy / "checkpoint").write_text(forged)
+    assert "not signed" in check(copy, log_key).problems[0]
+
+
+def test_paths_of_tiles_are_those_of_the_specification() -> None:
+    for path in (tile_path, published.tile_path):
+        assert path("0", 0) == "tile/0/000"
+        assert path("entries", 1234067, 8) == "tile/entries/x001/x234/067.p/8"
+        assert path("1", 5000) == "tile/1/x005/000"
