@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from chenu.governance.v1 import decision_pb2
-from chenu.governance.v1.rule_service_pb2 import ListRulesRequest, ListRulesResponse, Rule
+from chenu.governance.v1.rule_pb2 import Rule
+from chenu.governance.v1.rule_service_pb2 import ListRulesRequest, ListRulesResponse
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
 from cli.command import command
 from cli.here import Here

@@ -29,19 +29,27 @@ from services.governance.authorization import Authorization
 from services.governance.built_in_rules import BUILT_IN
 from services.governance.checkpoints import Checkpoints
 from services.governance.clock import Clock
+from services.governance.counting import Counting
 from services.governance.decisions import Decisions
 from services.governance.deputies import Deputies
+from services.governance.dry_runs import DryRuns
 from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
 from services.governance.freezes import Freezes
+from services.governance.judging import Judging
 from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
+from services.governance.promotion import Promotion
 from services.governance.reminders import Reminders
+from services.governance.replays import Replays
 from services.governance.requirements import Requirements
 from services.governance.resolutions import Resolutions
 from services.governance.reviews import Reviews
-from services.governance.rules import Rule, RuleSet
+from services.governance.rule_book import RuleBook
+from services.governance.rule_revisions import RuleRevisions
+from services.governance.rule_trials import Trials
+from services.governance.rules import Rule
 from services.governance.servicers.authorization import AuthorizationServicer
 from services.governance.servicers.checkpoint import CheckpointServicer
 from services.governance.servicers.deputy import DeputyServicer
@@ -52,6 +60,7 @@ from services.governance.servicers.review import ReviewServicer
 from services.governance.servicers.rule import RuleServicer
 from services.governance.servicers.tombstone import TombstoneServicer
 from services.governance.settings import GovernanceSettings
+from services.governance.shadows import Shadows
 from services.governance.tombstones import Tombstones
 from services.governance.tool_definitions import ToolDefinitions
 from services.governance.transitions import Transitions
@@ -68,7 +77,7 @@ async def assemble(
     """Everything of governance on what the kernel gives; a test may hold the clock."""
     settings, database = service.settings, service.database
     clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
-    rules, changes = RuleSet(rules_in_force), Changes()
+    changes, book = Changes(), RuleBook(database, rules_in_force)
     requirements = Requirements(settings.pending, settings.validity)
     permits = PermitKeys.open(
         settings.permit_keys_dir or service.shared.keys_dir / "permits", settings.permit_life
@@ -82,10 +91,14 @@ async def assemble(
         clock,
         settings.tombstone_life,
     )
+    decisions = Decisions(requirements, clock)
+    counting = Counting(database, clock)
+    judging = Judging(decisions, book, counting, eligibility)
     authorization = Authorization(
         database=database,
-        decisions=Decisions(rules, requirements, clock),
-        verdicts=Verdicts(rules, permits, settings.review_uri),
+        decisions=decisions,
+        judging=judging,
+        verdicts=Verdicts(book, permits, settings.review_uri),
         eligibility=eligibility,
         transitions=transitions,
         changes=changes,
@@ -100,13 +113,24 @@ async def assemble(
         permit_life=settings.permit_life,
         lift_delay=settings.lift_delay,
     )
+    revisions = RuleRevisions(database, service.page_tokens, book)
+    replays = Replays(database, service.worker)
+    promotion = Promotion(
+        database=database,
+        revisions=revisions,
+        replays=replays,
+        eligibility=eligibility,
+        built_in=book.built_in,
+        clock=clock,
+        delay=settings.promotion_delay,
+    )
     operations = Operations(
         database=database,
         worker=service.worker,
         authorization=authorization,
         changes=changes,
         clock=clock,
-        operations=[freezes.operation()],
+        operations=[freezes.operation(), promotion.operation()],
     )
     checkpoints = Checkpoints(database, service.page_tokens, clock)
     watch = Watch(
@@ -138,7 +162,20 @@ async def assemble(
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )
     service.add_servicer(add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones))
-    service.add_servicer(add_RuleServiceServicer_to_server, RuleServicer(rules))
+    trials = Trials(requirements)
+    service.add_servicer(
+        add_RuleServiceServicer_to_server,
+        RuleServicer(
+            book=book,
+            revisions=revisions,
+            trials=trials,
+            dry_runs=DryRuns(decisions, judging, counting, trials, clock),
+            replays=replays,
+            shadows=Shadows(database, service.page_tokens),
+            promotion=promotion,
+            operations=operations,
+        ),
+    )
     service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
     reminders = Reminders(database, transitions, clock)
     sweeper = Sweeper(service.worker, transitions, reminders, clock, settings.sweep_seconds)

@@ -176,5 +176,40 @@ def tombstone_lifted(checkpoint_id: str) -> AuditRecord:
     )
 
 
+def rules_drafted(revision: str, **facts: str) -> AuditRecord:
+    """A revision of rules was put in; it holds nowhere yet."""
+    return record(
+        source=_SOURCE,
+        type="rule_revision.created",
+        action=AUDIT_ACTION_CREATE,
+        subject=f"rule_revision/{revision}",
+        details=_told(facts),
+    )
+
+
+def rule_label_moved(label: str, revision: str, **facts: str) -> AuditRecord:
+    """A name points to another revision, or to none."""
+    return record(
+        source=_SOURCE,
+        type="rule_label.moved",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"rule_label/{label}",
+        details=_told({"revision": revision, **facts}),
+    )
+
+
+def rules_promoted(tenant: str, identity: str, revision: str, **facts: str) -> AuditRecord:
+    """Other rules hold from this commit on; facts are decision, previous, approvals, not_before."""
+    return record(
+        source=_SOURCE,
+        type="rule_revision.promoted",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"rule_revision/{revision}",
+        tenant=tenant,
+        identity=identity,
+        details=_told(facts),
+    )
+
+
 def _told(facts: dict[str, str]) -> dict[str, str]:
     return {key: value for key, value in facts.items() if value}

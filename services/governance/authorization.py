@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -21,6 +20,7 @@ from services.governance import requirements
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions, Judged
 from services.governance.eligibility import Eligibility, Seat
+from services.governance.judging import Basis, Judging, Superseded, compute
 from services.governance.lifecycle import Answer
 from services.governance.quorum import Ballot, enough
 from services.governance.standing import Standing, frozen
@@ -28,12 +28,10 @@ from services.governance.tombstones import Tombstones
 from services.governance.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
-T = TypeVar("T")
 _REUSED: Final = "CHREQ"
 # An executed decision's permit can do nothing but get the executor's first answer again.
 _WITH_PERMIT: Final = (Answer.PERMITTED, Answer.EXECUTED)
 _ATTEMPTS: Final = 5
-_LARGE_BYTES: Final = 8 << 10
 _FIND: Final = Statement(
     "SELECT authorized(jsonb_build_object('request_id', CAST(:request_id AS text))) AS decision,"
     " clock_timestamp() AS now"
@@ -54,6 +52,7 @@ class Authorization:
         *,
         database: Database,
         decisions: Decisions,
+        judging: Judging,
         verdicts: Verdicts,
         eligibility: Eligibility,
         transitions: Transitions,
@@ -62,9 +61,10 @@ class Authorization:
         tombstones: Tombstones,
     ) -> None:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
+        self._judging = judging
         self._eligibility, self._transitions = eligibility, transitions
         self._changes, self._clock, self._tombstones = changes, clock, tombstones
-        self._writer = GroupedWriter(database, "governance.decide")
+        self._writer = GroupedWriter(database, "governance.judged")
 
     async def authorize(
         self, caller: Caller, requests: Sequence[ActionRequest], *, own: Own | None = None
@@ -75,9 +75,20 @@ class Authorization:
         """
         if self._database.outbox.backlogged:
             raise AuditBacklog
-        judged = await _compute(
-            requests, partial(self._decisions.judge, own=own is not None), caller, requests
+        actions = await compute(
+            requests, lambda: self._decisions.parse(caller, requests, own=own is not None)
         )
+        answer = partial(self._answer, caller, own)
+        return await self._judging.settle(caller, requests, actions, answer)
+
+    async def _answer(
+        self,
+        caller: Caller,
+        own: Own | None,
+        judged: Sequence[Judged],
+        basis: Basis,
+    ) -> list[Verdict]:
+        """Store what is new and tell what holds; Superseded where it was judged in vain."""
         # Identity is asked only where a person would have to be.
         takes = [self._decisions.requirement(one, own.approval if own else "") for one in judged]
         approvable = [
@@ -85,7 +96,7 @@ class Authorization:
             for requirement in takes
         ]
         rows_of = partial(self._decisions.rows, judged, takes, approvable)
-        items, stored, standings = await self._decide(caller, judged, rows_of)
+        items, stored, standings = await self._decide(caller, judged, rows_of, basis)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
         rows = [
             as_stored(item, row) if row["new"] else row
@@ -119,6 +130,7 @@ class Authorization:
         caller: Caller,
         judged: Sequence[Judged],
         rows_of: Callable[[Sequence[str]], list[dict[str, Any]]],
+        basis: Basis,
     ) -> tuple[list[dict[str, Any]], dict[str, Any], Sequence[Standing]]:
         """The rows, what the database made of them, and what they were decided in view of.
 
@@ -131,19 +143,19 @@ class Authorization:
                 frozen(standing) or await self._tombstones.against(caller, one.action, standing)
                 for one, standing in zip(judged, standings, strict=True)
             ]
-            items = await _compute(requests, rows_of, refusals)
-            stored = await self._write(caller, items, standings)
+            items = await compute(requests, partial(rows_of, refusals))
+            stored = await self._write(caller, items, {**basis, "standing": standings})
             if "items" in stored:
                 return items, stored, standings
             standings = stored["standing"]
         raise Unavailable("what was asked for is being changed", retry_after=timedelta(seconds=1))
 
     async def _write(
-        self, caller: Caller, items: list[dict[str, Any]], standings: Sequence[Standing]
+        self, caller: Caller, items: list[dict[str, Any]], basis: Basis
     ) -> dict[str, Any]:
         plan = {
+            **basis,
             "items": items,
-            "standing": standings,
             "tombstone_life": f"{self._tombstones.life.total_seconds()} seconds",
             "offset": f"{self._clock.offset.total_seconds()} seconds",
         }
@@ -154,6 +166,8 @@ class Authorization:
             if error.sqlstate == _REUSED:
                 raise RequestIdReused from None
             raise
+        if "labels" in stored or "counted" in stored:
+            raise Superseded(stored.get("labels"))
         if any(row["new"] for row in stored.get("items", ())):
             self._database.outbox.written.set()
             self._changes.notify(caller.tenant)
@@ -216,10 +230,3 @@ class Authorization:
                     if one["person"] in void
                 }
         return lapsed
-
-
-async def _compute(requests: Sequence[ActionRequest], work: Callable[..., T], *given: Any) -> T:
-    """Do the work, in a thread where the actions are so large that all others would wait."""
-    if sum(len(request.action) for request in requests) < _LARGE_BYTES:
-        return work(*given)
-    return await asyncio.to_thread(work, *given)

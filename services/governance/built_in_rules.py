@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from chenu_gate.action import ActionKind
-from services.governance.rules import CheckpointType, Effect, Rule
+from services.governance.counters import MICROS
+from services.governance.rule import CheckpointType, Effect, Rule
 
 _CROSSES = 'action.target_sphere != "" && action.target_sphere != action.source_sphere'
 
-BUILT_IN: Final[tuple[Rule, ...]] = (
+LARGE_AMOUNT: Final = 100 * MICROS
+
+_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         code="identity_boundary",
         name="Identity boundary",
@@ -20,9 +24,21 @@ BUILT_IN: Final[tuple[Rule, ...]] = (
             "action.tenant != caller.tenant || action.person != caller.person"
             " || action.identity != caller.identity || action.agent != caller.agent"
             ' || action.targets.exists(target, target.type == "identity"'
-            " && target.id != caller.identity)"
+            " && !(target.id in caller.identities))"
             ' || action.targets.exists(target, target.type == "tenant"'
             " && target.id != caller.tenant)"
+        ),
+    ),
+    Rule(
+        code="identity_crossing",
+        name="Between two identities of one person",
+        description="What one of a person's identities does to another waits for that person.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.IDENTITY_BOUNDARY,
+        priority=950,
+        condition=(
+            'action.targets.exists(target, target.type == "identity"'
+            " && target.id != caller.identity)"
         ),
     ),
     Rule(
@@ -60,6 +76,14 @@ BUILT_IN: Final[tuple[Rule, ...]] = (
         checkpoint_type=CheckpointType.DATA_ACCESS,
         priority=600,
         kinds=(ActionKind.EXPORT,),
+    ),
+    Rule(
+        code="budget_limit",
+        name="Budget limit",
+        description=f"More than {LARGE_AMOUNT // MICROS} is moved, or an amount that is unknown.",
+        effect=Effect.WARN,
+        priority=550,
+        condition=f"action.amount > {LARGE_AMOUNT}",
     ),
     Rule(
         code="external_communication",
@@ -105,4 +129,11 @@ BUILT_IN: Final[tuple[Rule, ...]] = (
         priority=10,
         kinds=(ActionKind.QUERY, ActionKind.SEARCH, ActionKind.SUMMARIZE, ActionKind.ANALYZE),
     ),
+)
+
+_LOOSENABLE: Final = {"data_export", "budget_limit"}
+"""What a tenant's rule may override. All else is the constitution, or allows and needs it not."""
+
+BUILT_IN: Final = tuple(
+    replace(rule, built_in=True, loosenable=rule.code in _LOOSENABLE) for rule in _RULES
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -15,10 +15,13 @@ from kernel.caller import Caller
 from kernel.context import new_id
 from services.governance import audit_events
 from services.governance.clock import Clock
+from services.governance.counting import asked_for, contributions
 from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
 from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
+from services.governance.replay import changed, verdict_of
 from services.governance.requirements import Requirements
+from services.governance.rule_book import InForce
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
 
 OWN_EXECUTOR: Final = "governance"
@@ -26,12 +29,19 @@ OWN_EXECUTOR: Final = "governance"
 
 
 class Judged(NamedTuple):
-    """An action that somebody asks for, and what the rules say of it."""
+    """An action that somebody asks for, and what the rules say of it.
+
+    `shadow` is what the rules in the shadow say, where that is something else; `counted` is what
+    the action adds to which tally.
+    """
 
     request: ActionRequest
     action: Action
     facts: Facts
     judgement: Judgement
+    rules: RuleSet
+    shadow: Mapping[str, str] | None
+    counted: Mapping[str, int]
 
 
 class Decisions:
@@ -40,13 +50,13 @@ class Decisions:
     Without any I/O, so that a thread can do it: a large action takes tens of milliseconds.
     """
 
-    def __init__(self, rules: RuleSet, requirements: Requirements, clock: Clock) -> None:
-        self._rules, self._requirements, self._clock = rules, requirements, clock
+    def __init__(self, requirements: Requirements, clock: Clock) -> None:
+        self._requirements, self._clock = requirements, clock
 
-    def judge(
+    def parse(
         self, caller: Caller, requests: Sequence[ActionRequest], *, own: bool = False
-    ) -> list[Judged]:
-        """What the rules say of each action, if all of them are the caller's own.
+    ) -> list[Action]:
+        """The actions, if all of them are the caller's own.
 
         `own` tells governance's own operations, which nobody else can ask for.
         """
@@ -54,6 +64,23 @@ class Decisions:
         for index, action in enumerate(actions):
             if (action.executor == OWN_EXECUTOR) is not own:
                 raise OperationReserved(index=str(index), tool=action.tool.name)
+        return actions
+
+    def judge(
+        self,
+        caller: Caller,
+        requests: Sequence[ActionRequest],
+        actions: Sequence[Action],
+        in_force: InForce,
+        *,
+        tallies: Mapping[str, int],
+        identities: Sequence[str] = (),
+    ) -> list[Judged]:
+        """What the rules say of each action; the later ones of a plan count the earlier ones.
+
+        `tallies` are the sums of before; `identities` those of the person's that are named.
+        """
+        sums = dict(tallies)
         judged = []
         for request, action in zip(requests, actions, strict=True):
             facts = Facts(
@@ -64,8 +91,20 @@ class Decisions:
                 actor=caller.actor,
                 requires_checkpoint=request.requires_checkpoint,
                 time=self._clock.at(datetime.now(UTC)),
+                identities=tuple(identities),
+                counters={
+                    counter.key: sums.get(counter.tally(action), 0)
+                    for counter in asked_for(in_force, action)
+                },
             )
-            judged.append(Judged(request, action, facts, self._rules.judge(action, facts)))
+            judgement = in_force.live.judge(action, facts)
+            counted = {}
+            if judgement.effect is not Effect.DENY:
+                counted = contributions(in_force, action)
+            for tally, amount in counted.items():
+                sums[tally] = sums.get(tally, 0) + amount
+            shadow = _shadow(in_force, action, facts, judgement)
+            judged.append(Judged(request, action, facts, judgement, in_force.live, shadow, counted))
         return judged
 
     def requirement(self, judged: Judged, approval: str = "") -> ApprovalRequirement | None:
@@ -75,7 +114,7 @@ class Decisions:
         """
         if judged.judgement.effect is not Effect.CHECKPOINT:
             return None
-        rule = self._rules.named(judged.judgement.rule)
+        rule = judged.rules.named(judged.judgement.rule)
         return self._requirements.of(approval or (rule.approval if rule else ""))
 
     def rows(
@@ -101,7 +140,7 @@ class Decisions:
     def _row(
         self, judged: Judged, index: int, requirement: ApprovalRequirement | None, refused: str
     ) -> dict[str, Any]:
-        request, action, facts, judgement = judged
+        request, action, facts, judgement, rules, shadow, counted = judged
         asks = requirement if not refused else None
         row = {
             "decision_id": new_id(),
@@ -117,22 +156,28 @@ class Decisions:
             "sphere": action.source_sphere,
             "effect": judgement.effect.value,
             "rule": judgement.rule,
-            "rule_revision": self._rules.revision,
+            "rule_revision": rules.revision,
             "warnings": list(judgement.warnings),
             "refusal": refused,
             "facts": facts.stored(),
             "action": action.canonical().decode(),
+            "shadow": shadow,
+            "counted": [
+                {"tally": tally, "amount": amount}
+                for tally, amount in counted.items()
+                if not refused
+            ],
             "checkpoint": self._gate(judged, index, asks) if asks else None,
         }
         return row | {"events": [_outbox_row(event) for event in _events(row)]}
 
     def _gate(self, judged: Judged, index: int, requirement: ApprovalRequirement) -> dict[str, Any]:
-        request, action, facts, judgement = judged
+        request, action, facts, judgement, rules = judged[:5]
         try:
             return gate(
                 action,
                 judgement,
-                self._rules,
+                rules,
                 requirement,
                 checkpoint_id=new_id(),
                 agent_words=request.agent_words,
@@ -140,6 +185,24 @@ class Decisions:
             )
         except ActionRefused as refused:
             raise _invalid(refused, index) from None
+
+
+def _shadow(
+    in_force: InForce, action: Action, facts: Facts, judgement: Judgement
+) -> dict[str, str] | None:
+    """What the rules in the shadow say, as it is noted, if they say something else."""
+    if in_force.shadow is None:
+        return None
+    said = in_force.shadow.judge(action, facts)
+    change = changed(verdict_of(judgement, in_force.live), verdict_of(said, in_force.shadow))
+    if change is None:
+        return None
+    return {
+        "revision": in_force.shadow.revision,
+        "change": change.value,
+        "effect": said.effect.value,
+        "rule": said.rule,
+    }
 
 
 def _parsed(request: ActionRequest, index: int, caller: Caller) -> Action:

@@ -17,7 +17,7 @@ from chenu.identity.v1.eligibility_service_pb2 import (
     Voter,
 )
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
-from kernel.caller import Caller
+from kernel.caller import UUID, Caller
 from kernel.channels import alone
 from kernel.errors import ServiceError
 from services.governance.quorum import Ballot, Entitled, can_be_met, still_counts
@@ -117,6 +117,20 @@ class Eligibility:
         if len(answer.groups) != len(groups):
             raise ServiceError("identity answered for other groups than were asked for")
         return [list(group.person_ids) for group in answer.groups]
+
+    async def holds(self, caller: Caller, identity: str) -> bool:
+        """Whether the identity belongs to the caller's person, living and of this tenant."""
+        if not UUID.fullmatch(identity):
+            return False
+        seat = Seat(caller.person, caller.identity)
+        alive, _ = await self.alive(caller.tenant, identity, [seat])
+        return seat.person in alive and alive[seat.person].is_owner
+
+    async def with_role(self, caller: Caller, role: str) -> int:
+        """How many living people of the caller's tenant have a role; 200 stands for more."""
+        group = ApproverGroup(roles=[role])
+        (found,) = await self._living(caller.tenant, caller.identity, [group])
+        return len(found)
 
     async def can_be_met(self, caller: Caller, requirement: ApprovalRequirement) -> bool:
         """Whether enough people live who could approve what the caller asks for.

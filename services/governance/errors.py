@@ -1,10 +1,22 @@
 """Every way in which governance says no; the reasons stand in `error_reason.proto`."""
 
 from collections.abc import Sequence
+from typing import Final
+
+from google.rpc.error_details_pb2 import BadRequest
 
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu_gate.block import block_status
-from kernel.errors import Aborted, FailedPrecondition, InvalidArgument, PermissionDenied
+from kernel.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    PermissionDenied,
+    Unavailable,
+)
+from services.governance.rule import Problem
+
+_MOST_PROBLEMS: Final = 20
 
 
 class CheckpointRequired(FailedPrecondition):
@@ -131,6 +143,59 @@ class OperationReserved(PermissionDenied):
 
     reason = "OPERATION_RESERVED"
     message = "this is an operation of governance's own; ask by its RPC (PromoteRules, …)"
+
+
+class LimitsContended(Unavailable):
+    """Others act under the same limits, faster than this could be judged."""
+
+    reason = "LIMITS_CONTENDED"
+    message = "too many act under the same limits at this moment; ask again"
+
+
+class NotARuleKeeper(PermissionDenied):
+    """Rules are kept by the people who own the tenant."""
+
+    reason = "NOT_A_RULE_KEEPER"
+    message = 'rules are kept by people with the role "owner"; ask one of them'
+
+
+class LabelReserved(InvalidArgument):
+    """What holds is not moved like a name."""
+
+    reason = "LABEL_RESERVED"
+    message = '"live" moves only by a promotion: ask with PromoteRules (chenu rules promote)'
+
+
+class AlreadyLive(FailedPrecondition):
+    """There is nothing to promote."""
+
+    reason = "ALREADY_LIVE"
+    message = "these rules hold already"
+
+
+class RulesInvalid(InvalidArgument):
+    """All that is wrong with a document, each with its place."""
+
+    reason = "RULE_INVALID"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        fields = BadRequest(
+            field_violations=[
+                BadRequest.FieldViolation(
+                    field=f"rules[{one.rule}].{one.field}", description=one.text
+                )
+                for one in problems[:_MOST_PROBLEMS]
+            ]
+        )
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(
+            f"{first.rule}: {first.text}{more}",
+            details=[fields],
+            rule=first.rule,
+            line=str(first.line),
+            column=str(first.column),
+        )
 
 
 class ActionInvalid(InvalidArgument):

@@ -3,180 +3,87 @@
     rules = RuleSet(BUILT_IN)
     judgement = rules.judge(action, facts)
 
-Conditions are CEL over a typed environment (`VARIABLES`). The most restrictive rule that
-matches wins, then the one of the highest priority. A rule that cannot be evaluated counts
-as matching, unless it would allow something.
+Conditions are CEL over a typed environment (`rule_language`). The most restrictive rule that
+matches wins, then the one of the highest priority; the order of the rules says nothing. A rule
+that cannot be evaluated counts as matching, unless it would allow something. A tenant's rule
+may set a built-in one aside (`overrides`), if that is loosenable; the laws are not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-from cel_expr_python.cel import Activation, Expression, NewEnv, Type
+from cel_expr_python.cel import Activation, Expression
 
-from chenu_gate.action import READING_KINDS, Action, ActionKind
+from chenu_gate.action import READING_KINDS, Action
 from chenu_gate.canonical_json import digest, write
+from services.governance.counters import Counter
+from services.governance.rule import (
+    UNMATCHED,
+    CheckpointType,
+    Effect,
+    Facts,
+    Judgement,
+    Match,
+    Problem,
+    Rule,
+    RuleInvalid,
+)
+from services.governance.rule_language import (
+    ConditionInvalid,
+    Language,
+    bindings,
+    counters_in,
+)
 
-UNMATCHED: Final = "unmatched"
-"""The code that stands for a rule where no rule matched."""
-
-
-class Effect(StrEnum):
-    """What follows for the action, from the mildest to the most restrictive."""
-
-    ALLOW = "allow"
-    WARN = "warn"
-    CHECKPOINT = "checkpoint"
-    DENY = "deny"
-
-    @property
-    def severity(self) -> int:
-        """Higher wins."""
-        return list(Effect).index(self)
-
-
-class CheckpointType(StrEnum):
-    """Why a person is asked."""
-
-    EXECUTION_APPROVAL = "execution_approval"
-    DATA_ACCESS = "data_access"
-    SCOPE_ELEVATION = "scope_elevation"
-    BUDGET_APPROVAL = "budget_approval"
-    CROSS_SPHERE = "cross_sphere"
-    DESTRUCTIVE_ACTION = "destructive_action"
-    IDENTITY_BOUNDARY = "identity_boundary"
+__all__ = [
+    "UNMATCHED", "CheckpointType", "Effect", "Facts", "Judgement", "Match", "Problem", "Rule",
+    "RuleInvalid", "RuleSet", "revision_of",
+]  # fmt: skip
+_REMEMBERED_SCOPES: Final = 4_096
 
 
-class RuleInvalid(ValueError):
-    """A rule that does not compile, or does not say what must follow from it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """A condition over an action and what follows from it; no kinds means all of them."""
-
-    code: str
-    name: str
-    description: str
-    effect: Effect
-    condition: str = "true"
-    checkpoint_type: CheckpointType | None = None
-    priority: int = 0
-    kinds: tuple[ActionKind, ...] = ()
-    approval: str = ""
-    """JSON text of an ApprovalRequirement (see `requirements.py`); empty means the default."""
-
-    def document(self) -> dict[str, Any]:
-        """The rule as plain JSON: what a revision is the hash of."""
-        return {
-            "code": self.code,
-            "name": self.name,
-            "description": self.description,
-            "effect": self.effect.value,
-            "condition": self.condition,
-            "checkpoint_type": self.checkpoint_type.value if self.checkpoint_type else "",
-            "priority": self.priority,
-            "kinds": [kind.value for kind in self.kinds],
-            "approval": self.approval,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a decision is made from, besides the action; stored with it, without content."""
-
-    tenant: str
-    person: str
-    identity: str
-    agent: str
-    actor: str
-    requires_checkpoint: bool
-    time: datetime
-
-    def stored(self) -> dict[str, str | bool]:
-        """As the decision keeps them."""
-        return {
-            "tenant": self.tenant,
-            "person": self.person,
-            "identity": self.identity,
-            "agent": self.agent,
-            "actor": self.actor,
-            "requires_checkpoint": self.requires_checkpoint,
-            "time": self.time.isoformat(),
-        }
-
-    @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> Self:
-        """The facts again, to replay a decision."""
-        return cls(**{**stored, "time": datetime.fromisoformat(stored["time"])})
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the rules say of one action, and which of them said it."""
-
-    effect: Effect
-    rule: str
-    checkpoint_type: CheckpointType | None = None
-    warnings: tuple[str, ...] = ()
-
-
-VARIABLES: Final[Mapping[str, Type]] = {
-    "action.kind": Type.STRING,
-    "action.tool": Type.STRING,
-    "action.executor": Type.STRING,
-    "action.tenant": Type.STRING,
-    "action.person": Type.STRING,
-    "action.identity": Type.STRING,
-    "action.agent": Type.STRING,
-    "action.source_sphere": Type.STRING,
-    "action.target_sphere": Type.STRING,
-    "action.targets": Type.List(Type.Map(Type.STRING, Type.STRING)),
-    "action.arguments": Type.Map(Type.STRING, Type.DYN),
-    "action.thread": Type.STRING,
-    "action.run": Type.STRING,
-    "caller.tenant": Type.STRING,
-    "caller.person": Type.STRING,
-    "caller.identity": Type.STRING,
-    "caller.agent": Type.STRING,
-    "caller.actor": Type.STRING,
-    "requires_checkpoint": Type.BOOL,
-    "time": Type.TIMESTAMP,
-}
+class _Compiled(NamedTuple):
+    rule: Rule
+    condition: Expression
+    counters: frozenset[str]
 
 
 class RuleSet:
-    """An immutable revision of rules, compiled once and indexed by kind."""
+    """An immutable revision of rules, compiled once; scopes are looked at once per kind of action.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    `revision` is the hash of what the rules and counters say, unless another name is given.
+    """
+
+    def __init__(
+        self, rules: Iterable[Rule], counters: Iterable[Counter] = (), *, revision: str = ""
+    ) -> None:
         self.rules: Final[Sequence[Rule]] = tuple(
             sorted(rules, key=lambda rule: (-rule.priority, rule.code))
         )
-        documents = [rule.document() for rule in sorted(self.rules, key=lambda rule: rule.code)]
-        self.revision: Final = digest(write(documents))
-        self._environment = NewEnv(variables=dict(VARIABLES))
-        compiled = [(rule, self._compile(rule)) for rule in self.rules]
+        self.counters: Final = tuple(sorted(counters, key=lambda counter: counter.name))
+        self.revision: Final = revision or revision_of(self.rules, self.counters)
+        self._named = {rule.code: rule for rule in self.rules}
+        self._language = Language(counter.name for counter in self.counters)
+        compiled = self._compiled()
         # Severest first, and within an effect by priority, since sorting is stable.
-        compiled.sort(key=lambda item: -item[0].effect.severity)
-        self._by_kind = {
-            kind: [item for item in compiled if not item[0].kinds or kind in item[0].kinds]
-            for kind in ActionKind
-        }
+        compiled.sort(key=lambda one: -one.rule.effect.severity)
+        self._compiled_rules = tuple(compiled)
+        self._scopes: dict[tuple[str, ...], tuple[_Compiled, ...]] = {}
 
     def judge(self, action: Action, facts: Facts) -> Judgement:
         """The most restrictive of what matches; what matches nothing is gated unless it reads."""
-        activation = self._environment.Activation(_bindings(action, facts))
+        activation = self._activation(action, facts)
+        covering = self._covering(action)
+        aside = _set_aside(covering, activation)
         decisive: Rule | None = None
         warnings: list[str] = []
-        for rule, condition in self._by_kind[action.kind]:
+        for rule, condition, _ in covering:
             # Once the decisive rule is found, only warnings are still of interest.
             if decisive is not None and rule.effect is not Effect.WARN:
                 continue
-            if _holds(rule, condition, activation):
+            if rule.code not in aside and _holds(rule, condition, activation):
                 decisive = decisive or rule
                 if rule.effect is Effect.WARN:
                     warnings.append(rule.description)
@@ -184,54 +91,131 @@ class RuleSet:
             return _UNMATCHED_READING if action.kind in READING_KINDS else _UNMATCHED_OTHER
         return Judgement(decisive.effect, decisive.code, decisive.checkpoint_type, tuple(warnings))
 
+    def explain(self, action: Action, facts: Facts) -> list[Match]:
+        """Every rule that matches the action, the severest first, whether it decides or not."""
+        activation = self._activation(action, facts)
+        covering = self._covering(action)
+        aside = _set_aside(covering, activation)
+        return [
+            Match(rule, aside.get(rule.code, ""), _value(condition, activation) is None)
+            for rule, condition, _ in covering
+            if _holds(rule, condition, activation)
+        ]
+
     def named(self, code: str) -> Rule | None:
         """The rule of that code; None for `unmatched` and for rules of other revisions."""
-        return next((rule for rule in self.rules if rule.code == code), None)
+        return self._named.get(code)
 
-    def _compile(self, rule: Rule) -> Expression:
-        if (rule.effect is Effect.CHECKPOINT) != (rule.checkpoint_type is not None):
-            raise RuleInvalid(f"{rule.code}: a checkpoint type belongs to the effect CHECKPOINT")
-        try:
-            condition = self._environment.compile(rule.condition)
-        except RuntimeError as error:
-            raise RuleInvalid(f"{rule.code}: {error}") from None
-        if condition.return_type() != Type.BOOL:
-            raise RuleInvalid(f"{rule.code}: the condition must be true or false")
-        return condition
+    def asks_for(self, action: Action) -> tuple[Counter, ...]:
+        """The counters without which the action cannot be judged."""
+        if not self.counters:
+            return ()
+        names = frozenset[str]().union(*(one.counters for one in self._covering(action)))
+        return tuple(counter for counter in self.counters if counter.name in names)
+
+    def counted_in(self, action: Action) -> tuple[Counter, ...]:
+        """The counters that the action adds to, should it be allowed."""
+        return tuple(counter for counter in self.counters if counter.counts(action))
+
+    def _compiled(self) -> list[_Compiled]:
+        problems = [*_contradictions(self.rules, self.counters)]
+        compiled = []
+        for rule in self.rules:
+            try:
+                condition = self._language.compile(rule.condition)
+                compiled.append(_Compiled(rule, condition, counters_in(rule.condition)))
+            except ConditionInvalid as invalid:
+                problems += [
+                    Problem(rule.code, "condition", one.text, one.line, one.column)
+                    for one in invalid.mistakes
+                ]
+        if problems:
+            raise RuleInvalid(problems)
+        return compiled
+
+    def _covering(self, action: Action) -> tuple[_Compiled, ...]:
+        scope = (
+            action.kind, action.tool.name, action.principal.agent,
+            action.source_sphere, action.target_sphere,
+        )  # fmt: skip
+        covering = self._scopes.get(scope)
+        if covering is None:
+            covering = tuple(one for one in self._compiled_rules if one.rule.covers(action))
+            if len(self._scopes) >= _REMEMBERED_SCOPES:
+                self._scopes.clear()
+            self._scopes[scope] = covering
+        return covering
+
+    def _activation(self, action: Action, facts: Facts) -> Activation:
+        known = {
+            "caller.tenant": facts.tenant,
+            "caller.person": facts.person,
+            "caller.identity": facts.identity,
+            "caller.identities": [facts.identity, *facts.identities],
+            "caller.agent": facts.agent,
+            "caller.actor": facts.actor,
+            "requires_checkpoint": facts.requires_checkpoint,
+            "time": facts.time,
+        }
+        for counter in self.counters:
+            if counter.key in facts.counters:
+                known[f"counters.{counter.name}"] = facts.counters[counter.key]
+        return self._language.activation(bindings(action, known))
 
 
 _UNMATCHED_READING: Final = Judgement(Effect.ALLOW, UNMATCHED)
 _UNMATCHED_OTHER: Final = Judgement(Effect.CHECKPOINT, UNMATCHED, CheckpointType.EXECUTION_APPROVAL)
 
 
-def _holds(rule: Rule, condition: Expression, activation: Activation) -> bool:
-    value = condition.eval(activation)
-    if value.type() != Type.BOOL:
-        return rule.effect is not Effect.ALLOW
-    return bool(value.value())
+def revision_of(rules: Iterable[Rule], counters: Iterable[Counter] = ()) -> str:
+    """The hash of what rules and counters say, whatever their order."""
+    said: Any = [rule.document() for rule in sorted(rules, key=lambda rule: rule.code)]
+    counted = [one.document() for one in sorted(counters, key=lambda counter: counter.name)]
+    return digest(write({"rules": said, "counters": counted}))
 
 
-def _bindings(action: Action, facts: Facts) -> dict[str, Any]:
-    document = action.document()
+def _contradictions(rules: Sequence[Rule], counters: Sequence[Counter]) -> Iterator[Problem]:
+    by_code: dict[str, Rule] = {}
+    for rule in sorted(rules, key=lambda rule: not rule.built_in):
+        if (rule.effect is Effect.CHECKPOINT) != (rule.checkpoint_type is not None):
+            told = "a checkpoint type belongs to the effect CHECKPOINT, and to no other"
+            yield Problem(rule.code, "checkpoint_type", told)
+        if rule.code in by_code or rule.code == UNMATCHED:
+            whose = "a built-in rule has" if by_code.get(rule.code, rule).built_in else "is taken:"
+            yield Problem(rule.code, "code", f"{whose} this code; choose another")
+        by_code.setdefault(rule.code, rule)
+        for code in rule.overrides:
+            aside = by_code.get(code)
+            # The constitution: what is not loosenable stays, whatever a tenant writes. Judging
+            # looks once more (`_set_aside`), so a set that came another way cannot loosen it.
+            if aside is None or not aside.built_in:
+                yield Problem(rule.code, "overrides", f"{code} is not a built-in rule")
+            elif not aside.loosenable:
+                told = f"{code} is part of the constitution, which no tenant can loosen"
+                yield Problem(rule.code, "overrides", told)
+    names = [counter.name for counter in counters]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(name, "counters", "two counters have this name; choose another")
+
+
+def _set_aside(covering: Iterable[_Compiled], activation: Activation) -> dict[str, str]:
+    """The rules that others override, with whose doing it is; only what is true for certain."""
+    loosenable = {one.rule.code for one in covering if one.rule.built_in and one.rule.loosenable}
     return {
-        "action.kind": action.kind.value,
-        "action.tool": action.tool.name,
-        "action.executor": action.executor,
-        "action.tenant": action.principal.tenant,
-        "action.person": action.principal.person,
-        "action.identity": action.principal.identity,
-        "action.agent": action.principal.agent,
-        "action.source_sphere": action.source_sphere,
-        "action.target_sphere": action.target_sphere,
-        "action.targets": document["targets"],
-        "action.arguments": document["arguments"],
-        "action.thread": action.thread,
-        "action.run": action.run,
-        "caller.tenant": facts.tenant,
-        "caller.person": facts.person,
-        "caller.identity": facts.identity,
-        "caller.agent": facts.agent,
-        "caller.actor": facts.actor,
-        "requires_checkpoint": facts.requires_checkpoint,
-        "time": facts.time,
+        code: one.rule.code
+        for one in covering
+        if one.rule.overrides and _value(one.condition, activation) is True
+        for code in one.rule.overrides
+        if code in loosenable
     }
+
+
+def _holds(rule: Rule, condition: Expression, activation: Activation) -> bool:
+    value = _value(condition, activation)
+    return rule.effect is not Effect.ALLOW if value is None else value
+
+
+def _value(condition: Expression, activation: Activation) -> bool | None:
+    """True or false; None where it cannot be evaluated."""
+    value = condition.eval(activation).value()
+    return value if isinstance(value, bool) else None

@@ -28,6 +28,9 @@ class GovernanceSettings(ServiceSettings):
     """What is the like of a rejected action is not asked again for so long; 0 lets it be asked."""
     lift_delay_minutes: float = Field(10.0, ge=0)
     """How long a freeze is held at least after its lifting was asked for."""
+    promotion_delay_minutes: int = Field(60, ge=0)
+    """Where one person keeps a tenant's rules alone, rules that stop less hold only so long after
+    they were asked for."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
     """Where a person reviews a checkpoint; told to whoever is blocked."""
     sweep_seconds: float = Field(1.0, gt=0)
@@ -70,3 +73,8 @@ class GovernanceSettings(ServiceSettings):
     def validity(self) -> timedelta:
         """How long an approval is good."""
         return timedelta(minutes=self.validity_minutes)
+
+    @property
+    def promotion_delay(self) -> timedelta:
+        """How long rules that stop less are held back where one person keeps them alone."""
+        return timedelta(minutes=self.promotion_delay_minutes)

@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel.outbox import Xid8, outbox_tables
 from services.governance.hold_tables import hold_tables
+from services.governance.rule_tables import rule_tables
 
 SCHEMA = "governance"
 metadata = MetaData(schema=SCHEMA)
@@ -266,4 +267,5 @@ freeze = Table(
 )
 
 hold_tables(metadata)
+rule_tables(metadata)
 outbox_tables(metadata)

@@ -11,7 +11,8 @@ from chenu_gate.action import Action
 from services.governance import messages
 from services.governance.lifecycle import Answer, Checkpoint, State, answer
 from services.governance.permits import PermitKeys
-from services.governance.rules import Effect, RuleSet
+from services.governance.rule_book import RuleBook
+from services.governance.rules import Effect
 
 Row = Mapping[str, Any]
 
@@ -19,8 +20,8 @@ Row = Mapping[str, Any]
 class Verdicts:
     """Tells answers, and mints the permits that go with them."""
 
-    def __init__(self, rules: RuleSet, permits: PermitKeys, review_uri: str) -> None:
-        self._rules, self._permits, self._review_uri = rules, permits, review_uri
+    def __init__(self, book: RuleBook, permits: PermitKeys, review_uri: str) -> None:
+        self._book, self._permits, self._review_uri = book, permits, review_uri
 
     def tell(self, row: Row, answered: Answer, reason: str = "") -> Verdict:
         """The verdict on a decision as `governance.authorized` returns it, without a permit."""
@@ -45,8 +46,7 @@ class Verdicts:
 
     def _reason(self, row: Row, answered: Answer) -> str:
         if answered is Answer.DENIED:
-            rule = self._rules.named(row["rule"])
-            return row["refusal"] or (rule.description if rule else "")
+            return row["refusal"] or self._book.described(row["rule_revision"], row["rule"])
         if row["checkpoint"] and answered.value == row["checkpoint"]["state"]:
             return row["checkpoint"]["reason"] or ""
         return ""

@@ -10,6 +10,9 @@ from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2 import FreezeRequest
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
+from chenu.governance.v1.rule_pb2 import Counter, Rule, RuleDocument
+from chenu.governance.v1.rule_service_pb2 import CreateRuleRevisionRequest, SetRuleLabelRequest
+from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
 from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
@@ -45,6 +48,7 @@ async def household(me: Client, hands: Hands) -> Household:
     await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
         CreateMessageRequest(thread_id=thread, content="Private words."), metadata=me.me
     )
+    await _governed(me)
     search = use(me, "thread.search", query="Mine")
     await hands.execute(me, search, (await hands.ask(me, search)).permit)
     block = await blocked(me, "Delete the thread “Mine”", thread_id=thread)
@@ -80,6 +84,28 @@ async def _rejected(me: Client, hands: Hands) -> str:
         LiftTombstoneRequest(checkpoint_id=checkpoint_id), metadata=me.me
     )
     return checkpoint_id
+
+
+async def _governed(me: Client) -> None:
+    """Rules in the shadow, which count and note what the person does from now on."""
+    rules = RuleServiceStub(me.fleet.channel("governance"))
+    document = RuleDocument(
+        rules=[Rule(code="no_search", effect="EFFECT_DENY", kinds=["ACTION_KIND_SEARCH"])],
+        counters=[
+            Counter(
+                name="all",
+                measure="COUNTER_MEASURE_COUNT",
+                per="COUNTER_PER_IDENTITY",
+                window_seconds=86_400,
+            )
+        ],
+    )
+    made = await rules.CreateRuleRevision(
+        CreateRuleRevisionRequest(document=document), metadata=me.me
+    )
+    await rules.SetRuleLabel(
+        SetRuleLabelRequest(label="shadow", revision=made.revision.revision), metadata=me.me
+    )
 
 
 async def _delivered(me: Client, hands: Hands) -> tuple[str, str, str]:

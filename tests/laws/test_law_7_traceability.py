@@ -36,6 +36,7 @@ SEVERAL = {
         "tenant.created", "user.registered", "identity.created", "session.started",
     },
     "AuthorizationService.AuthorizeActions": {"decision.made", "checkpoint.created"},
+    "RuleService.PromoteRules": {"decision.made", "checkpoint.created"},
     "FreezeService.LiftFreeze": {"decision.made", "checkpoint.created"},
 }  # fmt: skip
 # The run's worker goes on under the call that woke it.

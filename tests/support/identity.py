@@ -136,6 +136,12 @@ class StandInIdentity(TokenMint):
         """Delegation ids that are not renewed any more."""
         self._server = grpc.aio.server()
 
+    def somebody_elses(self) -> str:
+        """The id of an identity that nobody who is asked about holds."""
+        identity = _id()
+        self.owners[identity] = _id()
+        return identity
+
     async def __aenter__(self) -> Self:
         token_service_pb2_grpc.add_TokenServiceServicer_to_server(_Tokens(self), self._server)
         eligibility_service_pb2_grpc.add_EligibilityServiceServicer_to_server(

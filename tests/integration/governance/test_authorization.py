@@ -85,7 +85,7 @@ async def test_whoever_asks_for_one_gated_action_gets_the_block_as_an_error(
 async def test_a_plan_gets_a_verdict_for_each_action_in_its_order(
     client: GovernanceClient, person: Person
 ) -> None:
-    forbidden = gated(person, targets=(Target("identity", str(uuid4())),))
+    forbidden = gated(person, targets=(Target("identity", client.identity.somebody_elses()),))
 
     verdicts = await client.ask(person, gated(person), allowed(person), forbidden, gated(person))
 

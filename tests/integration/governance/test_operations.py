@@ -18,14 +18,15 @@ from kernel.database import Transaction
 from kernel.service import Service
 from kernel.watching import Changes
 from services.governance.authorization import Authorization
-from services.governance.built_in_rules import BUILT_IN
 from services.governance.clock import Clock
+from services.governance.counting import Counting
 from services.governance.decisions import Decisions
 from services.governance.eligibility import Eligibility
+from services.governance.judging import Judging
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.permits import PermitKeys
 from services.governance.requirements import Requirements
-from services.governance.rules import RuleSet
+from services.governance.rule_book import RuleBook
 from services.governance.settings import GovernanceSettings
 from services.governance.tombstones import Tombstones
 from services.governance.tool_definitions import ToolDefinitions
@@ -71,14 +72,17 @@ def lamps() -> Lamps:
 async def operations(
     service: Service[GovernanceSettings], lamps: Lamps, clock: Clock, keys_dir: Any
 ) -> Operations:
-    rules, changes = RuleSet(BUILT_IN), Changes()
+    changes, book = Changes(), RuleBook(service.database)
     transitions = Transitions(service.database, service.messaging, changes, clock)
-    verdicts = Verdicts(rules, PermitKeys.open(keys_dir / "permits"), "{checkpoint_id}")
+    requirements = Requirements(timedelta(minutes=5), timedelta(hours=24))
+    eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
+    decisions = Decisions(requirements, clock)
     authorization = Authorization(
         database=service.database,
-        decisions=Decisions(rules, Requirements(timedelta(minutes=5), timedelta(hours=24)), clock),
-        verdicts=verdicts,
-        eligibility=Eligibility(EligibilityServiceStub(service.channels.channel("identity"))),
+        decisions=decisions,
+        judging=Judging(decisions, book, Counting(service.database, clock), eligibility),
+        verdicts=Verdicts(book, PermitKeys.open(keys_dir / "permits"), "{checkpoint_id}"),
+        eligibility=eligibility,
         transitions=transitions,
         changes=changes,
         clock=clock,

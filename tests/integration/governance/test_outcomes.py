@@ -111,7 +111,7 @@ async def test_a_report_of_another_action_is_refused(
 async def test_what_was_never_permitted_has_no_outcome(
     client: GovernanceClient, person: Person
 ) -> None:
-    forbidden = allowed(person, targets=(Target("identity", str(uuid4())),))
+    forbidden = allowed(person, targets=(Target("identity", client.identity.somebody_elses()),))
     denied, waiting, rejected = await client.ask(
         person, a_request(forbidden), a_request(gated(person)), a_request(gated(person))
     )

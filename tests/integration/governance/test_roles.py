@@ -16,9 +16,10 @@ from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from services.governance.tables import metadata
-from tests.support.governance_client import GovernanceClient
+from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.governance_roles import become
 from tests.support.identity import Person
+from tests.support.rules import a_counter, a_rule, put_in_shadow
 
 OWNED = ("decisions", "actions", "executions", "checkpoints", "views", "votes", "comments")
 
@@ -161,6 +162,9 @@ async def test_what_each_role_is_granted_it_also_sees(
     await client.approve(person, blocked, comment="yes")
     (verdict,) = await client.ask(person, request)
     await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)
+    counter, rule = a_counter("all"), a_rule("no_search", "deny", kinds=["ACTION_KIND_SEARCH"])
+    await put_in_shadow(client, person, counter, rule)
+    await client.ask(person, allowed(person))
     await client.freeze(person, "TOOL", "no.such_tool")
     _, other = await client.blocked(person)
     await client.reject(person, other)

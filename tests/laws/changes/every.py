@@ -1,6 +1,6 @@
 """Every change there is, by the service and the RPC that makes it."""
 
-from tests.laws.changes import courier, governance, identity, nova, reviews, threads
+from tests.laws.changes import courier, governance, identity, nova, reviews, rules, threads
 from tests.laws.changes.scene import Prepare
 
 CHANGES: dict[tuple[str, str], Prepare] = {
@@ -56,6 +56,9 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("governance", "FreezeService.LiftFreeze"): governance.lift_freeze,
     ("governance", "TombstoneService.LiftTombstone"): governance.lift_tombstone,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,
+    ("governance", "RuleService.CreateRuleRevision"): rules.create_revision,
+    ("governance", "RuleService.SetRuleLabel"): rules.set_label,
+    ("governance", "RuleService.PromoteRules"): rules.promote,
     ("nova", "RunService.ExecuteRun"): nova.execute_run,
     ("nova", "RunService.StartRun"): nova.start_run,
     ("nova", "RunService.StreamRun"): nova.stream_run,
