@@ -13,8 +13,8 @@ from kernel.migration.helpers import (
     policy,
 )
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 OWN = f"tenant = {TENANT} AND identity = {IDENTITY}"
 TENANTS = f"tenant = {TENANT}"
