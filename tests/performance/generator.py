@@ -73,7 +73,13 @@ class Cell:
             "milliseconds": {f"p{p}": self.percentile(p) for p in (50, 95, 99)},
             "failures": self.failures,
             "lanes_milliseconds": self.parts,
-            "used": asdict(self.used),
+            # Not by `asdict`: of a Counter it makes one that counts pairs.
+            "used": {
+                "cpu_seconds": dict(self.used.cpu),
+                "calls": dict(self.used.calls),
+                "commits": self.used.commits,
+                "events": self.used.events,
+            },
         }
 
 
