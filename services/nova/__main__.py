@@ -11,6 +11,7 @@ from kernel.watching import Changes
 from services.nova.catalogue import Catalogue
 from services.nova.delegations import Delegations
 from services.nova.engine import Engine
+from services.nova.intent import classify
 from services.nova.journal import Journal
 from services.nova.lanes.authorization import Authorizer
 from services.nova.lanes.context import Contexts
@@ -29,6 +30,7 @@ CATALOGUE_SECONDS: Final = 60.0
 
 async def assemble(service: Service[NovaSettings]) -> None:
     """Put the service together."""
+    classify("Warm up. Échauffe-toi.")  # builds the word lists, before somebody waits for it
     settings, channels = service.settings, service.channels
     worker_id, changes = new_id(), Changes()
     patience = Patience(settings.patience_seconds)

@@ -1,10 +1,10 @@
 """One lease row per worker: who has not renewed it owns no run any more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from chenu.nova.v1.run_pb2 import RunState
 from kernel.caller import Caller
@@ -61,7 +61,11 @@ _CLAIM_ORPHANS: Final = Statement(_claim.where(runs.c.run_id.in_(_orphans.scalar
 _ABANDON: Final = Statement(
     sa.update(runs).values(worker_id=None).where(runs.c.run_id == _run, runs.c.worker_id == _me)
 )
-_STATE: Final = Statement(sa.select(runs.c.state).where(runs.c.run_id == _run))
+_STATES: Final = Statement(
+    sa.select(runs.c.run_id, runs.c.state).where(
+        runs.c.run_id == sa.any_(sa.bindparam("runs", type_=ARRAY(_ID)))
+    )
+)
 
 
 class Leases:
@@ -98,11 +102,13 @@ class Leases:
         async with self._worker.work() as tx:
             await tx.execute(_ABANDON, worker=self._worker_id, run=run_id)
 
-    async def state(self, run_id: str) -> RunState | None:
-        """Where a run stands; None for one that is not here."""
+    async def states(self, run_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Where runs stand, by id; one that is not here is left out."""
+        if not run_ids:
+            return {}
         async with self._worker.work() as tx:
-            row = await tx.fetch_one(_STATE, run=run_id)
-        return None if row is None else row["state"]
+            rows = await tx.fetch(_STATES, runs=run_ids)
+        return {row["run_id"]: row["state"] for row in rows}
 
 
 def _principal(row: object) -> Caller:

@@ -9,6 +9,7 @@ from chenu.governance.v1.resolution_service_pb2 import (
     ListResolutionsRequest,
 )
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
+from chenu.nova.v1.run_pb2 import RunState
 from kernel.channels import Channels, alone
 from kernel.context import background
 from services.nova.engine import Engine
@@ -37,16 +38,20 @@ class Resolutions:
             answer = await self._governance.ListResolutions(
                 ListResolutionsRequest(page_size=200), timeout=10.0
             )
-        noted = [r.resolution_id for r in answer.resolutions if await self._noted(r.run_id)]
+        states = await self._leases.states([r.run_id for r in answer.resolutions if r.run_id])
+        noted = [
+            r.resolution_id
+            for r in answer.resolutions
+            if await self._noted(r.run_id, states.get(r.run_id))
+        ]
         if noted:
             with alone():
                 await self._governance.AcknowledgeResolutions(
                     AcknowledgeResolutionsRequest(resolution_ids=noted), timeout=10.0
                 )
 
-    async def _noted(self, run_id: str) -> bool:
-        if not run_id or await self._engine.resume(run_id):
-            return True
-        # A run that is still on its way to blocking, or has blocked since, would miss it for ever.
-        state = await self._leases.state(run_id)
+    async def _noted(self, run_id: str, state: RunState | None) -> bool:
+        """Whether the run needs its resolution no more; one that is on its way to blocking does."""
+        if state == RunState.RUN_STATE_BLOCKED:
+            return await self._engine.resume(run_id)
         return state is None or state in ENDED
