@@ -239,7 +239,7 @@ def free_port() -> int:
     # port of a server that is down for a moment.
     end = max(_first_ephemeral_port(), 16384)
     while True:
-        port = random.randrange(end // 2, end)  # noqa: S311  nothing is kept secret by it
+        port = random.randrange(10_000, end)  # noqa: S311  nothing is kept secret by it
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))
             return port
