@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_FILE = 300
 # Estimated at 1,500 before it was built; docs/decisions.md says why it is more.
-LARGEST_KERNEL = 2900
+LARGEST_KERNEL = 3000
 NOT_OURS = {"gen", "build", "dist", "__pycache__"}
 
 NO_CODE = {

@@ -54,6 +54,14 @@ _BEFORE_IS: Final = frozenset(
 )
 
 
+# With a capital in the middle of a line they begin a sentence whose full stop was forgotten.
+_ASKING: Final = frozenset(
+    ["what", "how", "why", "where", "when", "who", "which", "do", "does", "is", "are", "can"]
+    + ["could", "should", "would", "que", "quoi", "comment", "pourquoi", "ou", "quand", "qui"]
+    + ["quel", "quelle", "est", "peux", "pouvez"]
+)
+
+
 class Token:
     """A word, or what stands for one."""
 
@@ -174,6 +182,9 @@ def sentences(text: str) -> tuple[list[Sentence], bool]:
     current: list[Token] = []
     for token in _without_quotes(_with_amounts(read[:WORDS_AT_MOST])):
         if token.kind != "mark":
+            if current and _begins(token, current[-1]):
+                found.append(Sentence(current, ""))
+                current = []
             current.append(token)
         elif token.raw in _HARD:
             if current:
@@ -189,3 +200,8 @@ def sentences(text: str) -> tuple[list[Sentence], bool]:
     if current:
         found.append(Sentence(current, ""))
     return found, len(read) <= WORDS_AT_MOST
+
+
+def _begins(token: Token, before: Token) -> bool:
+    plain = before.kind == "word" and not before.capital
+    return token.capital and not token.quoted and plain and token.word in _ASKING

@@ -1,5 +1,6 @@
 """A resolution is governance's to keep until its run has seen it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -41,8 +42,8 @@ class Runs:
     async def resume(self, _: str) -> bool:
         return self._resumes
 
-    async def state(self, _: str) -> RunState | None:
-        return self._state
+    async def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
+        return {} if self._state is None else dict.fromkeys(run_ids, self._state)
 
 
 async def acknowledged(state: RunState | None, *, resumes: bool = False, run: str = "run") -> bool:
@@ -61,7 +62,7 @@ async def test_what_a_run_on_its_way_to_blocking_has_not_seen_is_kept(state: Run
 
 
 async def test_what_a_run_resumed_for_is_acknowledged() -> None:
-    assert await acknowledged(RunState.RUN_STATE_RUNNING, resumes=True)
+    assert await acknowledged(RunState.RUN_STATE_BLOCKED, resumes=True)
 
 
 @pytest.mark.parametrize("state", sorted(ENDED), ids=RunState.Name)
