@@ -40,8 +40,9 @@ async def superuser(stage: Stage) -> AsyncIterator[Any]:
     await connection.close()
 
 
-async def test_an_executor_killed_within_the_effects_own_transaction_does_it_once_afterwards(
-    stage: Stage, me: Client, superuser: Any
+@pytest.mark.parametrize("service", ["threads", "nova"])
+async def test_who_is_killed_within_the_effects_own_transaction_does_it_once_afterwards(
+    stage: Stage, me: Client, superuser: Any, service: str
 ) -> None:
     thread_id = await me.new_thread("Held")
     run_id, checkpoint = await blocked(me, "Delete the thread “Held”")
@@ -53,10 +54,10 @@ async def test_an_executor_killed_within_the_effects_own_transaction_does_it_onc
     await me.approve(checkpoint)
     other: Any = await asyncpg.connect(database_url(stage.backends.postgres.admin_url))
     await soon(lambda: other.fetchval(WAITS_FOR_THE_LOCK), "the deletion waits in its transaction")
-    await stage.kill("threads")
+    await stage.kill(service)
     await hold.rollback()
     await other.close()
-    await stage.start("threads")
+    await stage.start(service)
     run = await succeeded(me, run_id)
     (action,) = run.actions
     assert action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED
