@@ -6,7 +6,7 @@ A vote carries the digest of the view, so what a person saw is bound as firmly a
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, TypeAlias
@@ -67,6 +67,14 @@ def render(action: Action, *, agent_words: str = "") -> View:
 def view_digest(view: View) -> str:
     """The digest that a vote must carry: over the canonical JSON of the view."""
     return digest(write(view))
+
+
+def batch_digest(ballots: Iterable[tuple[str, str]]) -> str:
+    """The digest of many (checkpoint id, view digest) pairs, in whatever order they are given.
+
+    A token for a batch of votes carries it: it is good for exactly those views.
+    """
+    return digest(write(sorted([checkpoint_id, seen] for checkpoint_id, seen in ballots)))
 
 
 def as_text(view: View) -> str:

@@ -13,6 +13,7 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
     RejectCheckpointResponse,
 )
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
+from cli.batches import approve_batch
 from cli.checkpoint_lookup import checkpoint_id
 from cli.command import PageOption, command
 from cli.here import Here
@@ -22,6 +23,7 @@ from cli.view import checkpoint_view, inbox_table, short_digest
 from cli.view_check import checked_view
 from cli.voting import approve_checkpoint, digest_to_vote_on, get_checkpoint, reject_checkpoint
 from cli.watching import follow_run
+from cli.words import RISKS, listed, number
 
 Which = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Its id, or an end of it.")]
 Comment = Annotated[str, typer.Option("--comment", "-c", help="Why; it is kept with your vote.")]
@@ -37,6 +39,7 @@ async def inbox(
     everything: Annotated[
         bool, typer.Option("--all", help="Decided ones as well, whatever became of them.")
     ] = False,
+    risk: Annotated[str, typer.Option(help=f"Only of this risk or above: {listed(RISKS)}.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
     page: PageOption = "",
 ) -> None:
@@ -46,7 +49,12 @@ async def inbox(
     [bold]chenu inbox --all --output json[/bold]
     """
     answer = await here.connection.stub(CheckpointServiceStub).ListCheckpoints(
-        ListCheckpointsRequest(page_size=limit, page_token=page, all_states=everything)
+        ListCheckpointsRequest(
+            page_size=limit,
+            page_token=page,
+            all_states=everything,
+            min_risk=number(RISKS, risk, "--risk"),  # type: ignore[arg-type]
+        )
     )
     here.show(answer, lambda found: inbox_table(list(found.checkpoints)))
     if answer.checkpoints and not everything:
@@ -68,11 +76,15 @@ async def show(here: Here, which: Which) -> None:
         here.tell(f"Next: chenu approve {end} --comment … or chenu reject {end} --comment …")
 
 
-async def approve(
+async def approve(  # noqa: PLR0917 - each is an option of the command
     here: Here,
     which: Which,
     comment: Comment = "",
     etag: Etag = "",
+    batch: Annotated[
+        list[str] | None,
+        typer.Option("--batch", metavar="CHECKPOINT", help="And this one; may be repeated."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Then follow the run to its end.")] = False,
     yes: Yes = False,
 ) -> int:
@@ -80,7 +92,10 @@ async def approve(
 
     [bold]chenu approve 3f9a2b41 --comment "yes, that one" --wait[/bold]
     [bold]chenu approve 3f9a2b41 --etag sha256:9d0c…[/bold]
+    [bold]chenu approve 3f9a2b41 --batch 77c01e5d --batch 0a94be2f[/bold]
     """
+    if batch:
+        return await approve_batch(here, [which, *batch], comment, yes)
     found, digest = await _prepare(here, which, etag, "Approve", yes)
     decided = await approve_checkpoint(here.connection, found.checkpoint_id, digest, comment)
     if not wait or not decided.run_id:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import grpc
@@ -13,7 +13,11 @@ from chenu.identity.v1.auth_service_pb2 import (
     RegisterResponse,
 )
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
-from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest, IssueVoteTokenRequest
+from chenu.identity.v1.token_service_pb2 import (
+    Ballot,
+    ExchangeDelegationRequest,
+    IssueVoteTokenRequest,
+)
 from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from cli.session_file import Session, SessionFile
 
@@ -65,6 +69,15 @@ class Credentials:
             session_secret=self.file.load().session_secret,
             checkpoint_id=checkpoint_id,
             view_digest=view_digest,
+        )
+        answer = await TokenServiceStub(self._identity()).IssueVoteToken(request, timeout=_SECONDS)
+        return answer.vote_token
+
+    async def batch_token(self, ballots: Sequence[tuple[str, str]]) -> str:
+        """A token for one vote on each of these views of these checkpoints."""
+        request = IssueVoteTokenRequest(
+            session_secret=self.file.load().session_secret,
+            ballots=[Ballot(checkpoint_id=one, view_digest=seen) for one, seen in ballots],
         )
         answer = await TokenServiceStub(self._identity()).IssueVoteToken(request, timeout=_SECONDS)
         return answer.vote_token

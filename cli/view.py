@@ -56,12 +56,12 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
 def inbox_table(checkpoints: "list[Checkpoint]") -> RenderableType:
     """What waits, one line each."""
     return table(
-        ("checkpoint", "state", "priority", "question", "action", "sphere", "until", "run"),
+        ("checkpoint", "state", "risk", "question", "action", "sphere", "until", "run"),
         (
             (
                 short(one.checkpoint_id),
                 _state(one),
-                state(word(one, "priority")),
+                state(word(one, "risk")),
                 one_line(one.question, 100),
                 f"{safe(one.tool)} ({word(one, 'action_kind')})",
                 safe(one.sphere),
@@ -94,6 +94,7 @@ def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
     waits = word(checkpoint, "state") == "pending"
     yield "type", word(checkpoint, "type").replace("_", " ")
     yield "priority", state(word(checkpoint, "priority"))
+    yield "risk", state(word(checkpoint, "risk"))
     yield "rule set", short_digest(checkpoint.rule_revision)
     yield "approvals needed", checkpoint.required_approvals
     yield "asked", f"{when(checkpoint.create_time)} ({ago(checkpoint.create_time)})"

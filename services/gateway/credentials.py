@@ -13,7 +13,11 @@ from starlette.responses import Response
 from chenu.events.v1.method_policy_pb2 import CallerKind
 from chenu.identity.v1.auth_service_pb2 import SwitchIdentityRequest
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
-from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest, IssueVoteTokenRequest
+from chenu.identity.v1.token_service_pb2 import (
+    Ballot,
+    ExchangeDelegationRequest,
+    IssueVoteTokenRequest,
+)
 from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from kernel.channels import Channels, acting_as, alone
 from kernel.errors import InvalidArgument, Unauthenticated
@@ -69,7 +73,8 @@ class Credentials:
         if not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf_token(secret)):
             raise CsrfRefused(f"send the csrf_token of your log-in as {CSRF_HEADER}")
         etag: str = getattr(message, "etag", "")
-        if not etag:
+        decisions = getattr(message, "decisions", ())
+        if not etag and not decisions:
             raise InvalidArgument("send the etag of the view you saw, or If-Match", field="etag")
         with alone():
             answer = await self._tokens.IssueVoteToken(
@@ -78,6 +83,10 @@ class Credentials:
                     checkpoint_id=getattr(message, "checkpoint_id", ""),
                     view_digest=etag,
                     identity_id=request.headers.get(IDENTITY_HEADER, ""),
+                    ballots=[
+                        Ballot(checkpoint_id=one.checkpoint_id, view_digest=one.etag)
+                        for one in decisions
+                    ],
                 )
             )
         return answer.vote_token

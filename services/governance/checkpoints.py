@@ -33,6 +33,7 @@ _COLUMNS: Final = """
         c.valid_until, c.create_time, s.resolve_time, c.remind_time, c.reminders,
         c.escalate_time, c.escalated, c.execute_by,
         d.kind, d.tool, d.action_digest, d.rule, d.rule_revision, d.request_id, d.sphere,
+        coalesce(d.facts ->> 'risk', 'unspecified') AS risk,
         e.state AS execution, v.question, v.resolution_reason,
         (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)
                 ORDER BY votes.create_time)
@@ -48,7 +49,8 @@ _REMARKS: Final = """(SELECT jsonb_agg(to_jsonb(r) ORDER BY r.create_time, r.rem
     FROM remarks AS r WHERE r.checkpoint_id = c.checkpoint_id) AS remarks"""
 _FILTER: Final = """
     (:state = '' OR s.state = :state) AND (:type = '' OR c.type = :type)
-    AND (:run = '' OR c.run = :run) AND (:thread = '' OR c.thread = :thread)"""
+    AND (:run = '' OR c.run = :run) AND (:thread = '' OR c.thread = :thread)
+    AND (CAST(:risks AS text[]) = '{}' OR d.facts ->> 'risk' = ANY (CAST(:risks AS text[])))"""
 _GET: Final = Statement(
     f"{_COLUMNS}, a.action, v.view, {_REMARKS} {_FROM} LEFT JOIN actions AS a USING (decision_id)"
     " WHERE c.checkpoint_id = :checkpoint_id"
@@ -143,12 +145,19 @@ class Checkpoints:
         return [messages.checkpoint(row) for row in rows], snapshot["now"]
 
 
-def _filter(request: ListCheckpointsRequest) -> dict[str, str]:
+def _filter(request: ListCheckpointsRequest) -> dict[str, Any]:
     state = "" if request.all_states else State.PENDING.value
     if request.state and not request.all_states:
         state = _word(CheckpointState.Name(request.state), "CHECKPOINT_STATE_")
     type_ = _word(CheckpointType.Name(request.type), "CHECKPOINT_TYPE_") if request.type else ""
-    return {"state": state, "type": type_, "run": request.run_id, "thread": request.thread_id}
+    risks = [word for word, number in messages.RISKS.items() if number >= request.min_risk]
+    return {
+        "state": state,
+        "type": type_,
+        "run": request.run_id,
+        "thread": request.thread_id,
+        "risks": risks if request.min_risk else [],
+    }
 
 
 def _word(name: str, prefix: str) -> str:

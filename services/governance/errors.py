@@ -117,6 +117,20 @@ class Frozen(FailedPrecondition):
     message = "this is frozen; ask again with a new request_id once the freeze is lifted"
 
 
+class BatchInvalid(InvalidArgument):
+    """A batch names each checkpoint once."""
+
+    reason = "BATCH_INVALID"
+    message = "a checkpoint is named twice; a batch has one answer for each"
+
+
+class RiskTooHigh(FailedPrecondition):
+    """The top class is never approved from a list."""
+
+    reason = "RISK_TOO_HIGH"
+    message = "what can do that much harm is approved by itself, not in a batch"
+
+
 class RejectedBefore(PermissionDenied):
     """A person said no to its like."""
 

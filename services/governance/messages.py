@@ -10,7 +10,12 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chenu.governance.v1 import authorization_service_pb2, checkpoint_pb2, decision_pb2
+from chenu.governance.v1 import (
+    approval_pb2,
+    authorization_service_pb2,
+    checkpoint_pb2,
+    decision_pb2,
+)
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.checkpoint_pb2 import (
     BlockedCheckpoint,
@@ -37,6 +42,7 @@ def words(enum: Any, prefix: str) -> dict[str, Any]:
 STATES: Final = words(checkpoint_pb2.CheckpointState, "CHECKPOINT_STATE_")
 TYPES: Final = words(checkpoint_pb2.CheckpointType, "CHECKPOINT_TYPE_")
 PRIORITIES: Final = words(checkpoint_pb2.Priority, "PRIORITY_")
+RISKS: Final = words(approval_pb2.RiskClass, "RISK_CLASS_")
 KINDS: Final = words(decision_pb2.ActionKind, "ACTION_KIND_")
 EFFECTS: Final = words(decision_pb2.Effect, "EFFECT_")
 EXECUTIONS: Final = words(decision_pb2.ExecutionState, "EXECUTION_STATE_")
@@ -125,6 +131,7 @@ def checkpoint(row: Row) -> Checkpoint:
         execution_state=EXECUTIONS[row["execution"] or "not_started"],
         sphere=row["sphere"],
         approval=requirement,
+        risk=RISKS[row["risk"]],
         stages=stages,
         current_stage=_current(stages) if row["state"] == "pending" else 0,
         claimed_by=row["claimed_by"] or "",

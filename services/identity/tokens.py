@@ -35,11 +35,14 @@ class Tokens:
         act = {"aud": "nova", "act": {"service": "nova"}, "delegation": delegation_id}
         return self._sign("delegation+jwt", _who(caller) | act, seconds)
 
-    def vote(self, caller: Caller, checkpoint: str, view_digest: str, amr: list[str]) -> Issued:
-        """For one vote of a person on one view of one checkpoint."""
+    def vote(
+        self, caller: Caller, checkpoint: str, view_digest: str, amr: list[str], *, batch: str = ""
+    ) -> Issued:
+        """For one vote of a person on one view of one checkpoint, or on each view of a batch."""
         claims = _who(caller) | {
             "aud": "governance", "checkpoint": checkpoint, "view_digest": view_digest, "amr": amr,
         }  # fmt: skip
+        claims |= {"batch": batch} if batch else {}
         return self._sign("vote+jwt", claims, self._settings.vote_seconds)
 
     def service(self, name: str) -> Issued:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from chenu.identity.v1.token_service_pb2 import IssueVoteTokenRequest
+from chenu_gate.view import batch_digest
 from kernel.context import current
 from kernel.database import Database
 from kernel.errors import Forbidden
@@ -40,13 +41,17 @@ class VoteTokens:
         async with self._database.transaction(voter) as tx:
             voter = await self._sessions.require(tx, voter)
             await find_identity(tx, identity)
+            batch = batch_digest((one.checkpoint_id, one.view_digest) for one in request.ballots)
             issued = self._tokens.vote(
-                voter, request.checkpoint_id, request.view_digest,
-                list(found["amr"]),
+                voter, request.checkpoint_id, request.view_digest, list(found["amr"]),
+                batch=batch if request.ballots else "",
             )  # fmt: skip
             tx.emit(
                 audit_events.vote_token_issued(
-                    voter, request.checkpoint_id, request.view_digest, issued.token_id
+                    voter,
+                    request.checkpoint_id or "batch",
+                    request.view_digest or batch,
+                    issued.token_id,
                 )
             )
         return issued

@@ -13,6 +13,7 @@ It serves what the other services ask of identity: the key set, service tokens
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
@@ -28,6 +29,7 @@ from chenu.identity.v1 import (
     token_service_pb2,
     token_service_pb2_grpc,
 )
+from chenu_gate.view import batch_digest
 from kernel.caller import SYSTEM_TENANT
 from kernel.interceptors.authentication import AUTHORIZATION, SERVICE_AUTHORIZATION
 from kernel.tokens import KeySet, SigningKey
@@ -113,6 +115,10 @@ class TokenMint:
     def as_voter(self, person: Person, checkpoint: str, view_digest: str) -> Metadata:
         """Metadata of one vote."""
         return bearer(self.vote(person, checkpoint, view_digest))
+
+    def as_batch_voter(self, person: Person, ballots: Iterable[tuple[str, str]]) -> Metadata:
+        """Metadata of one vote on each of these views."""
+        return bearer(self.vote(person, "", "", batch=batch_digest(ballots)))
 
     def as_service(self, name: str) -> Metadata:
         """Metadata of a call by a service on its own account."""

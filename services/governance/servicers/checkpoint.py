@@ -9,6 +9,7 @@ from chenu.governance.v1 import checkpoint_service_pb2 as messages
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceServicer
 from kernel.context import current
+from services.governance.batches import Batches
 from services.governance.checkpoints import Checkpoints
 from services.governance.endings import Endings
 from services.governance.lifecycle import Option, State
@@ -25,6 +26,7 @@ class CheckpointServicer(CheckpointServiceServicer):
     ) -> None:
         self._checkpoints, self._watch = checkpoints, watch
         self._votes, self._endings = votes, endings
+        self._batches = Batches(votes, checkpoints)
 
     async def GetCheckpoint(
         self, request: messages.GetCheckpointRequest, context: Any
@@ -78,6 +80,12 @@ class CheckpointServicer(CheckpointServiceServicer):
         return messages.ResolveCheckpointResponse(
             checkpoint=await self._vote(request, Option(request.option_id))
         )
+
+    async def BatchDecideCheckpoints(
+        self, request: messages.BatchDecideCheckpointsRequest, context: Any
+    ) -> messages.BatchDecideCheckpointsResponse:
+        outcomes = await self._batches.decide(current().caller, request.decisions)
+        return messages.BatchDecideCheckpointsResponse(outcomes=outcomes)
 
     async def CancelCheckpoint(
         self, request: messages.CancelCheckpointRequest, context: Any
