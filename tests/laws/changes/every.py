@@ -40,6 +40,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("governance", "CheckpointService.ResolveCheckpoint"): governance.vote(
         "ResolveCheckpoint", option_id="approve"
     ),
+    ("governance", "CheckpointService.BatchDecideCheckpoints"): governance.batch_decide,
     ("governance", "CheckpointService.CancelCheckpoint"): governance.cancel_checkpoint,
     ("governance", "CheckpointService.SupersedeCheckpoints"): governance.supersede_checkpoints,
     ("governance", "ReviewService.ClaimCheckpoint"): reviews.review("ClaimCheckpoint"),

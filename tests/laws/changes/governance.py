@@ -15,6 +15,7 @@ from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
+from chenu.identity.v1 import token_service_pb2 as tokens
 from tests.laws.changes.scene import Call, Prepare, Scene
 from tests.laws.hands import use
 from tests.support.identity import bearer
@@ -59,6 +60,25 @@ def vote(rpc: str, **fields: Any) -> Prepare:
         return lambda: getattr(s.me.checkpoints, rpc)(request, metadata=bearer(token))
 
     return prepare
+
+
+async def batch_decide(s: Scene) -> Call:
+    at = await waiting(s)
+    bought = await s.hands.tokens.IssueVoteToken(
+        tokens.IssueVoteTokenRequest(
+            session_secret=s.me.session.session_secret,
+            ballots=[tokens.Ballot(checkpoint_id=at.checkpoint_id, view_digest=at.view_digest)],
+        )
+    )
+    request = checkpoints.BatchDecideCheckpointsRequest(
+        decisions=[
+            checkpoints.CheckpointDecision(
+                checkpoint_id=at.checkpoint_id, etag=at.view_digest, option_id="approve"
+            )
+        ]
+    )
+    stub, metadata = s.me.checkpoints, bearer(bought.vote_token)
+    return lambda: stub.BatchDecideCheckpoints(request, metadata=metadata)
 
 
 async def cancel_checkpoint(s: Scene) -> Call:
