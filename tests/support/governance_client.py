@@ -32,7 +32,11 @@ from chenu.governance.v1.freeze_service_pb2 import (
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
-from chenu.governance.v1.resolution_service_pb2 import ListResolutionsRequest, Resolution
+from chenu.governance.v1.resolution_service_pb2 import (
+    AcknowledgeResolutionsRequest,
+    ListResolutionsRequest,
+    Resolution,
+)
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
@@ -168,10 +172,19 @@ class GovernanceClient:
         )
 
     async def resolved(self, *runs: str) -> list[Resolution]:
-        """The resolutions of these runs that Nova has not acknowledged."""
-        answer = await self.resolutions.ListResolutions(
-            ListResolutionsRequest(page_size=200), metadata=self.identity.as_service("nova")
-        )
+        """The resolutions of these runs that Nova has not acknowledged.
+
+        A page holds 200: what earlier tests left is acknowledged where it fills the page.
+        """
+        nova = self.identity.as_service("nova")
+        request = ListResolutionsRequest(page_size=200)
+        answer = await self.resolutions.ListResolutions(request, metadata=nova)
+        while len(answer.resolutions) == request.page_size:
+            old = [one.resolution_id for one in answer.resolutions if one.run_id not in runs]
+            await self.resolutions.AcknowledgeResolutions(
+                AcknowledgeResolutionsRequest(resolution_ids=old), metadata=nova
+            )
+            answer = await self.resolutions.ListResolutions(request, metadata=nova)
         return [resolution for resolution in answer.resolutions if resolution.run_id in runs]
 
     async def watch(self, person: Person, cursor: str = "") -> AsyncIterator[Any]:
