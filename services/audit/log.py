@@ -61,8 +61,13 @@ _SAVE_TILES: Final = Statement(
         index_elements=["level", "index"], set_={"hashes": _saved.excluded.hashes}
     )
 )
+# From the bytes as they are stored, not the hash beside them: an edited record is to be noticed.
 _HASHES: Final = Statement(
-    sa.select(entries.c.leaf_hash)
+    sa.select(
+        sa.func.sha256(sa.literal_column("'\\x00'::bytea").op("||")(entries.c.leaf)).label(
+            "leaf_hash"
+        )
+    )
     .where(
         entries.c.index >= sa.bindparam("start", type_=sa.BigInteger),
         entries.c.index < sa.bindparam("end", type_=sa.BigInteger),

@@ -10,6 +10,7 @@ from tests.performance.audit_lag import audit_lag
 from tests.performance.generator import Cell, measure
 from tests.performance.limits import commits, publishes
 from tests.performance.load import Order
+from tests.performance.log import records_into_the_log, verified
 from tests.performance.stack import MeasuredStack
 
 CALLERS: Final = (1, 16, 50)
@@ -29,11 +30,13 @@ class Pace:
     seconds: float
     warmup: float
     limit_seconds: float
+    records: int
+    """Of the log that is verified."""
 
 
-FULL: Final = Pace(seconds=10.0, warmup=2.0, limit_seconds=3.0)
-QUICK: Final = Pace(seconds=2.0, warmup=1.0, limit_seconds=0.5)
-PARTS: Final = ("limits", "idle", "plain", "gated", "open", "single", "lag")
+FULL: Final = Pace(seconds=10.0, warmup=2.0, limit_seconds=3.0, records=1_000_000)
+QUICK: Final = Pace(seconds=2.0, warmup=1.0, limit_seconds=0.5, records=50_000)
+PARTS: Final = ("limits", "idle", "plain", "gated", "open", "single", "lag", "log")
 """What `--only` may name, in the order in which it is measured."""
 
 
@@ -54,6 +57,7 @@ class Bench:
             "open": self._open,
             "single": self._single,
             "lag": self._lag,
+            "log": self._log,
         }
         for part in PARTS:
             if part in parts:
@@ -114,6 +118,11 @@ class Bench:
 
         order = self._order("plain", CONNECTIONS, RATE, seconds + 1)
         await measure(stack, order, self._processes, meanwhile=probe)
+
+    async def _log(self) -> None:
+        for cell in await records_into_the_log(self._pace.seconds):
+            self._note(cell)
+        self._note(await verified(self._pace.records))
 
     async def _load(
         self, work: str, callers: int, *, rate: float = 0.0, seconds: float = 0.0

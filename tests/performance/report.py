@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.performance.bench import CALLERS, CONNECTIONS, RATE, SHARE, Bench
 from tests.performance.generator import GENERATOR, Cell
+from tests.performance.log import INGEST, MEMORY, RAW, VERIFY
 from tests.performance.stack import machine
 
 BEGIN: Final = "<!-- what `make bench` measured -->"
@@ -56,7 +57,7 @@ def _tables(bench: Bench) -> Iterator[str]:
     yield from _cpu_tables(bench)
 
 
-_LIMITS: Final = ("health", "authenticated", "commit of one row", "acknowledged publish")
+_LIMITS: Final = ("health", "authenticated", "commit of one row", "acknowledged publish", RAW)
 
 
 def _floors(bench: Bench) -> Iterator[Row]:
@@ -81,10 +82,32 @@ def _floors(bench: Bench) -> Iterator[Row]:
         cell = bench.find(work, 1)
         if cell is not None:
             yield _slow(bench, what, floor, cell, percent)
+    yield from _log_floors(bench)
     for work, (budget, _) in BUDGET.items():
         most = bench.saturation(work)
         if most is not None:
             yield f"CPU of a {work} run", "", f"{budget} ms", f"{most.cpu_per_piece:.1f} ms", ""
+
+
+def _log_floors(bench: Bench) -> Iterator[Row]:
+    lag = bench.find(f"audit lag at {RATE:.0f} runs/s", 1)
+    if lag is not None:
+        what = f"answer to covering tree head, p99, at {RATE:.0f} runs/s"
+        yield what, "≤ 2000 ms", "", f"{lag.percentile(99):.0f} ms", ""
+    into, raw = bench.find(INGEST, 1), bench.find(RAW, 1)
+    if into is not None and raw is not None:
+        against = f"one for {raw.per_second / into.per_second:.1f} raw inserts"
+        yield (
+            "records into the signed log",
+            "5000/s",
+            "10000/s",
+            f"{into.per_second:.0f}/s",
+            against,
+        )
+    checked = bench.find(VERIFY, 1)
+    if checked is not None:
+        took = f"{checked.seconds:.1f} s, {checked.parts[MEMORY]:.0f} MiB"
+        yield f"{checked.done} records verified offline", "60 s, 300 MiB", "30 s", took, ""
 
 
 def _slow(bench: Bench, what: str, floor: str, cell: Cell, percent: int) -> Row:
