@@ -13,6 +13,7 @@ from tests.performance import generator
 from tests.performance import report as reporting
 from tests.performance.bench import Bench, Pace
 from tests.performance.limits import commits, publishes
+from tests.performance.log import MEMORY, verified
 from tests.performance.stack import MeasuredStack
 
 PACES = [Pace(seconds, warmup=0.1, limit_seconds=0.05) for seconds in (0.5, 2, 10)]
@@ -68,3 +69,9 @@ def test_the_bench_measures_gated_runs_and_the_limits_and_tells_what_they_cost(
     (written, *_) = json.loads(json.dumps([cell.document() for cell in bench.cells]))
     assert written["used"]["cpu_seconds"]["nova"] > 0
     assert written["used"]["events"] > 0
+
+
+def test_the_bench_verifies_a_log_that_it_has_written_itself() -> None:
+    cell = asyncio.run(verified(600))
+    assert (cell.done, cell.failures) == (600, {})
+    assert 0 < cell.parts[MEMORY] < 300
