@@ -64,6 +64,19 @@ def render(action: Action, *, agent_words: str = "") -> View:
     return view | {"warnings": pen.warnings}
 
 
+def argument_lines(action: Action) -> dict[str, str]:
+    """What people may edit, made visible: each argument, target and sphere, by its path."""
+    pen = _Pen()
+    written = [pen.write_argument(*leaf) for leaf in _reviewable(action)]
+    lines = {f"arguments.{one['path']}": f"{one['value']} ({one['type']})" for one in written}
+    for number, target in enumerate(action.targets, 1):
+        told = f"{target.type} {target.name} {target.id} {target.version}"
+        lines[f"target {number}"] = pen.write(told, f"target {number}")
+    if action.target_sphere:
+        lines["target_sphere"] = action.target_sphere
+    return lines
+
+
 def view_digest(view: View) -> str:
     """The digest that a vote must carry: over the canonical JSON of the view."""
     return digest(write(view))
@@ -85,6 +98,7 @@ def as_text(view: View) -> str:
         view["consequence"],
         f"For person {principal['person'] or '-'}, identity {principal['identity']}"
         + (f", asked by agent {principal['agent']}" if principal["agent"] else ""),
+        *_edited_lines(view),
         *(f"! {warning['text']}" for warning in view["warnings"]),
         *(
             f"target {item['type']} {quoted_name(item['name'])} {item['id']}"
@@ -96,6 +110,21 @@ def as_text(view: View) -> str:
     if view["untrusted"]["agent_words"]:
         lines.append(f"The agent says (unchecked): {view['untrusted']['agent_words']}")
     return "\n".join(lines)
+
+
+def _edited_lines(view: View) -> list[str]:
+    """What somebody changed, where this is not what was asked for."""
+    if "edited" not in view:
+        return []
+    edited = view["edited"]
+    return [
+        f"Revision {edited['revision']}, edited by person {edited['by']}:",
+        *(
+            f"  {change['path']}: {change['before'] or '(nothing)'}"
+            f" → {change['after'] or '(nothing)'}"
+            for change in edited["changes"]
+        ),
+    ]
 
 
 class _Pen:

@@ -33,6 +33,7 @@ from services.governance.counting import Counting
 from services.governance.decisions import Decisions
 from services.governance.deputies import Deputies
 from services.governance.dry_runs import DryRuns
+from services.governance.edits import Edits
 from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
 from services.governance.freezes import Freezes
@@ -84,9 +85,10 @@ async def assemble(
     )
     eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
     transitions = Transitions(database, service.messaging, changes, clock)
+    tools = ToolDefinitions(service.channels)
     tombstones = Tombstones(
         database,
-        ToolDefinitions(service.channels),
+        tools,
         service.page_tokens,
         clock,
         settings.tombstone_life,
@@ -150,7 +152,21 @@ async def assemble(
         CheckpointServicer(checkpoints, watch, votes, Endings(database, transitions)),
     )
     reviews = Reviews(database, votes, eligibility, transitions, clock)
-    service.add_servicer(add_ReviewServiceServicer_to_server, ReviewServicer(reviews, checkpoints))
+    edits = Edits(
+        database=database,
+        book=book,
+        judging=judging,
+        counting=counting,
+        takes=requirements,
+        tools=tools,
+        votes=votes,
+        eligibility=eligibility,
+        transitions=transitions,
+        clock=clock,
+    )
+    service.add_servicer(
+        add_ReviewServiceServicer_to_server, ReviewServicer(reviews, edits, checkpoints)
+    )
     service.add_servicer(
         add_DeputyServiceServicer_to_server,
         DeputyServicer(Deputies(database, eligibility, clock)),

@@ -32,9 +32,12 @@ _COLUMNS: Final = """
         c.approval, c.claimed_by, c.claim_until, c.run, c.thread, c.identity, c.expire_time,
         c.valid_until, c.create_time, s.resolve_time, c.remind_time, c.reminders,
         c.escalate_time, c.escalated, c.execute_by,
-        d.kind, d.tool, d.action_digest, d.rule, d.rule_revision, d.request_id, d.sphere,
-        coalesce(d.facts ->> 'risk', 'unspecified') AS risk,
-        e.state AS execution, v.question, v.resolution_reason,
+        d.kind, d.tool, d.request_id, d.sphere,
+        coalesce(x.facts ->> 'risk', d.facts ->> 'risk', 'unspecified') AS risk,
+        e.state AS execution, v.resolution_reason,
+        coalesce(c.edited_digest, d.action_digest) AS action_digest,
+        coalesce(x.rule, d.rule) AS rule, coalesce(x.rule_revision, d.rule_revision)
+            AS rule_revision, coalesce(n.question, v.question) AS question,
         (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)
                 ORDER BY votes.create_time)
             FROM votes LEFT JOIN comments USING (vote_id)
@@ -42,17 +45,26 @@ _COLUMNS: Final = """
 _FROM: Final = f"""
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
         LEFT JOIN views AS v USING (checkpoint_id)
-        LEFT JOIN executions AS e USING (decision_id) {_STANDING}"""
+        LEFT JOIN executions AS e USING (decision_id)
+        LEFT JOIN edits AS x ON x.checkpoint_id = c.checkpoint_id AND x.revision = c.revision
+        LEFT JOIN edited_views AS n
+            ON n.checkpoint_id = c.checkpoint_id AND n.revision = c.revision {_STANDING}"""
 # Actions and views may be large: a list names them by their digests.
-_BRIEF: Final = f"{_COLUMNS}, NULL AS action, NULL AS view, NULL AS remarks {_FROM}"
+_BRIEF: Final = f"{_COLUMNS}, NULL AS action, NULL AS view, NULL AS remarks, NULL AS edits {_FROM}"
+_EDITS: Final = """(SELECT jsonb_agg(to_jsonb(one) || jsonb_build_object('changes', w.changes)
+        ORDER BY one.revision)
+    FROM edits AS one LEFT JOIN edited_views AS w USING (checkpoint_id, revision)
+    WHERE one.checkpoint_id = c.checkpoint_id) AS edits"""
 _REMARKS: Final = """(SELECT jsonb_agg(to_jsonb(r) ORDER BY r.create_time, r.remark_id)
     FROM remarks AS r WHERE r.checkpoint_id = c.checkpoint_id) AS remarks"""
 _FILTER: Final = """
     (:state = '' OR s.state = :state) AND (:type = '' OR c.type = :type)
     AND (:run = '' OR c.run = :run) AND (:thread = '' OR c.thread = :thread)
-    AND (CAST(:risks AS text[]) = '{}' OR d.facts ->> 'risk' = ANY (CAST(:risks AS text[])))"""
+    AND (CAST(:risks AS text[]) = '{}'
+        OR coalesce(x.facts ->> 'risk', d.facts ->> 'risk') = ANY (CAST(:risks AS text[])))"""
 _GET: Final = Statement(
-    f"{_COLUMNS}, a.action, v.view, {_REMARKS} {_FROM} LEFT JOIN actions AS a USING (decision_id)"
+    f"{_COLUMNS}, coalesce(n.action, a.action) AS action, coalesce(n.view, v.view) AS view,"
+    f" {_REMARKS}, {_EDITS} {_FROM} LEFT JOIN actions AS a USING (decision_id)"
     " WHERE c.checkpoint_id = :checkpoint_id"
 )
 _LIST: Final = Statement(

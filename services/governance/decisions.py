@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from chenu.governance.v1.approval_pb2 import ApprovalRequirement, RiskClass
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
 from chenu_gate.refusal import ActionRefused
@@ -21,7 +21,7 @@ from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.replay import changed, verdict_of
 from services.governance.requirements import Requirements
-from services.governance.risk import risk
+from services.governance.risk import risk_word
 from services.governance.rule_book import InForce
 from services.governance.rules import Effect, Facts, Judgement, RuleSet
 
@@ -145,7 +145,7 @@ class Decisions:
         asks = requirement if not refused else None
         stored = facts.stored()
         if requirement is not None:
-            stored["risk"] = RiskClass.Name(risk(action)).removeprefix("RISK_CLASS_").lower()
+            stored["risk"] = risk_word(action)
         row = {
             "decision_id": new_id(),
             "agent": facts.agent,

@@ -132,13 +132,20 @@ class Eligibility:
         (found,) = await self._living(caller.tenant, caller.identity, [group])
         return len(found)
 
-    async def can_be_met(self, caller: Caller, requirement: ApprovalRequirement) -> bool:
+    async def can_be_met(
+        self,
+        caller: Caller,
+        requirement: ApprovalRequirement,
+        editors: frozenset[str] | set[str] = frozenset(),
+    ) -> bool:
         """Whether enough people live who could approve what the caller asks for.
 
         Good enough to be remembered for a while, and to be assumed while identity is silent:
         it saves a pointless question, it entitles nobody.
         """
-        asked = (caller.identity, caller.person, requirement.SerializeToString(deterministic=True))
+        excluded = {caller.person, *editors} if requirement.four_eyes else set()
+        who = " ".join([caller.identity, caller.person, *sorted(excluded)])
+        asked = (caller.tenant, who, requirement.SerializeToString(deterministic=True))
         if self._met.get(asked, 0.0) > time.monotonic():
             return True
         try:
@@ -146,7 +153,6 @@ class Eligibility:
         except grpc.aio.AioRpcError as error:
             _log.warning("eligibility not known", code=error.code().name)
             return True
-        excluded = {caller.person} if requirement.four_eyes else ()
         if not can_be_met(requirement, living, excluded):
             return False
         if len(self._met) >= _REMEMBERED:

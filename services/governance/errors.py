@@ -89,6 +89,13 @@ class DeputyInvalid(InvalidArgument):
     reason = "DEPUTY_INVALID"
 
 
+class EditRefused(InvalidArgument):
+    """The edited action is none that its tool would do; nothing has changed."""
+
+    reason = "EDIT_REFUSED"
+    message = "the edited action does not fit its tool; another tool is another action"
+
+
 class VoteTokenUsed(Aborted):
     """A vote token is good for one vote."""
 

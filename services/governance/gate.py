@@ -38,6 +38,7 @@ def gate(
     checkpoint_id: str,
     agent_words: str,
     now: datetime,
+    edited: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The checkpoint for an action as it is stored; raises ActionRefused for an endless view."""
     rule = rules.named(judgement.rule)
@@ -50,6 +51,8 @@ def gate(
         "description": rule.description if rule else _UNMATCHED_DESCRIPTION,
         "revision": rules.revision,
     }
+    if edited is not None:
+        view["edited"] = edited
     rendered = write(view)
     checkpoint_type = judgement.checkpoint_type or CheckpointType.EXECUTION_APPROVAL
     return {

@@ -19,7 +19,9 @@ from chenu.governance.v1 import (
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.checkpoint_pb2 import (
     BlockedCheckpoint,
+    Change,
     Checkpoint,
+    Edit,
     Option,
     Remark,
     StageProgress,
@@ -86,7 +88,7 @@ def blocked(row: Row, gate: Row, review_uri: str) -> BlockedCheckpoint:
     return BlockedCheckpoint(
         checkpoint_id=gate["checkpoint_id"],
         action=f"{row['tool']} ({row['kind']})",
-        action_digest=row["action_digest"],
+        action_digest=gate.get("edited_digest") or row["action_digest"],
         question=gate["question"],
         options=options(),
         expire_time=stamp(gate["expire_time"]),
@@ -142,6 +144,7 @@ def checkpoint(row: Row) -> Checkpoint:
         escalate_time=stamp(row["escalate_time"]),
         escalated=row["escalated"],
         execute_by=stamp(row["execute_by"]),
+        edits=[_edit(edit) for edit in row["edits"] or ()],
     )
 
 
@@ -164,6 +167,16 @@ def _progress(requirement: ApprovalRequirement, row: Row) -> list[StageProgress]
 
 def _current(stages: Sequence[StageProgress]) -> int:
     return next((number for number, stage in enumerate(stages, 1) if stage.missing), 0)
+
+
+def _edit(row: Row) -> Edit:
+    return Edit(
+        revision=row["revision"],
+        person_id=row["person"],
+        action_digest=row["action_digest"],
+        changes=[Change(**change) for change in row["changes"] or ()],
+        create_time=stamp(row["create_time"]),
+    )
 
 
 def _remark(row: Row) -> Remark:

@@ -21,8 +21,9 @@ from services.governance.rules import Effect
 # Reports of one executor are taken in one after another: each builds on the one before.
 _TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtext('outcomes'), hashtext(:executor))")
 _DECISIONS: Final = Statement(
-    "SELECT d.decision_id, d.tenant, d.identity, d.action_digest, d.executor, d.sphere, d.run,"
-    " d.effect, d.refusal, c.checkpoint_id, c.valid_until"
+    "SELECT d.decision_id, d.tenant, d.identity, d.executor, d.sphere, d.run,"
+    " coalesce(c.edited_digest, d.action_digest) AS action_digest, d.effect, d.refusal,"
+    " c.checkpoint_id, c.valid_until"
     " FROM decisions AS d LEFT JOIN checkpoints AS c USING (decision_id)"
     " WHERE d.decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )

@@ -75,3 +75,8 @@ def amounts(value: Any, name: str = "") -> Iterator[Decimal]:
             return
         if amount.is_finite():
             yield abs(amount)
+
+
+def risk_word(action: Action) -> str:
+    """The risk class as rows keep it."""
+    return RiskClass.Name(risk(action)).removeprefix("RISK_CLASS_").lower()

@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel.outbox import Xid8, outbox_tables
 from services.governance.hold_tables import hold_tables
+from services.governance.review_tables import review_tables
 from services.governance.rule_tables import rule_tables
 
 SCHEMA = "governance"
@@ -114,6 +115,8 @@ checkpoints = Table(
     # Somebody is looking at it: the others wait with their approvals until then.
     Column("claimed_by", _ID),
     Column("claim_until", _TIME),
+    # Of what waits instead of what was asked for, once somebody has edited it.
+    Column("edited_digest", Text),
     CheckConstraint("(claimed_by IS NULL) = (claim_until IS NULL)", name="checkpoints_claim"),
     CheckConstraint(
         "state IN ('pending', 'approved', 'rejected', 'expired', 'cancelled', 'superseded')",
@@ -200,37 +203,6 @@ comments = Table(
     Column("comment", Text, nullable=False),
 )
 
-deputies = Table(
-    "deputies",
-    metadata,
-    Column("deputy_id", _ID, primary_key=True),
-    Column("tenant", _ID, nullable=False),
-    # Whose votes the deputy may cast, and the roles by which the deputy may look.
-    Column("person", _ID, nullable=False),
-    Column("identity", _ID, nullable=False),
-    Column("roles", ARRAY(Text), nullable=False),
-    Column("deputy", _ID, nullable=False),
-    Column("create_time", _TIME, nullable=False, server_default=_NOW),
-    Column("end_time", _TIME, nullable=False),
-    Column("dismiss_time", _TIME),
-    CheckConstraint("person <> deputy", name="deputies_another"),
-    Index("deputies_deputy", "deputy", postgresql_where=text("dismiss_time IS NULL")),
-    Index("deputies_person", "person"),
-)
-
-remarks = Table(
-    "remarks",
-    metadata,
-    Column("remark_id", _ID, primary_key=True),
-    Column("checkpoint_id", _ID, ForeignKey(checkpoints.c.checkpoint_id), nullable=False),
-    *_owner(),
-    Column("person", _ID, nullable=False),
-    Column("is_question", Boolean, nullable=False),
-    Column("remark", Text, nullable=False),
-    Column("create_time", _TIME, nullable=False, server_default=_NOW),
-    Index("remarks_of_checkpoint", "checkpoint_id"),
-)
-
 executions = Table(
     "executions",
     metadata,
@@ -268,4 +240,5 @@ freeze = Table(
 
 hold_tables(metadata)
 rule_tables(metadata)
+review_tables(metadata)
 outbox_tables(metadata)

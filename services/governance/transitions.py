@@ -23,7 +23,8 @@ _SILENCE: Final = "nobody decided in time"
 _LOCKED: Final = """
     SELECT c.checkpoint_id, c.decision_id, c.tenant, c.identity, c.state, c.revision, c.etag,
         c.approval, c.escalated, c.run, c.expire_time, c.valid_until, c.execute_by, c.executed,
-        c.claimed_by, c.claim_until, c.version, d.action_digest, d.sphere, d.executor, d.person
+        c.claimed_by, c.claim_until, c.version,
+        coalesce(c.edited_digest, d.action_digest) AS action_digest, d.sphere, d.executor, d.person
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
     WHERE {which} ORDER BY c.checkpoint_id FOR UPDATE OF c"""
 _LOCK: Final = Statement(_LOCKED.format(which="c.checkpoint_id = :checkpoint_id"))
@@ -33,7 +34,8 @@ _STANDING: Final = Statement(
     "SELECT clock_timestamp() AS now, (SELECT jsonb_agg(jsonb_build_array("
     " person, coalesce(seat, person), stage) ORDER BY create_time) FROM votes"
     " WHERE checkpoint_id = :checkpoint_id AND revision = :revision AND view_digest = :etag"
-    " AND option = 'approve') AS ballots"
+    " AND option = 'approve') AS ballots,"
+    " ARRAY(SELECT person FROM edits WHERE checkpoint_id = :checkpoint_id) AS editors"
 )
 _MOVE: Final = Statement(
     "UPDATE checkpoints SET state = :state, version = version + 1, valid_until = :valid_until,"
@@ -136,7 +138,7 @@ class Transitions:
             expire_time=row["expire_time"],
             requirement=requirement,
             ballots=tuple(Ballot(*ballot) for ballot in found["ballots"] or ()),
-            excluded=frozenset({row["person"]} if requirement.four_eyes else ()),
+            excluded=frozenset({row["person"], *found["editors"]} if requirement.four_eyes else ()),
             escalated=row["escalated"],
             claimed_by=row["claimed_by"] or "",
             claim_until=row["claim_until"],

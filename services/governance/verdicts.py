@@ -32,6 +32,9 @@ class Verdicts:
             decision=messages.decision(row, gated["checkpoint_id"] if gated else ""),
             reason=reason or self._reason(row, answered),
         )
+        if gated and gated.get("edited_action"):
+            verdict.edited_action = gated["edited_action"].encode()
+            verdict.decision.action_digest = gated["edited_digest"]
         if answered is Answer.BLOCKED:
             verdict.checkpoint.CopyFrom(messages.blocked(row, gated, self._review_uri))
         return verdict
@@ -40,6 +43,8 @@ class Verdicts:
         self, verdict: Verdict, action: Action, freeze_epoch: int, issued_at: datetime
     ) -> None:
         """Put a fresh permit into a verdict that says PERMITTED or EXECUTED."""
+        if verdict.edited_action:
+            action = Action.parse(verdict.edited_action)
         decision_id = verdict.decision.decision_id
         verdict.permit, expires = self._permits.permit(action, decision_id, freeze_epoch, issued_at)
         verdict.permit_expire_time.FromDatetime(expires)

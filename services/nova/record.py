@@ -6,11 +6,14 @@ the canonical bytes of each action.
 """
 
 import base64
+import json
 import time
 from typing import Any, Final
 
 from chenu.nova.v1.run_pb2 import Lane, LaneState, Run, RunAction, RunState
 from chenu.nova.v1.run_service_pb2 import RunEvent
+from chenu_gate.action import Action
+from chenu_gate.canonical_json import digest
 from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
 
@@ -122,6 +125,19 @@ class RunRecord:
     def action_bytes(self, action: RunAction) -> bytes:
         """The canonical bytes that were planned for this action."""
         return base64.b64decode(self.journal["actions"][action.request_id])
+
+    def approved_bytes(self, action: RunAction) -> bytes:
+        """The canonical bytes to execute: those that were planned, or a person's edit of them."""
+        edited = self.journal.get("edited", {}).get(action.request_id)
+        return base64.b64decode(edited) if edited else self.action_bytes(action)
+
+    def keep_edit(self, action: RunAction, data: bytes) -> None:
+        """Do this instead of what was planned; governance knows it by the same request id."""
+        document = Action.parse(data).document()
+        self.journal.setdefault("edited", {})[action.request_id] = base64.b64encode(data).decode()
+        arguments = json.dumps(document["arguments"], ensure_ascii=False, sort_keys=True)
+        action.arguments, action.edited = arguments, True
+        action.action_digest = digest(data)
 
     def keep_action(self, action: RunAction, data: bytes) -> None:
         """Add a planned action to the round, with its bytes."""

@@ -44,8 +44,42 @@ REQUIREMENTS: Final[dict[str, dict[str, Any]]] = {
     },
     "office": {"expire_after": "3600s", "working_hours": OFFICE},
 }
+_FOUR_EYES: Final = {
+    "stages": [{"required": 1, "approvers": {"roles": ["finance"]}}], "four_eyes": True,
+}  # fmt: skip
+_PAID: Final = 'action.tool == "test.pay" && action.arguments.amount'
 RULES: Final = (
     *BUILT_IN,
+    Rule(
+        code="test_pay_too_much",
+        name="Too much",
+        description="Nobody pays so much.",
+        effect=Effect.DENY,
+        priority=998,
+        condition=f"{_PAID} > 5000",
+    ),
+    Rule(
+        code="test_pay_much",
+        name="Much",
+        description="Somebody else looks at it.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.BUDGET_APPROVAL,
+        priority=997,
+        condition=f"{_PAID} > 1000",
+        approval=json.dumps(_FOUR_EYES),
+    ),
+    Rule(
+        code="test_pay",
+        name="Pay",
+        description="Two look at it.",
+        effect=Effect.CHECKPOINT,
+        checkpoint_type=CheckpointType.BUDGET_APPROVAL,
+        priority=996,
+        condition='action.tool == "test.pay"',
+        approval=json.dumps(
+            {"stages": [{"required": 2, "approvers": {"owner": True, "roles": ["finance"]}}]}
+        ),
+    ),
     *(
         Rule(
             code=f"test_{name}",

@@ -7,16 +7,20 @@ from typing import Any
 from chenu.governance.v1 import review_service_pb2 as messages
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceServicer
+from chenu_gate.action import Target
+from chenu_gate.refusal import ActionRefused
 from kernel.context import current
 from services.governance.checkpoints import Checkpoints
+from services.governance.edits import Edit, Edits
+from services.governance.errors import EditRefused
 from services.governance.reviews import Reviews
 
 
 class ReviewServicer(ReviewServiceServicer):
-    """Claims and remarks."""
+    """Claims, edits and remarks."""
 
-    def __init__(self, reviews: Reviews, checkpoints: Checkpoints) -> None:
-        self._reviews, self._checkpoints = reviews, checkpoints
+    def __init__(self, reviews: Reviews, edits: Edits, checkpoints: Checkpoints) -> None:
+        self._reviews, self._edits, self._checkpoints = reviews, edits, checkpoints
 
     async def ClaimCheckpoint(
         self, request: messages.ClaimCheckpointRequest, context: Any
@@ -38,6 +42,17 @@ class ReviewServicer(ReviewServiceServicer):
         )
         return messages.AssignCheckpointResponse(checkpoint=await self._now(request))
 
+    async def EditCheckpoint(
+        self, request: messages.EditCheckpointRequest, context: Any
+    ) -> messages.EditCheckpointResponse:
+        wanted = Edit(
+            arguments=request.arguments,
+            targets=_targets(request) if request.HasField("targets") else None,
+            target_sphere=request.target_sphere if request.HasField("target_sphere") else None,
+        )
+        await self._edits.edit(current().caller, request.checkpoint_id, request.etag, wanted)
+        return messages.EditCheckpointResponse(checkpoint=await self._now(request))
+
     async def CommentCheckpoint(
         self, request: messages.CommentCheckpointRequest, context: Any
     ) -> messages.CommentCheckpointResponse:
@@ -48,3 +63,13 @@ class ReviewServicer(ReviewServiceServicer):
 
     async def _now(self, request: Any) -> Checkpoint:
         return await self._checkpoints.get(current().caller, request.checkpoint_id)
+
+
+def _targets(request: messages.EditCheckpointRequest) -> list[Target]:
+    try:
+        return [
+            Target(type=one.type, id=one.id, version=one.version, name=one.name)
+            for one in request.targets.targets
+        ]
+    except ActionRefused as refused:
+        raise EditRefused(str(refused), cause=refused.cause) from None

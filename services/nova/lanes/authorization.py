@@ -74,7 +74,10 @@ class Authorizer:
         )
         verdicts = {verdict.request_id: verdict for verdict in answer.verdicts}
         for action in actions:
-            _note(action, verdicts[action.request_id])
+            verdict = verdicts[action.request_id]
+            _note(action, verdict)
+            if verdict.edited_action:
+                record.keep_edit(action, verdict.edited_action)
         return verdicts
 
     async def decided(self, block: CheckpointBlock) -> bool:

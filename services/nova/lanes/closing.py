@@ -25,6 +25,11 @@ def close(record: RunRecord) -> None:
         f"The answer claims a {kind}; no such action was executed in this run."
         for kind in unsupported(answer, succeeded)
     )
+    run.notices.extend(
+        f"A person changed {action.tool} before approving it; its arguments tell what was done."
+        for action in run.actions
+        if action.edited
+    )
     if run.mode in _PROPOSALS and run.actions:
         run.notices.append("Nothing was done: these actions are proposals only.")
     if run.simulated:

@@ -38,7 +38,7 @@ class Executions:
         record.finish(Lane.LANE_EXECUTION, f"{len(actions)} actions done")
 
     async def _one(self, record: RunRecord, action: RunAction, verdict: Verdict) -> None:
-        data = record.action_bytes(action)
+        data = record.approved_bytes(action)
         executor = self._executors[json.loads(data)["executor"]]
         for wait in self._patience.waits():
             if not verdict.permit:

@@ -179,7 +179,7 @@ def tell_results(record: RunRecord) -> None:
     journal = record.journal
     refused = journal["refused"]
     results = [
-        _result(journal["uses"][action.request_id], action.result, failed=False)
+        _result(journal["uses"][action.request_id], _told(action), failed=False)
         for action in record.round_actions()
         if journal["uses"][action.request_id] not in refused
     ] + [_result(use_id, why, failed=True) for use_id, why in refused.items()]
@@ -210,6 +210,16 @@ def _spheres(
 
 def _turn(role: str, content: list[dict[str, Any]]) -> dict[str, Any]:
     return {"role": role, "content": content}
+
+
+def _told(action: RunAction) -> str:
+    """What the model hears of an action, which may not be the one that it proposed."""
+    if not action.edited:
+        return str(action.result)
+    return (
+        "A person changed this action before approving it. It was done with these arguments,"
+        f" not with yours: {action.arguments}. Do not try yours again. Result: {action.result}"
+    )
 
 
 def _result(use_id: str, content: str, *, failed: bool) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from services.governance.settings import GovernanceSettings
 from services.governance.transitions import Transitions
 from tests.support.approvals import RULES
 from tests.support.database_urls import DatabaseUrls
+from tests.support.executor import StandInExecutor
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
@@ -56,8 +57,16 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared(keys_dir: Path, nats_url: str, identity: StandInIdentity) -> SharedSettings:
-    return shared_settings(keys_dir, nats_url, identity)
+async def executor() -> AsyncIterator[StandInExecutor]:
+    async with StandInExecutor() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+def shared(
+    keys_dir: Path, nats_url: str, identity: StandInIdentity, executor: StandInExecutor
+) -> SharedSettings:
+    return shared_settings(keys_dir, nats_url, identity, threads=executor.address)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from services.governance.tables import metadata
+from tests.integration.governance.test_edits import edit, paying
+from tests.support.approvals import colleague
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.governance_roles import become
 from tests.support.identity import Person
@@ -36,6 +38,8 @@ OWNED = ("decisions", "actions", "executions", "checkpoints", "views", "votes", 
         "executions",
         "deputies",
         "remarks",
+        "edits",
+        "edited_views",
     ],
 )
 @pytest.mark.parametrize("role", ["app", "worker"])
@@ -59,12 +63,12 @@ async def test_no_role_of_the_service_deletes_history(
         ("votes", "option"),
         ("comments", "comment"),
         ("views", "view"),
-        ("checkpoints", "etag"),
         ("checkpoints", "decision_id"),
-        ("checkpoints", "required_approvals"),
         ("checkpoints", "executed"),
         ("executions", "state"),
         ("remarks", "remark"),
+        ("edits", "action_digest"),
+        ("edited_views", "action"),
         ("deputies", "end_time"),
         ("freeze", "epoch"),
     ],
@@ -154,6 +158,9 @@ async def test_what_each_role_is_granted_it_also_sees(
         CommentCheckpointRequest(checkpoint_id=blocked.checkpoint_id, text="why?"),
         metadata=client.identity.as_human(person),
     )
+    colleague(client.identity, person, "finance")
+    _, payment = await paying(client, person)
+    await edit(client, ReviewServiceStub(channel), person, payment, {"amount": 1})
     deputy = AppointDeputyRequest(deputy_person_id=str(uuid4()))
     deputy.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
     await DeputyServiceStub(channel).AppointDeputy(

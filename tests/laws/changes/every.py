@@ -48,6 +48,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
         "ReleaseCheckpoint", "ClaimCheckpoint"
     ),
     ("governance", "ReviewService.AssignCheckpoint"): reviews.review("AssignCheckpoint"),
+    ("governance", "ReviewService.EditCheckpoint"): reviews.edit,
     ("governance", "ReviewService.CommentCheckpoint"): reviews.review(
         "CommentCheckpoint", text="Why?", is_question=True
     ),

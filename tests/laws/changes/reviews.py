@@ -29,6 +29,15 @@ def review(rpc: str, *before: str, **fields: Any) -> Prepare:
     return prepare
 
 
+async def edit(s: Scene) -> Call:
+    at = await waiting(s)
+    request = reviews.EditCheckpointRequest(
+        checkpoint_id=at.checkpoint_id, etag=at.view_digest, arguments='{"query": "y"}'
+    )
+    stub = s.stub(ReviewServiceStub, "governance")
+    return lambda: stub.EditCheckpoint(request, metadata=s.me.me)
+
+
 async def appoint_deputy(s: Scene) -> Call:
     request = deputies.AppointDeputyRequest(deputy_person_id=await colleague(s))
     request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
