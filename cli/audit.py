@@ -15,6 +15,7 @@ from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.audit_alerts import list_alerts
 from cli.audit_keys import key, rotate_key
 from cli.audit_reading import FilterOption, statistics, violations, watch
+from cli.audit_retention import erase, hold, list_holds, release
 from cli.audit_verify import export, verify
 from cli.command import PageOption, command
 from cli.here import Here, as_json
@@ -133,6 +134,8 @@ def entry_view(entry: Entry) -> RenderableType:
             ("request", data.request_id),
             ("stream", f"{data.stream} @ {data.version}" if data.stream else ""),
             *details,
+            *((name, safe(value)) for name, value in sorted(entry.personal.items())),
+            ("of the person", word(entry, "personal_state")),
             ("leaf hash", entry.leaf_hash.hex()),
         )
     )
@@ -164,4 +167,8 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "watch")(watch)
     command(group, "stats")(statistics)
     command(group, "violations")(violations)
+    command(group, "erase")(erase)
+    command(group, "hold")(hold)
+    command(group, "release")(release)
+    command(group, "holds")(list_holds)
     app.add_typer(group, name="audit", rich_help_panel="Trusting")

@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,21 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Personal:
+    """What may have to be erased, sealed under the person's own key: `AuditPersonal`."""
+
+    subject: str
+    commitment: str
+    sealed: bytes
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """As it stands in the record."""
+        sealed = b64encode(self.sealed).decode()
+        return {"commitment": self.commitment, "sealed": sealed, "subject": self.subject}
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One event, ready for the outbox."""
 
@@ -81,6 +97,7 @@ def record(
     decision: Decision | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    personal: Personal | None = None,
 ) -> AuditRecord:
     """The record of what the caller in hand did.
 
@@ -111,6 +128,7 @@ def record(
         "decision": _present(decision) if decision else "",
         "before": keyed_digest(source, before) if before else "",
         "after": keyed_digest(source, after) if after else "",
+        "personal": personal.facts if personal else "",
     }
     event = {
         "specversion": "1.0",

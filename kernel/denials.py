@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DENY
-from kernel.audit_event import AuditRecord, Decision, record
+from kernel.audit_event import AuditRecord, Decision, keyed_digest, record
 from kernel.caller import Caller
 from kernel.context import CallContext, background
 from kernel.database import Database
@@ -84,7 +84,9 @@ class Denials:
         if repeats.credential:
             details["credential"] = repeats.credential
         if call.peer_ip:
-            details["peer"] = call.peer_ip
+            # An address is a person's; its digest tells as much of who tries and tries.
+            address = {"address": call.peer_ip}
+            details["origin"] = keyed_digest(self._database.schema, address)[12:28]
         return record(
             source=self._database.schema, type="call.denied", action=AUDIT_ACTION_DENY,
             subject=f"method{method}"[:200], caller=repeats.caller, outcome=repeats.code,

@@ -2,27 +2,38 @@
 
 import asyncio
 from functools import partial
+from typing import Final
+
+import structlog
 
 from chenu.audit.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
 from chenu.audit.v1.entry_service_pb2_grpc import add_EntryServiceServicer_to_server
 from chenu.audit.v1.export_service_pb2_grpc import add_ExportServiceServicer_to_server
 from chenu.audit.v1.log_service_pb2_grpc import add_LogServiceServicer_to_server
+from chenu.audit.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from kernel.service import Program, Service, main
 from services.audit.alert_servicer import AlertServicer
 from services.audit.consumer import consume
 from services.audit.entries import Entries
+from services.audit.errors import LegalHold
 from services.audit.exports.exporter import Exporter
 from services.audit.exports.servicer import ExportServicer
 from services.audit.intake import Intake
 from services.audit.keys import open_log_keys, successions
+from services.audit.personal import SubjectKeys
 from services.audit.publishing import publish_log
 from services.audit.receipts import Receipts, Sources
 from services.audit.reports import Reports
+from services.audit.retention import Retention
+from services.audit.retention_servicer import RetentionServicer
 from services.audit.servicers import EntryServicer, LogServicer
 from services.audit.settings import AuditSettings
 from services.audit.streams import Holes
 from services.audit.watch import Watch
 from services.audit.watching import watch
+
+_PRUNE_SECONDS: Final = 3600.0
+_log = structlog.get_logger(component="audit")
 
 
 async def assemble(service: Service[AuditSettings]) -> None:
@@ -32,6 +43,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
     private = settings.log_key or shared.keys_dir / "log.pem"
     signers = open_log_keys(private, public, settings.origin)
     named = partial(successions, public)
+    keys = SubjectKeys(service.channels)
     sources = Sources(service.channels)
     intake = Intake(service.worker, signers, sources.fetch)
     receipts = Receipts(service.worker, sources)
@@ -39,7 +51,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
     service.add_servicer(
         add_EntryServiceServicer_to_server,
         EntryServicer(
-            Entries(service.database, service.page_tokens),
+            Entries(service.database, service.page_tokens, keys),
             Watch(
                 service.database,
                 service.worker,
@@ -62,6 +74,17 @@ async def assemble(service: Service[AuditSettings]) -> None:
         add_AlertServiceServicer_to_server, AlertServicer(service.worker, service.page_tokens)
     )
 
+    retention = Retention(service.database, service.worker, keys, days=settings.retention_days)
+    service.add_servicer(add_RetentionServiceServicer_to_server, RetentionServicer(retention))
+
+    async def prune() -> None:
+        while True:
+            try:
+                await retention.prune()
+            except LegalHold:
+                _log.warning("nothing is pruned while a legal hold covers it")
+            await asyncio.sleep(_PRUNE_SECONDS)
+
     async def send_receipts() -> None:
         # Not after each batch: a source may wait for hours, and one receipt covers all before it.
         while True:
@@ -78,6 +101,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
 
     await publish_log(service, signers, named)
     service.background("audit.watch", keep_watch)
+    service.background("audit.retention", prune)
     service.background("audit.consumer", lambda: consume(service.messaging, intake))
     service.background("audit.receipts", send_receipts)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from chenu.events.v1.audit_event_pb2 import AuditAction
+from chenu.events.v1.audit_event_pb2 import PHASE_OUTCOME, AuditAction, Phase
 from kernel.audit_event import AuditRecord, Decision, record
 from services.audit.exports.manifest import canonical
 
@@ -80,4 +80,44 @@ def keys_changed(before: Sequence[str], now: Sequence[str]) -> AuditRecord:
         action=AuditAction.AUDIT_ACTION_UPDATE,
         subject="log/keys",
         details={"before": ",".join(before), "now": ",".join(now)},
+    )
+
+
+def subject_erased(
+    phase: Phase, person: str, rule: str, count: int, outcome: str = "OK"
+) -> AuditRecord:
+    """What records say of a person is made unreadable: before it, and what became of it."""
+    subject = f"user/{person}"
+    return record(
+        source="audit",
+        type="subject.erased" if phase == PHASE_OUTCOME else "subject.erasure_started",
+        action=AuditAction.AUDIT_ACTION_DELETE,
+        subject=subject,
+        phase=phase,
+        outcome=outcome,
+        details={"rule": rule, "records": str(count)},
+    )
+
+
+def hold_changed(happened: str, hold: Any) -> AuditRecord:
+    """A legal hold was placed or released."""
+    placed = happened == "placed"
+    about = {"person": hold["person"]} if hold["person"] else {}
+    return record(
+        source="audit",
+        type=f"hold.{happened}",
+        action=AuditAction.AUDIT_ACTION_CREATE if placed else AuditAction.AUDIT_ACTION_UPDATE,
+        subject=f"hold/{hold['hold_id']}",
+        details={"matter": hold["matter"], **about},
+    )
+
+
+def entries_pruned(before: int, rule: str, count: int) -> AuditRecord:
+    """The log begins later now."""
+    return record(
+        source="audit",
+        type="entries.pruned",
+        action=AuditAction.AUDIT_ACTION_DELETE,
+        subject="log/entries",
+        details={"minimum_index": str(before), "rule": rule, "records": str(count)},
     )

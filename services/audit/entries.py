@@ -1,5 +1,6 @@
 """Reading entries: one's own identity's, or with the role of auditor the whole tenant's."""
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from google.protobuf import json_format
 
-from chenu.audit.v1.entry_pb2 import Entry
+from chenu.audit.v1.entry_pb2 import Entry, PersonalState
 from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
 from chenu.events.v1.audit_event_pb2 import AuditAction, AuditEvent
 from kernel.caller import Caller
@@ -17,6 +18,7 @@ from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.audit import audit_events
 from services.audit.matching import matching, parameters
+from services.audit.personal import SubjectKeys
 from services.audit.tables import entries
 
 AUDITOR: Final = "auditor"
@@ -51,8 +53,8 @@ _AS_AUDITOR: Final = Statement(sa.select(sa.func.set_config("chenu.auditor", "on
 class Entries:
     """The use cases of the entry service."""
 
-    def __init__(self, database: Database, pages: PageTokens) -> None:
-        self._database, self._pages = database, pages
+    def __init__(self, database: Database, pages: PageTokens, keys: SubjectKeys) -> None:
+        self._database, self._pages, self._keys = database, pages, keys
 
     async def get(self, caller: Caller, index: int) -> Entry:
         """One entry; Forbidden where it is another's, or no event, or not there."""
@@ -63,7 +65,19 @@ class Entries:
                 tx.emit(audit_events.entries_read(f"entry/{index}", 1))
         if row is None:
             raise Forbidden(subject=f"entry/{index}")
-        return entry_of(row, caller)
+        entry = entry_of(row, caller)
+        if row["personal"] is not None:
+            await self._open(entry, row, caller)
+        return entry
+
+    async def _open(self, entry: Entry, row: Any, caller: Caller) -> None:
+        """Add what the record says of its person, for that person and for auditors."""
+        if caller.person != row["personal"] and AUDITOR not in caller.roles:
+            entry.personal_state = PersonalState.PERSONAL_STATE_SEALED
+            return
+        personal = json.loads(row["leaf"])["data"]["personal"]
+        entry.personal_state, fields = await self._keys.open(row["tenant"], personal)
+        entry.personal.update(fields)
 
     async def list(
         self, caller: Caller, request: ListEntriesRequest

@@ -1,6 +1,12 @@
 """What can go wrong with a question to the log: one class for each reason."""
 
-from kernel.errors import Aborted, InvalidArgument, NotFound
+from kernel.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+)
 
 
 class LeafNotCovered(NotFound):
@@ -19,3 +25,17 @@ class InvalidFilter(InvalidArgument):
     """The filter cannot be understood; metadata position says where."""
 
     reason = "INVALID_FILTER"
+
+
+class RoleRequired(PermissionDenied):
+    """Only people with one of these roles may do it; metadata roles."""
+
+    reason = "ROLE_REQUIRED"
+    message = "it takes another role: ask an owner of the tenant"
+
+
+class LegalHold(FailedPrecondition):
+    """A hold forbids it until it is released."""
+
+    reason = "LEGAL_HOLD"
+    message = "a legal hold forbids it; release the hold first"

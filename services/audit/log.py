@@ -11,9 +11,10 @@ from kernel.receipts import TreeHead
 from kernel.statement import Statement
 from services.audit.errors import LeafNotCovered
 from services.audit.note import NoteSigner, sign_tree_head
-from services.audit.tables import entries, log, tiles, tree_heads
+from services.audit.tables import entries, log, prunings, tiles, tree_heads
 from services.audit.tree import (
     HASH_BYTES,
+    TILE_WIDTH,
     ReadTile,
     append,
     consistency_proof,
@@ -61,6 +62,7 @@ _SAVE_TILES: Final = Statement(
         index_elements=["level", "index"], set_={"hashes": _saved.excluded.hashes}
     )
 )
+_MINIMUM: Final = Statement(sa.select(sa.func.coalesce(sa.func.max(prunings.c.minimum_index), 0)))
 # From the bytes as they are stored, not the hash beside them: an edited record is to be noticed.
 _HASHES: Final = Statement(
     sa.select(
@@ -155,9 +157,18 @@ def check_covered(size: int, newest: int) -> None:
 
 
 async def leaf_hashes(tx: Transaction, start: int, end: int) -> bytes:
-    """The leaf hashes of a range, joined."""
-    rows = await tx.fetch(_HASHES, start=start, end=end)
-    return b"".join(row["leaf_hash"] for row in rows)
+    """The leaf hashes of a range, joined; of entries that were pruned, as the tiles keep them."""
+    found = await tx.fetch_one(_MINIMUM)
+    minimum = min(end, int(found[0]) if found else 0)
+    pruned = b""
+    if start < minimum:
+        first, last = start // TILE_WIDTH, (minimum - 1) // TILE_WIDTH
+        read = await read_tiles(tx, [(0, index, 0) for index in range(first, last + 1)])
+        joined = b"".join(read(0, index, 0) for index in range(first, last + 1))
+        offset = first * TILE_WIDTH
+        pruned = joined[(start - offset) * HASH_BYTES : (minimum - offset) * HASH_BYTES]
+    rows = await tx.fetch(_HASHES, start=max(start, minimum), end=end)
+    return pruned + b"".join(row["leaf_hash"] for row in rows)
 
 
 async def read_tiles(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> ReadTile:

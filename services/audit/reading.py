@@ -52,6 +52,7 @@ class Leaf:
     targets: str = ""
     event_time: datetime | None = None
     bundle: int | None = None
+    personal: str | None = None
     reason: str = ""
     original: bytes = b""
 
@@ -112,6 +113,7 @@ def read_event(data: bytes, source: str) -> Leaf:
             trace_id=_text(facts.get("trace_id", "")),
             version=_version(facts.get("version", "0")),
             targets="\n".join(_text(target) for target in facts.get("targets", ())),
+            personal=_uuid(facts["personal"]["subject"]) if "personal" in facts else None,
             event_time=datetime.fromisoformat(event["time"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as problem:

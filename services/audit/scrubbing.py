@@ -11,6 +11,7 @@ from kernel.database import Database, Transaction
 from kernel.statement import Statement
 from services.audit import alerts, log
 from services.audit.progress import go_on, look_from
+from services.audit.retention import minimum_index
 
 _AT_ONCE: Final = 5_000
 _WRONG: Final = Statement("""
@@ -30,11 +31,11 @@ class Scrubber:
         """One step of each pass."""
         async with self._worker.work() as tx:
             size = await log.size(tx)
-            start = await look_from(tx, "new entries")
+            start = max(await look_from(tx, "new entries"), await minimum_index(tx))
             await _check(tx, start, size)
             await go_on(tx, "new entries", size)
         async with self._worker.work() as tx:
-            start = await look_from(tx, "all entries")
+            start = max(await look_from(tx, "all entries"), await minimum_index(tx))
             end = min(start + _AT_ONCE, size)
             await _check(tx, start, end)
             await go_on(tx, "all entries", end if end < size else 0)

@@ -36,5 +36,7 @@ class AuditSettings(ServiceSettings):
     """How long one stream of entries lives; clients resume with its last cursor."""
     heartbeat_seconds: float = Field(15, gt=0)
     """How often a stream says that there is nothing new."""
+    retention_days: int = Field(0, ge=0)
+    """How long records are kept; 0 means for ever. Older ones are taken off the log's beginning."""
     silent_seconds: float = Field(30, gt=10)
     """A source that was not heard of for so long raises an alert."""

@@ -36,6 +36,7 @@ _TYPES: Final[dict[str, Any]] = {
     "version": sa.BigInteger,
     "targets": sa.Text,
     "bundle": sa.BigInteger,
+    "personal": sa.Uuid(as_uuid=False),
     "event_time": sa.TIMESTAMP(timezone=True),
 }
 

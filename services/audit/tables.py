@@ -43,6 +43,7 @@ entries = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("targets", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("bundle", sa.BigInteger, comment="number; null where its source was asked for it"),
+    sa.Column("personal", UUID(as_uuid=False), comment="of whom it holds something sealed"),
     sa.Column("event_time", sa.TIMESTAMP(timezone=True), comment="by the source's clock"),
     sa.UniqueConstraint("source", "event_id"),
     sa.Index("entries_by_identity", "identity", "index"),
@@ -50,6 +51,7 @@ entries = sa.Table(
     sa.Index("entries_by_subject", "subject", "index"),
     sa.Index("entries_by_stream", "stream", "index"),
     sa.Index("entries_by_request", "request_id", postgresql_where=sa.text("request_id <> ''")),
+    sa.Index("entries_personal", "personal", postgresql_where=sa.text("personal IS NOT NULL")),
     sa.Index("entries_denied", "index", postgresql_where=sa.text("denial")),
 )
 
@@ -160,6 +162,42 @@ alerts = sa.Table(
         "subject",
         unique=True,
         postgresql_where=sa.text("close_time IS NULL"),
+    ),
+)
+
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("hold_id", UUID(as_uuid=False), primary_key=True),
+    sa.Column("tenant", UUID(as_uuid=False), nullable=False),
+    sa.Column("person", UUID(as_uuid=False), comment="null for the whole tenant"),
+    sa.Column("matter", sa.Text, nullable=False),
+    sa.Column(
+        "place_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+    sa.Column("release_time", sa.TIMESTAMP(timezone=True)),
+)
+
+prunings = sa.Table(
+    "prunings",
+    metadata,
+    sa.Column(
+        "minimum_index",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="what is before it is gone, but manifests",
+    ),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("entries", sa.BigInteger, nullable=False),
+    sa.Column(
+        "prune_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
     ),
 )
 

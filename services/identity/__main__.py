@@ -13,6 +13,9 @@ from chenu.identity.v1.eligibility_service_pb2_grpc import (
 )
 from chenu.identity.v1.identity_service_pb2_grpc import add_IdentityServiceServicer_to_server
 from chenu.identity.v1.people_service_pb2_grpc import add_PeopleServiceServicer_to_server
+from chenu.identity.v1.subject_key_service_pb2_grpc import (
+    add_SubjectKeyServiceServicer_to_server,
+)
 from chenu.identity.v1.token_service_pb2_grpc import add_TokenServiceServicer_to_server
 from kernel.database import Database
 from kernel.service import Program, Service, main
@@ -27,6 +30,7 @@ from services.identity.key_rotation import rotate_keys
 from services.identity.logins import Logins
 from services.identity.passwords import Passwords
 from services.identity.people import People
+from services.identity.personal import SubjectKeys
 from services.identity.refresh_tokens import RefreshTokens
 from services.identity.service_keys import ServiceKeys, register_service_keys
 from services.identity.servicers.agent import AgentServicer
@@ -34,6 +38,7 @@ from services.identity.servicers.auth import AuthServicer
 from services.identity.servicers.eligibility import EligibilityServicer
 from services.identity.servicers.identity import IdentityServicer
 from services.identity.servicers.people import PeopleServicer
+from services.identity.servicers.subject_key import SubjectKeyServicer
 from services.identity.servicers.token import TokenServicer
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
@@ -57,7 +62,8 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     sweep = partial(sweep_forever, service.worker, keys, settings.sweep_seconds)
     service.background("identity.sweeper", sweep)
 
-    tokens, sessions = Tokens(keys, settings), Sessions(settings)
+    subject_keys = SubjectKeys(service.worker, own_key.secret("subject keys"))
+    tokens, sessions = Tokens(keys, settings), Sessions(settings, subject_keys)
     passwords = Passwords(settings)
     attempts = Attempts(settings, own_key.secret("attempts"))
     identities = Identities(database, sessions, tokens, service.page_tokens)
@@ -79,6 +85,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     people = People(database, sessions, service.page_tokens, settings.clock_offset)
     add(add_PeopleServiceServicer_to_server, PeopleServicer(people))
     add(add_TokenServiceServicer_to_server, token)
+    add(add_SubjectKeyServiceServicer_to_server, SubjectKeyServicer(subject_keys))
     add(add_EligibilityServiceServicer_to_server, EligibilityServicer(EligibilityChecks(database)))
 
 

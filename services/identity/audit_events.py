@@ -10,23 +10,30 @@ from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_AGENT_FIRED,
     AUDIT_ACTION_AGENT_HIRED,
     AUDIT_ACTION_CREATE,
+    AUDIT_ACTION_DELETE,
     AUDIT_ACTION_LOGIN,
     AUDIT_ACTION_LOGOUT,
     AUDIT_ACTION_UPDATE,
     AuditAction,
 )
-from kernel.audit_event import AuditRecord, record
+from kernel.audit_event import AuditRecord, Personal, record
 from kernel.caller import Caller
 
 _SOURCE: Final = "identity"
 
 
 def _event(
-    type_: str, action: AuditAction, subject: str, caller: Caller, **details: str
+    type_: str,
+    action: AuditAction,
+    subject: str,
+    caller: Caller,
+    personal: Personal | None = None,
+    **details: str,
 ) -> AuditRecord:
     return record(
-        source=_SOURCE, type=type_, action=action, subject=subject, caller=caller, details=details
-    )
+        source=_SOURCE, type=type_, action=action, subject=subject, caller=caller, details=details,
+        personal=personal,
+    )  # fmt: skip
 
 
 def tenant_created(caller: Caller) -> AuditRecord:
@@ -34,11 +41,16 @@ def tenant_created(caller: Caller) -> AuditRecord:
     return _event("tenant.created", AUDIT_ACTION_CREATE, f"tenant/{caller.tenant}", caller)
 
 
-def user_registered(caller: Caller) -> AuditRecord:
-    """A person's account."""
+def user_registered(caller: Caller, personal: Personal | None) -> AuditRecord:
+    """A person's account; under which e-mail is personal."""
     roles = ",".join(caller.roles)
     return _event(
-        "user.registered", AUDIT_ACTION_CREATE, f"user/{caller.person}", caller, roles=roles
+        "user.registered",
+        AUDIT_ACTION_CREATE,
+        f"user/{caller.person}",
+        caller,
+        personal,
+        roles=roles,
     )
 
 
@@ -76,9 +88,19 @@ def person_deactivated(caller: Caller, person: str) -> AuditRecord:
     return _event("person.deactivated", AUDIT_ACTION_UPDATE, f"user/{person}", caller)
 
 
-def session_started(caller: Caller) -> AuditRecord:
-    """A person came in."""
-    return _event("session.started", AUDIT_ACTION_LOGIN, f"session/{caller.session}", caller)
+def session_started(caller: Caller, personal: Personal | None) -> AuditRecord:
+    """A person came in; from where is personal."""
+    subject = f"session/{caller.session}"
+    return _event("session.started", AUDIT_ACTION_LOGIN, subject, caller, personal)
+
+
+def subject_key_destroyed(tenant: str, person: str, there_was_one: bool) -> AuditRecord:
+    """What the log says of a person can no longer be read; the record is the tenant's."""
+    return record(
+        source=_SOURCE, type="subject_key.destroyed", action=AUDIT_ACTION_DELETE,
+        subject=f"user/{person}", tenant=tenant,
+        details={"destroyed": str(there_was_one).lower()},
+    )  # fmt: skip
 
 
 def session_refreshed(caller: Caller) -> AuditRecord:

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from kernel.caller import Caller
-from kernel.context import new_id
+from kernel.context import current, new_id
 from kernel.database import Transaction
 from kernel.statement import Statement
 from services.identity import audit_events
+from services.identity.attempts import origin_of
 from services.identity.errors import SessionInvalid
+from services.identity.personal import SubjectKeys
 from services.identity.secret_tokens import digest, new_secret
 from services.identity.settings import IdentitySettings
 
@@ -60,7 +62,8 @@ class RefreshToken(NamedTuple):
 class Sessions:
     """The rows of a person's sessions, in the transaction of whatever happens to them."""
 
-    def __init__(self, settings: IdentitySettings) -> None:
+    def __init__(self, settings: IdentitySettings, subject_keys: SubjectKeys) -> None:
+        self.subject_keys = subject_keys
         self._offset = settings.clock_offset
         self._refresh = timedelta(days=settings.refresh_days)
         self._lifetime = timedelta(days=settings.session_days)
@@ -75,7 +78,10 @@ class Sessions:
             identity=caller.identity, secret_hash=digest(secret), amr=amr,
             refresh=self._refresh, clock_offset=self._offset,
         )  # fmt: skip
-        tx.emit(audit_events.session_started(caller))
+        call = current()
+        came_from = {"address": origin_of(call), "program": call.user_agent}
+        personal = await self.subject_keys.seal(tx, caller, came_from)
+        tx.emit(audit_events.session_started(caller, personal))
         return caller, secret, await self.prolong(tx, caller)
 
     async def prolong(self, tx: Transaction, caller: Caller) -> RefreshToken:

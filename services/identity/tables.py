@@ -71,6 +71,18 @@ users = Table(
     Index("users_tenant_id", "tenant_id"),
 )  # fmt: skip
 
+subject_keys = Table(
+    "subject_keys", metadata,
+    _id("person_id", primary_key=True),
+    _id("tenant_id"),
+    Column("wrapped_key", LargeBinary),
+    _time("create_time", server_default=NOW),
+    _time("destroy_time", nullable=True),
+    CheckConstraint(
+        "(wrapped_key IS NULL) = (destroy_time IS NOT NULL)", name="subject_keys_destroyed"
+    ),
+)  # fmt: skip
+
 user_profiles = Table(
     "user_profiles", metadata,
     _id("user_id", primary_key=True),

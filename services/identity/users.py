@@ -159,7 +159,8 @@ class Users:
         except asyncpg.UniqueViolationError:
             raise EmailTaken from None
         await tx.execute(_INSERT_CREDENTIAL, **own, password_hash=password_hash)
-        tx.emit(audit_events.user_registered(newcomer))
+        personal = await self._sessions.subject_keys.seal(tx, newcomer, {"email": request.email})
+        tx.emit(audit_events.user_registered(newcomer, personal))
         await add_identity(
             tx, newcomer, IdentityType.IDENTITY_TYPE_PERSONAL, request.display_name, is_default=True
         )

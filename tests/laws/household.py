@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from chenu.audit.v1.retention_service_pb2 import PlaceHoldRequest
+from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
 from chenu.courier.v1.delivery_service_pb2 import ListDeliveriesRequest
 from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
@@ -58,6 +60,10 @@ async def household(me: Client, hands: Hands) -> Household:
     )
     frozen = await FreezeServiceStub(me.fleet.channel("governance")).Freeze(
         FreezeRequest(scope=FreezeScope.FREEZE_SCOPE_TOOL, value="no.such_tool"), metadata=me.me
+    )
+    await RetentionServiceStub(me.fleet.channel("audit")).PlaceHold(
+        PlaceHoldRequest(hold_id=str(uuid4()), person_id=str(uuid4()), matter="mine"),
+        metadata=me.me,
     )
     return Household(
         owner=me,

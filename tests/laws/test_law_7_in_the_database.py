@@ -37,6 +37,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "audit.tree_heads": ALL,
     "audit.quarantine": ALL,
     "audit.cosignatures": ALL,
+    "audit.prunings": ALL,
     "audit.log": LASTING,
     "audit.tiles": LASTING,
     "nova.run_events": ALL,

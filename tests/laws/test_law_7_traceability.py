@@ -27,8 +27,11 @@ EVENT_ALONE = {
     "AuthService.SwitchIdentity", "TokenService.IssueVoteToken", "TokenService.IssueAgentToken",
     "EndpointService.DeleteEndpoint", "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
-    "ExportService.ExportEntries",
+    "ExportService.ExportEntries", "RetentionService.EraseSubject",
     "TokenService.RenewDelegation",
+}  # fmt: skip
+EFFECTS = {
+    ("courier", "ExecutorService.ExecuteAction"), ("audit", "RetentionService.EraseSubject"),
 }  # fmt: skip
 # A call leaves one record; these do several things, and leave one for each.
 SEVERAL = {
@@ -45,7 +48,7 @@ WORKERS_OWN = {"run.resumed", "run.blocked", "run.ended"}
 NOT_OURS = {
     "outbox", "bundles", "relay_state", "receipts", "alembic_version", "workers", "attempts",
     "spent_assertions", "entries", "log", "tiles", "tree_heads", "sources", "quarantine",
-    "streams", "progress", "alerts",
+    "streams", "progress", "alerts", "prunings",
 }  # fmt: skip
 PATHS = {
     f"{m.containing_service.name}.{m.name}": f"/{m.containing_service.full_name}/{m.name}"
@@ -128,11 +131,9 @@ def assert_each_thing_is_told_once(service: str, rpc: str, told: list[dict[str, 
     own = [one for one in own if one[0] not in WORKERS_OWN]
     assert len({one[:2] for one in own}) == len(own), "something is told twice"
     phases = [data["phase"] for _, _, data in own]
-    if (service, rpc) == ("courier", "ExecutorService.ExecuteAction"):  # its effect lies outside
+    if (service, rpc) in EFFECTS:  # outside the transaction
         assert phases == ["PHASE_INTENT", "PHASE_OUTCOME"]
-        assert len({data["stream"] for _, _, data in own}) == 1, (
-            "intent and outcome belong together"
-        )
+        assert len({subject for _, subject, _ in own}) == 1, "intent and outcome belong together"
     elif rpc in SEVERAL:
         assert {type_ for type_, _, _ in own} == SEVERAL[rpc]
     else:

@@ -27,6 +27,7 @@ PERSONS_TABLES = (
     "agents",
     "delegations",
     "invitations",
+    "subject_keys",
 )
 CLOSED_TABLES = ("service_keys", "spent_assertions", "attempts")
 KERNELS_TABLES = ("outbox", "bundles", "relay_state", "receipts", "requests")

@@ -1,6 +1,6 @@
 """Every change there is, by the service and the RPC that makes it."""
 
-from tests.laws.changes import courier, governance, identity, nova, reviews, rules, threads
+from tests.laws.changes import audit, courier, governance, identity, nova, reviews, rules, threads
 from tests.laws.changes.scene import Prepare
 
 CHANGES: dict[tuple[str, str], Prepare] = {
@@ -74,4 +74,8 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("audit", "EntryService.GetViolationReport"): courier.read("GetViolationReport"),
     ("audit", "EntryService.WatchEntries"): courier.watch,
     ("audit", "ExportService.ExportEntries"): courier.export,
+    ("audit", "RetentionService.EraseSubject"): audit.erase_subject,
+    ("audit", "RetentionService.PlaceHold"): audit.place_hold,
+    ("audit", "RetentionService.ReleaseHold"): audit.release_hold,
+    ("identity", "SubjectKeyService.DestroySubjectKey"): audit.destroy_subject_key,
 }

@@ -1,0 +1,91 @@
+"""What audit records say of a person is sealed under that person's key, which can be destroyed.
+
+The record holds a commitment to it (HMAC under a key of its own, which is sealed
+with it) and the sealed bytes. Without the person's key neither tells anything;
+the log, its proofs and every copy of it stay as they are.
+"""
+
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from kernel.audit_event import Personal
+from kernel.caller import Caller
+from kernel.database import Database, Transaction
+from kernel.errors import Forbidden
+from kernel.statement import Statement
+from services.identity import audit_events
+
+_NONCE: Final = 12
+_GET: Final = Statement("SELECT wrapped_key FROM subject_keys WHERE person_id = :person")
+_MAKE: Final = Statement(
+    "INSERT INTO subject_keys (person_id, tenant_id, wrapped_key) VALUES (:person, :tenant, :key)"
+    " ON CONFLICT DO NOTHING"
+)
+_FIND: Final = Statement(
+    "SELECT wrapped_key FROM subject_keys WHERE person_id = :person AND tenant_id = :tenant"
+)
+_DESTROY: Final = Statement(
+    "UPDATE subject_keys SET wrapped_key = NULL, destroy_time = clock_timestamp()"
+    " WHERE person_id = :person AND tenant_id = :tenant AND wrapped_key IS NOT NULL"
+)
+
+
+class SubjectKeys:
+    """The keys, wrapped under one that is in no database; so a backup alone opens nothing."""
+
+    def __init__(self, worker: Database, wrapping_key: bytes) -> None:
+        self._worker, self._wrap = worker, AESGCM(wrapping_key)
+
+    async def seal(
+        self, tx: Transaction, caller: Caller, fields: Mapping[str, str]
+    ) -> Personal | None:
+        """The caller's personal part of a record; None where the caller's key was destroyed."""
+        key = await self._key_of(tx, caller)
+        if key is None:
+            return None
+        record_key = os.urandom(32)
+        commitment = hmac.digest(record_key, _canonical(fields), "sha256").hex()
+        content = {"fields": dict(fields), "key": record_key.hex()}
+        nonce = os.urandom(_NONCE)
+        sealed = nonce + AESGCM(key).encrypt(nonce, _canonical(content), caller.person.encode())
+        return Personal(caller.person, f"hmac-sha256:{commitment}", sealed)
+
+    async def get(self, tenant: str, person: str) -> bytes | None:
+        """A person's key, for audit; None where it was destroyed, Forbidden where none was made."""
+        async with self._worker.work() as tx:
+            row = await tx.fetch_one(_FIND, tenant=tenant, person=person)
+        if row is None:
+            raise Forbidden
+        wrapped = row["wrapped_key"]
+        return None if wrapped is None else self._unwrap(person, wrapped)
+
+    async def destroy(self, tenant: str, person: str) -> bool:
+        """Destroy a person's key; whether there still was one. Forbidden where none was made."""
+        async with self._worker.work() as tx:
+            if await tx.fetch_one(_FIND, tenant=tenant, person=person) is None:
+                raise Forbidden
+            destroyed = bool(await tx.execute(_DESTROY, tenant=tenant, person=person))
+            tx.emit(audit_events.subject_key_destroyed(tenant, person, destroyed))
+        return destroyed
+
+    async def _key_of(self, tx: Transaction, caller: Caller) -> bytes | None:
+        row = await tx.fetch_one(_GET, person=caller.person)
+        if row is None:
+            nonce, key = os.urandom(_NONCE), os.urandom(32)
+            made = nonce + self._wrap.encrypt(nonce, key, caller.person.encode())
+            await tx.execute(_MAKE, key=made, person=caller.person, tenant=caller.tenant)
+            row = await tx.fetch_one(_GET, person=caller.person)
+        wrapped = row["wrapped_key"] if row else None
+        return None if wrapped is None else self._unwrap(caller.person, wrapped)
+
+    def _unwrap(self, person: str, wrapped: bytes) -> bytes:
+        return self._wrap.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], person.encode())
+
+
+def _canonical(content: Mapping[str, object]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,176 @@
+"""What may be forgotten is gone everywhere; what must not be stays; the proofs hold either way."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import grpc
+import pytest
+
+from chenu.audit.v1 import entry_service_pb2 as entry_pb
+from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1 import retention_service_pb2 as messages
+from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
+from kernel.context import background
+from kernel.errors import reason_of
+from kernel.receipts import check_inclusion, leaf_hash, root_of
+from kernel.service import Service
+from services.audit.errors import LegalHold
+from services.audit.retention import minimum_index, prune_before
+from services.audit.settings import AuditSettings
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
+
+
+@pytest.fixture
+def retention(channel: grpc.aio.Channel) -> Any:
+    return RetentionServiceStub(channel)
+
+
+@pytest.fixture
+async def held(
+    service: Service[AuditSettings], source: StandInSource, person: Person, superuser: Any
+) -> list[int]:
+    """The indexes of three entries of the person's, in the log."""
+    events = [an_event(person) for _ in range(3)]
+    data = source.bundle(events)
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
+    sql = "SELECT index FROM audit.entries WHERE leaf = ANY($1) ORDER BY index"
+    for _ in range(200):
+        rows = await superuser.fetch(sql, events)
+        if len(rows) == 3:
+            break
+        await asyncio.sleep(0.05)
+    return [row["index"] for row in rows]
+
+
+def hold(person: str = "") -> messages.PlaceHoldRequest:
+    return messages.PlaceHoldRequest(hold_id=str(uuid4()), person_id=person, matter="case-7")
+
+
+async def test_only_owners_erase_and_only_owners_and_auditors_hold(
+    retention: Any, identity: StandInIdentity
+) -> None:
+    member = identity.as_human(Person(roles=()))
+    auditor = identity.as_human(Person(roles=("auditor",)))
+    erase = messages.EraseSubjectRequest(person_id=str(uuid4()), rule="gdpr-17")
+    for call, request, who in (
+        (retention.EraseSubject, erase, member),
+        (retention.EraseSubject, erase, auditor),
+        (retention.PlaceHold, hold(), member),
+        (retention.ReleaseHold, messages.ReleaseHoldRequest(hold_id=str(uuid4())), member),
+        (retention.ListHolds, messages.ListHoldsRequest(), member),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(request, metadata=who)
+        assert reason_of(refused.value) == "ROLE_REQUIRED"
+
+
+async def test_a_hold_is_placed_once_and_forbids_erasing_until_it_is_released(
+    retention: Any, identity: StandInIdentity
+) -> None:
+    owner = Person(roles=("owner",))
+    me, subject = identity.as_human(owner), str(uuid4())
+    request = hold(subject)
+    placed = (await retention.PlaceHold(request, metadata=me)).hold
+    assert (await retention.PlaceHold(request, metadata=me)).hold == placed
+    erase = messages.EraseSubjectRequest(person_id=subject, rule="gdpr-17")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await retention.EraseSubject(erase, metadata=me)
+    assert reason_of(refused.value) == "LEGAL_HOLD"
+    release = messages.ReleaseHoldRequest(hold_id=placed.hold_id)
+    stranger = identity.as_human(Person(roles=("owner",)))
+    with pytest.raises(grpc.aio.AioRpcError) as foreign:
+        await retention.ReleaseHold(release, metadata=stranger)
+    assert reason_of(foreign.value) == "FORBIDDEN"
+    assert not (await retention.ListHolds(messages.ListHoldsRequest(), metadata=stranger)).holds
+    released = (await retention.ReleaseHold(release, metadata=me)).hold
+    assert released.HasField("release_time")
+    assert (await retention.ReleaseHold(release, metadata=me)).hold == released
+    (listed,) = (await retention.ListHolds(messages.ListHoldsRequest(), metadata=me)).holds
+    assert listed == released
+
+
+async def prune(service: Service[AuditSettings], before: int) -> int:
+    with background("test"):
+        async with service.worker.work() as tx:
+            return await prune_before(tx, before, "test-rule")
+
+
+async def test_pruning_takes_a_prefix_and_leaves_every_proof_for_the_rest(
+    *,
+    service: Service[AuditSettings],
+    held: list[int],
+    log,
+    entries,
+    retention: Any,
+    identity: StandInIdentity,
+    person: Person,
+    superuser: asyncpg.Connection,
+    source: StandInSource,
+) -> None:
+    me = identity.as_human(person)
+    place = hold()
+    await retention.PlaceHold(place, metadata=me)
+    with pytest.raises(LegalHold):
+        await prune(service, held[1])
+    await retention.ReleaseHold(messages.ReleaseHoldRequest(hold_id=place.hold_id), metadata=me)
+    assert await prune(service, held[1]) > 0
+    assert await prune(service, held[1]) == 0
+    told = await retention.GetRetention(messages.GetRetentionRequest(), metadata=me)
+    assert told.minimum_index == held[1]
+    gone = "SELECT count(*) FROM audit.entries WHERE index < $1 AND kind <> 'manifest'"
+    assert await superuser.fetchval(gone, held[1]) == 0
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await entries.GetEntry(entry_pb.GetEntryRequest(index=held[0]), metadata=me)
+    assert reason_of(refused.value) == "FORBIDDEN"
+    head = await log.GetTreeHead(log_pb.GetTreeHeadRequest(), metadata=me)
+    hashes = b""
+    while len(hashes) < head.size * 32:
+        page = await log.ListLeafHashes(
+            log_pb.ListLeafHashesRequest(start_index=len(hashes) // 32, page_size=100), metadata=me
+        )
+        hashes += page.hashes
+    leaves = [hashes[at : at + 32] for at in range(0, head.size * 32, 32)]
+    assert root_of(leaves) == head.root
+    for index in held[1:]:
+        entry = (await entries.GetEntry(entry_pb.GetEntryRequest(index=index), metadata=me)).entry
+        proof = await log.GetInclusionProof(
+            log_pb.GetInclusionProofRequest(index=index, tree_size=head.size), metadata=me
+        )
+        check_inclusion(index, head.size, leaf_hash(entry.leaf), proof.path, head.root)
+    # What was pruned and comes again is not taken for something new.
+    known = await superuser.fetchval("SELECT count(*) FROM audit.entries")
+    again = source.bundles[len(source.bundles)]
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, again)
+    await asyncio.sleep(1)
+    rows = "SELECT count(*) FROM audit.entries WHERE source = $1 AND index >= $2"
+    assert await superuser.fetchval(rows, source.source, head.size) == 0, known
+    event = "SELECT convert_from(leaf, 'UTF8') FROM audit.entries WHERE type = $1"
+    for _ in range(100):
+        if found := await superuser.fetchval(event, "chenu.audit.entries.pruned"):
+            break
+        await asyncio.sleep(0.1)
+    assert json.loads(found)["data"]["details"]["rule"] == "test-rule"
+
+
+async def test_nothing_is_pruned_beyond_what_is_signed_and_by_nobody_but_the_worker(
+    service: Service[AuditSettings], urls: Any
+) -> None:
+    assert await prune(service, 10**12) == 0
+    connection = await asyncpg.connect(urls.app)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("SELECT audit.prune(1, 'mine')")
+    finally:
+        await connection.close()
+    async with service.worker.work() as tx:
+        assert await minimum_index(tx) >= 0
+
+
+def test_a_migration_that_prunes_puts_the_guard_back() -> None:
+    text = (Path(__file__).parents[3] / "services/audit/migrations/0005_retention.py").read_text()
+    assert text.count("DISABLE TRIGGER append_only") == text.count("ENABLE ALWAYS TRIGGER")
