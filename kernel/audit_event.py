@@ -13,9 +13,8 @@ import hmac
 import json
 import re
 import secrets
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -51,21 +50,6 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Personal:
-    """What may have to be erased, sealed under the person's own key: `AuditPersonal`."""
-
-    subject: str
-    commitment: str
-    sealed: bytes
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """As it stands in the record."""
-        sealed = b64encode(self.sealed).decode()
-        return {"commitment": self.commitment, "sealed": sealed, "subject": self.subject}
-
-
-@dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One event, ready for the outbox."""
 
@@ -97,14 +81,15 @@ def record(
     decision: Decision | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
-    personal: Personal | None = None,
+    personal: Mapping[str, str] | None = None,
 ) -> AuditRecord:
     """The record of what the caller in hand did.
 
     `type` is "<noun>.<past participle>", without "chenu.<source>."; the record
     belongs to the caller's tenant and identity unless others are given (a
     sweeper acts as the system on somebody's rows). Of `before` and `after`, the
-    content of the subject, only keyed digests are kept.
+    content of the subject, only keyed digests are kept; `personal` is an
+    `AuditPersonal`, sealed by whoever keeps the person's key.
     """
     call = current()
     caller = caller or call.caller
@@ -128,7 +113,7 @@ def record(
         "decision": _present(decision) if decision else "",
         "before": keyed_digest(source, before) if before else "",
         "after": keyed_digest(source, after) if after else "",
-        "personal": personal.facts if personal else "",
+        "personal": personal or "",
     }
     event = {
         "specversion": "1.0",
@@ -163,8 +148,7 @@ def keyed_digest(source: str, content: Mapping[str, Any]) -> str:
 
 
 def _present(decision: Decision) -> dict[str, str]:
-    names = ("decision_id", "effect", "rule", "revision")
-    return {name: value for name in names if (value := getattr(decision, name))}
+    return {name: value for name, value in asdict(decision).items() if value}
 
 
 def _on_behalf_of(caller: Caller) -> list[dict[str, str]]:

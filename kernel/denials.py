@@ -85,8 +85,7 @@ class Denials:
             details["credential"] = repeats.credential
         if call.peer_ip:
             # An address is a person's; its digest tells as much of who tries and tries.
-            address = {"address": call.peer_ip}
-            details["origin"] = keyed_digest(self._database.schema, address)[12:28]
+            details["origin"] = keyed_digest(self._database.schema, {"ip": call.peer_ip})[12:28]
         return record(
             source=self._database.schema, type="call.denied", action=AUDIT_ACTION_DENY,
             subject=f"method{method}"[:200], caller=repeats.caller, outcome=repeats.code,

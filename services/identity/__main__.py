@@ -62,7 +62,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     sweep = partial(sweep_forever, service.worker, keys, settings.sweep_seconds)
     service.background("identity.sweeper", sweep)
 
-    subject_keys = SubjectKeys(service.worker, own_key.secret("subject keys"))
+    subject_keys = SubjectKeys(database, own_key.secret("subject keys"))
     tokens, sessions = Tokens(keys, settings), Sessions(settings, subject_keys)
     passwords = Passwords(settings)
     attempts = Attempts(settings, own_key.secret("attempts"))

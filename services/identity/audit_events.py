@@ -4,6 +4,7 @@
 turned out to be about, not the nobody who called it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from chenu.events.v1.audit_event_pb2 import (
@@ -16,10 +17,11 @@ from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_UPDATE,
     AuditAction,
 )
-from kernel.audit_event import AuditRecord, Personal, record
+from kernel.audit_event import AuditRecord, record
 from kernel.caller import Caller
 
 _SOURCE: Final = "identity"
+Personal = Mapping[str, str]
 
 
 def _event(

@@ -8,17 +8,19 @@ the log, its proofs and every copy of it stay as they are.
 import hmac
 import json
 import os
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from kernel.audit_event import Personal
 from kernel.caller import Caller
+from kernel.context import current
 from kernel.database import Database, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.identity import audit_events
+from services.identity.audit_events import Personal
 
 _NONCE: Final = 12
 _GET: Final = Statement("SELECT wrapped_key FROM subject_keys WHERE person_id = :person")
@@ -26,25 +28,20 @@ _MAKE: Final = Statement(
     "INSERT INTO subject_keys (person_id, tenant_id, wrapped_key) VALUES (:person, :tenant, :key)"
     " ON CONFLICT DO NOTHING"
 )
-_FIND: Final = Statement(
-    "SELECT wrapped_key FROM subject_keys WHERE person_id = :person AND tenant_id = :tenant"
-)
-_DESTROY: Final = Statement(
-    "UPDATE subject_keys SET wrapped_key = NULL, destroy_time = clock_timestamp()"
-    " WHERE person_id = :person AND tenant_id = :tenant AND wrapped_key IS NOT NULL"
-)
+_FIND: Final = Statement("SELECT wrapped_key FROM find_subject_key(:tenant, :person)")
+_DESTROY: Final = Statement("SELECT destroy_subject_key(:tenant, :person) AS destroyed")
 
 
 class SubjectKeys:
     """The keys, wrapped under one that is in no database; so a backup alone opens nothing."""
 
-    def __init__(self, worker: Database, wrapping_key: bytes) -> None:
-        self._worker, self._wrap = worker, AESGCM(wrapping_key)
+    def __init__(self, database: Database, wrapping_key: bytes) -> None:
+        self._database, self._wrap = database, AESGCM(wrapping_key)
 
     async def seal(
         self, tx: Transaction, caller: Caller, fields: Mapping[str, str]
     ) -> Personal | None:
-        """The caller's personal part of a record; None where the caller's key was destroyed."""
+        """The caller's `AuditPersonal` of a record; None where the caller's key was destroyed."""
         key = await self._key_of(tx, caller)
         if key is None:
             return None
@@ -53,11 +50,15 @@ class SubjectKeys:
         content = {"fields": dict(fields), "key": record_key.hex()}
         nonce = os.urandom(_NONCE)
         sealed = nonce + AESGCM(key).encrypt(nonce, _canonical(content), caller.person.encode())
-        return Personal(caller.person, f"hmac-sha256:{commitment}", sealed)
+        return {
+            "commitment": f"hmac-sha256:{commitment}",
+            "sealed": b64encode(sealed).decode(),
+            "subject": caller.person,
+        }
 
     async def get(self, tenant: str, person: str) -> bytes | None:
         """A person's key, for audit; None where it was destroyed, Forbidden where none was made."""
-        async with self._worker.work() as tx:
+        async with self._database.transaction(current().caller) as tx:
             row = await tx.fetch_one(_FIND, tenant=tenant, person=person)
         if row is None:
             raise Forbidden
@@ -66,10 +67,11 @@ class SubjectKeys:
 
     async def destroy(self, tenant: str, person: str) -> bool:
         """Destroy a person's key; whether there still was one. Forbidden where none was made."""
-        async with self._worker.work() as tx:
+        async with self._database.transaction(current().caller) as tx:
             if await tx.fetch_one(_FIND, tenant=tenant, person=person) is None:
                 raise Forbidden
-            destroyed = bool(await tx.execute(_DESTROY, tenant=tenant, person=person))
+            row = await tx.fetch_one(_DESTROY, tenant=tenant, person=person)
+            destroyed = bool(row and row["destroyed"])
             tx.emit(audit_events.subject_key_destroyed(tenant, person, destroyed))
         return destroyed
 
