@@ -53,32 +53,48 @@ def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Function]
     """Register a function that takes a Here first."""
 
     def register(function: Function) -> Function:
-        def invoke(**given: Any) -> None:
-            context: typer.Context = given.pop("context")
-            state, output = given.pop("state"), given.pop("output")
-            above: dict[str, Any] = context.find_root().obj or {}
-            here = Here(
-                state or above.get("state") or DEFAULT_STATE,
-                output or above.get("output") or Output.TABLE,
-            )
-            raise typer.Exit(perform(here, partial(function, here, **given)))
-
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        parameters = [
-            _parameter("context", typer.Context, inspect.Parameter.empty),
-            *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
-            _parameter("state", StateOption, None),
-            _parameter("output", OutputOption, None),
-        ]
-        invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        invoke.__annotations__ = {}
-        # A paragraph after a backspace keeps its lines: the examples.
-        text = inspect.getdoc(function) or ""
-        invoke.__doc__ = text.replace("\n\n[bold]", "\n\n\b\n[bold]")
-        app.command(name, **settings)(invoke)
+        app.command(name, **settings)(_invocation(function))
         return function
 
     return register
+
+
+def default_command(group: typer.Typer) -> Callable[[Function], Function]:
+    """Register what a group does when none of its commands is named."""
+
+    def register(function: Function) -> Function:
+        group.callback()(_invocation(function, default=True))
+        return function
+
+    return register
+
+
+def _invocation(function: Function, *, default: bool = False) -> Callable[..., None]:
+    def invoke(**given: Any) -> None:
+        context: typer.Context = given.pop("context")
+        state, output = given.pop("state"), given.pop("output")
+        if default and context.invoked_subcommand:
+            return
+        above: dict[str, Any] = context.find_root().obj or {}
+        here = Here(
+            state or above.get("state") or DEFAULT_STATE,
+            output or above.get("output") or Output.TABLE,
+        )
+        raise typer.Exit(perform(here, partial(function, here, **given)))
+
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    parameters = [
+        _parameter("context", typer.Context, inspect.Parameter.empty),
+        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+        _parameter("state", StateOption, None),
+        _parameter("output", OutputOption, None),
+    ]
+    invoke.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    invoke.__annotations__ = {}
+    # A paragraph after a backspace keeps its lines: the examples.
+    text = inspect.getdoc(function) or ""
+    invoke.__doc__ = text.replace("\n\n[bold]", "\n\n\b\n[bold]")
+    return invoke
 
 
 def perform(here: Here, work: "partial[Any]") -> int:
