@@ -186,6 +186,18 @@ async def test_a_stale_etag_is_412(logged_in: httpx2.AsyncClient) -> None:
     assert (stale.status_code, stale.json()["reason"]) == (412, "ETAG_MISMATCH")
 
 
+async def test_an_export_is_downloaded_as_a_file(logged_in: httpx2.AsyncClient) -> None:
+    answer = await logged_in.get(
+        "/api/v2/audit/export", params={"format": "EXPORT_FORMAT_JSONL", "sphere": "personal"}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == "attachment"
+    assert json.loads(answer.text.splitlines()[0])["manifest"]["filters"] == {"sphere": "personal"}
+    refused = await logged_in.get("/api/v2/audit/export")
+    assert refused.status_code == 400
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
 async def test_events_of_a_run_stream_and_resume(logged_in: httpx2.AsyncClient) -> None:
     seen: list[tuple[str, str]] = []
     async with logged_in.stream(
