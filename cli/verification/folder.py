@@ -4,6 +4,7 @@
 `successions` is ours: the notes in which each key of the log named the next one.
 """
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from kernel.receipts import TreeHead
 CHECKPOINT: Final = "checkpoint"
 SUCCESSIONS: Final = "successions"
 KEY: Final = "log.vkey"
+_PRUNED: Final = b'"type":"chenu.audit.entries.pruned"'
 _LARGEST: Final = TILE_WIDTH * (65_535 + 2)
 
 
@@ -53,28 +55,53 @@ def _check(folder: Path, head: TreeHead, verdict: Verdict, tell: Progress) -> No
         tiles.check_root()
     except Tampered as error:
         problem = error  # a record may still tell which one it is
+    gone = told = 0
     for index in range(-(-head.size // TILE_WIDTH)):
         first = index * TILE_WIDTH
         width = min(TILE_WIDTH, head.size - first)
         full = width == TILE_WIDTH
         hashes = _hashes(folder, 0, index, width) if full else tiles.last
-        _compare(folder, index, split(hashes))
+        if index == gone and not (folder / tile_path("entries", index, width)).exists():
+            gone += 1  # from the beginning on, records may have been pruned
+        else:
+            verdict.records += width
+            told = max(told, _compare(folder, index, split(hashes)))
         if full:
             tiles.lowest(index, hashes)
         verdict.hashes += width
-        verdict.records += width
         tell("records", verdict.records, head.size)
     if problem is not None:
         raise problem
+    if gone:
+        if told <= (gone - 1) * TILE_WIDTH:
+            raise Tampered(0, "it is missing, and no record in the log says that it was pruned")
+        words = f"pruned, as the log itself says: the first {min(gone * TILE_WIDTH, head.size)}"
+        verdict.notes.append(f"{words} records are here by their hashes alone")
 
 
-def _compare(folder: Path, index: int, hashes: list[bytes]) -> None:
-    """Each record of a bundle must hash to what its tile holds at its place."""
-    number = index * TILE_WIDTH
+def _compare(folder: Path, index: int, hashes: list[bytes]) -> int:
+    """Each record of a bundle must hash to what its tile holds at its place.
+
+    Returns the index before which these records say that the log was pruned; 0 for none.
+    """
+    number, minimum = index * TILE_WIDTH, 0
     for leaf, held in zip(_entries(folder, index, len(hashes)), hashes, strict=True):
         if sha256(b"\x00" + leaf).digest() != held:
             raise Tampered(number, "its bytes do not hash to the leaf hash that the tile holds")
         number += 1
+        if _PRUNED in leaf:
+            minimum = max(minimum, _minimum(leaf))
+    return minimum
+
+
+def _minimum(leaf: bytes) -> int:
+    try:
+        event = json.loads(leaf)
+        if (event["source"], event["type"]) == ("chenu/audit", "chenu.audit.entries.pruned"):
+            return int(event["data"]["details"]["minimum_index"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return 0
 
 
 def _hashes(folder: Path, level: int, index: int, width: int) -> bytes:

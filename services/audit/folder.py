@@ -5,6 +5,7 @@ there; a reader that copies it first and the rest after has a whole log.
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +21,7 @@ from kernel.statement import Statement
 from services.audit import log
 from services.audit.errors import LeafNotCovered
 from services.audit.keys import SUCCESSIONS, join_successions
+from services.audit.retention import minimum_index
 from services.audit.tables import entries
 from services.audit.tree import TILE_HEIGHT, TILE_WIDTH
 from services.audit.witnesses import witnessed_head
@@ -34,6 +36,17 @@ _LEAVES: Final = Statement(
         entries.c.index < sa.bindparam("high", type_=sa.BigInteger),
     )
     .order_by(entries.c.index)
+)
+_PRUNED: Final = Statement(
+    sa.select(entries.c.leaf)
+    .where(
+        entries.c.type == "chenu.audit.entries.pruned",
+        entries.c.source == "chenu/audit",
+        entries.c.kind == "event",
+        entries.c.index < sa.bindparam("size", type_=sa.BigInteger),
+    )
+    .order_by(entries.c.index.desc())
+    .limit(1)
 )
 
 
@@ -69,6 +82,7 @@ class Folder:
     ) -> None:
         self._worker, self._folder = worker, folder
         self._key, self._successions = key, successions
+        self._pruned = 0
 
     async def publish(self) -> int:
         """Write what the folder lacks; returns the size of the log in it.
@@ -94,9 +108,26 @@ class Folder:
                         files |= await _bundle(tx, index, width)
             await asyncio.to_thread(self._write, files)
         notes = join_successions(self._successions())
+        await self._prune(size)
         last = {SUCCESSIONS: notes, KEY: f"{self._key}\n", CHECKPOINT: note}
         await asyncio.to_thread(self._write, {name: text.encode() for name, text in last.items()})
         return size
+
+    async def _prune(self, size: int) -> None:
+        """Take away the records that the log itself says are gone, as far as the folder has it."""
+        async with self._worker.work() as tx:
+            if await minimum_index(tx) <= self._pruned:
+                return
+            row = await tx.fetch_one(_PRUNED, size=size)
+        if row is None:
+            return
+        minimum = int(json.loads(row["leaf"])["data"]["details"]["minimum_index"])
+        await asyncio.to_thread(self._remove, self._pruned // TILE_WIDTH, minimum // TILE_WIDTH)
+        self._pruned = minimum
+
+    def _remove(self, first: int, end: int) -> None:
+        for index in range(first, end):
+            (self._folder / tile_path("entries", index)).unlink(missing_ok=True)
 
     def _size(self) -> int:
         try:

@@ -1,5 +1,6 @@
 """The log as a folder of tiles is whole, and every change in it is found and named."""
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,11 @@ from chenu.audit.v1 import log_service_pb2 as log_pb
 from cli.verification.folder import tile_path, verify_folder
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed, Trust, Verdict
+from kernel.context import background
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash, split_note
 from services.audit import folder as published
 from services.audit.folder import Folder
+from services.audit.retention import prune_before
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
@@ -187,3 +190,29 @@ def test_paths_of_tiles_are_those_of_the_specification() -> None:
         assert path("0", 0) == "tile/0/000"
         assert path("entries", 1234067, 8) == "tile/entries/x001/x234/067.p/8"
         assert path("1", 5000) == "tile/1/x005/000"
+
+
+async def test_pruned_records_leave_the_folder_once_the_log_says_so(
+    tiles: Path, service, superuser, log_key: VerifierKey, tmp_path: Path
+) -> None:
+    folder = Folder(service.worker, tmp_path, str(log_key), tuple)
+    await folder.publish()
+    assert (tmp_path / "tile/entries/000").exists()
+    with background("audit.retention"):
+        async with service.worker.work() as tx:
+            assert await prune_before(tx, 300, "test-rule") > 0
+    for _ in range(200):
+        size = await folder.publish()
+        if not (tmp_path / "tile/entries/000").exists():
+            break
+        await asyncio.sleep(0.05)
+    assert (tmp_path / "tile/entries/001").exists()
+    found = check(tmp_path, log_key)
+    assert (found.problems, found.exit_code, found.size) == ([], 0, size)
+    assert found.records == size - 256
+    # One that is begun only now never has them; of the second bundle too few are left.
+    late = Folder(service.worker, tmp_path / "late", str(log_key), tuple)
+    await late.publish()
+    found = check(tmp_path / "late", log_key)
+    assert (found.problems, found.exit_code) == ([], 0)
+    assert found.records == found.size - 512
