@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -40,10 +40,10 @@ async def agent_id(connection: Connection, typed: str) -> str:
 
 
 async def hire_agent(
-    connection: Connection, name: str, *, request_id: str = ""
+    connection: Connection, name: str, *, request_id: str = "", **limits: Any
 ) -> HireAgentResponse:
     """Hire an agent; the answer holds its secret, this once."""
-    request = HireAgentRequest(display_name=name, request_id=request_id or str(uuid4()))
+    request = HireAgentRequest(display_name=name, request_id=request_id or str(uuid4()), **limits)
     return await connection.stub(AgentServiceStub).HireAgent(request)
 
 
@@ -54,12 +54,25 @@ async def agent_token(connection: Connection, identifier: str, secret: str) -> s
     return (await stub.IssueAgentToken(request)).access_token
 
 
-async def hire(here: Here, name: Annotated[str, typer.Argument(help="What you call it.")]) -> None:
+async def hire(
+    here: Here,
+    name: Annotated[str, typer.Argument(help="What you call it.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="A tool that it may use, or thread.*; may be repeated."),
+    ] = None,
+    always_gated: Annotated[
+        bool, typer.Option("--always-gated", help="You decide whatever it does.")
+    ] = False,
+) -> None:
     """Hire an agent for your identity; its secret is shown this once.
 
     It can ask governance and be blocked by it; it can never approve anything.
+
+    [bold]chenu agents hire Filer --scope "thread.*" --always-gated[/bold]
     """
-    here.show(await hire_agent(here.connection, name), _hired)
+    hired = await hire_agent(here.connection, name, scopes=scope or [], always_gated=always_gated)
+    here.show(hired, _hired)
 
 
 async def fire(here: Here, which: Which) -> None:
@@ -121,6 +134,8 @@ def _facts(agent: Agent) -> RenderableType:
             ("agent", agent.agent_id),
             ("name", safe(agent.display_name)),
             ("for identity", agent.identity_id),
+            ("may use", safe(", ".join(agent.scopes)) or "what you may"),
+            ("always gated", "yes" if agent.always_gated else ""),
             ("hired", when(agent.create_time)),
             ("fired", when(agent.fire_time)),
         )

@@ -25,6 +25,7 @@ from chenu.governance.v1.tombstone_service_pb2_grpc import (
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.service import Program, Service, main
 from kernel.watching import Changes
+from services.governance.agent_limits import AskLimit
 from services.governance.authorization import Authorization
 from services.governance.built_in_rules import BUILT_IN
 from services.governance.checkpoints import Checkpoints
@@ -106,12 +107,15 @@ async def assemble(
         changes=changes,
         clock=clock,
         tombstones=tombstones,
+        ask_limit=AskLimit(database, settings.agent_asks_per_hour),
     )
     freezes = Freezes(
         database=database,
         worker=service.worker,
         messaging=service.messaging,
         pages=service.page_tokens,
+        eligibility=eligibility,
+        clock=clock,
         permit_life=settings.permit_life,
         lift_delay=settings.lift_delay,
     )

@@ -17,6 +17,7 @@ from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import requirements
+from services.governance.agent_limits import AskLimit, out_of_scope
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions, Judged
 from services.governance.eligibility import Eligibility, Seat
@@ -59,9 +60,10 @@ class Authorization:
         changes: Changes,
         clock: Clock,
         tombstones: Tombstones,
+        ask_limit: AskLimit,
     ) -> None:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
-        self._judging = judging
+        self._judging, self._ask_limit = judging, ask_limit
         self._eligibility, self._transitions = eligibility, transitions
         self._changes, self._clock, self._tombstones = changes, clock, tombstones
         self._writer = GroupedWriter(database, "governance.judged")
@@ -95,6 +97,12 @@ class Authorization:
             requirement is not None and await self._eligibility.can_be_met(caller, requirement)
             for requirement in takes
         ]
+        gated = [
+            one.request.request_id.lower()
+            for one, takes_people in zip(judged, takes, strict=True)
+            if takes_people is not None
+        ]
+        await self._ask_limit.check(caller, gated)
         rows_of = partial(self._decisions.rows, judged, takes, approvable)
         items, stored, standings = await self._decide(caller, judged, rows_of, basis)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
@@ -107,7 +115,9 @@ class Authorization:
         for row, one, standing in zip(rows, judged, standings, strict=True):
             reason = lapsed.get(row["decision_id"], "")
             answered = Answer.EXPIRED if reason else answer_of(row, now)
-            if answered is Answer.PERMITTED and (reason := frozen(standing)):
+            if answered is Answer.PERMITTED and (
+                reason := frozen(standing) or out_of_scope(caller, one.action)
+            ):
                 answered = Answer.DENIED
             verdict = self._verdicts.tell(row, answered, reason)
             if answered in _WITH_PERMIT:
@@ -140,7 +150,9 @@ class Authorization:
         standings: Sequence[Standing] = [None] * len(judged)
         for _ in range(_ATTEMPTS):
             refusals = [
-                frozen(standing) or await self._tombstones.against(caller, one.action, standing)
+                frozen(standing)
+                or out_of_scope(caller, one.action)
+                or await self._tombstones.against(caller, one.action, standing)
                 for one, standing in zip(judged, standings, strict=True)
             ]
             items = await compute(requests, partial(rows_of, refusals))

@@ -14,6 +14,7 @@ from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
 from kernel.context import new_id
 from services.governance import audit_events
+from services.governance.agent_limits import always_gated
 from services.governance.clock import Clock
 from services.governance.counting import asked_for, contributions
 from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
@@ -90,7 +91,7 @@ class Decisions:
                 identity=caller.identity,
                 agent=caller.agent,
                 actor=caller.actor,
-                requires_checkpoint=request.requires_checkpoint,
+                requires_checkpoint=request.requires_checkpoint or always_gated(caller),
                 time=self._clock.at(datetime.now(UTC)),
                 identities=tuple(identities),
                 counters={

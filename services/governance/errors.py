@@ -12,6 +12,7 @@ from kernel.errors import (
     FailedPrecondition,
     InvalidArgument,
     PermissionDenied,
+    ResourceExhausted,
     Unavailable,
 )
 from services.governance.rule import Problem
@@ -122,6 +123,20 @@ class Frozen(FailedPrecondition):
 
     reason = "FROZEN"
     message = "this is frozen; ask again with a new request_id once the freeze is lifted"
+
+
+class OutOfScope(PermissionDenied):
+    """The agent was not hired for that."""
+
+    reason = "OUT_OF_SCOPE"
+    message = "the agent may not use this tool"
+
+
+class AskedTooOften(ResourceExhausted):
+    """People's attention is used up, by this agent."""
+
+    reason = "ASKED_TOO_OFTEN"
+    message = "this agent has asked people too often; ask again later"
 
 
 class BatchInvalid(InvalidArgument):

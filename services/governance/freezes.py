@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,12 +21,16 @@ from kernel.messaging import Messaging
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import audit_events, messages
+from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR
+from services.governance.eligibility import Eligibility
 from services.governance.errors import FreezeLifted
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 
 WAKE_SUBJECT: Final = "governance.freezes"
 OPERATOR: Final = "operator"
+KEEPER: Final = "owner"
+QUORUM: Final = 2
 EVERYBODY: Final = "all"
 LIFT: Final = Tool.declare(
     name="freeze.lift",
@@ -38,9 +43,18 @@ LIFT: Final = Tool.declare(
             "value": {"type": "string"},
             "frozen_since": {"type": "string"},
             "frozen_by": {"type": "string"},
+            "required_approvals": {"type": "integer"},
             "not_before": {"type": "string"},
         },
-        "required": ["freeze", "scope", "value", "frozen_since", "frozen_by", "not_before"],
+        "required": [
+            "freeze",
+            "scope",
+            "value",
+            "frozen_since",
+            "frozen_by",
+            "required_approvals",
+            "not_before",
+        ],
         "additionalProperties": False,
     },
     kind=ActionKind.CONFIGURE,
@@ -99,11 +113,14 @@ class Freezes:
         worker: Database,
         messaging: Messaging,
         pages: PageTokens,
+        eligibility: Eligibility,
+        clock: Clock,
         permit_life: timedelta,
         lift_delay: timedelta,
     ) -> None:
+        self._clock = clock
         self._database, self._worker = database, worker
-        self._messaging, self._pages = messaging, pages
+        self._messaging, self._pages, self._eligibility = messaging, pages, eligibility
         self._within, self._lift_delay = permit_life + MAX_LEEWAY, lift_delay
 
     async def freeze(self, caller: Caller, scope: str, value: str, reason: str) -> Freeze:
@@ -165,17 +182,24 @@ class Freezes:
             return _message(row), await operations.ask_again(caller, action, request_id)
         if row["lift_time"] is not None:
             raise FreezeLifted(freeze_id=freeze_id)
+        # Two of those who keep the tenant must agree; where there is but one, that one suffices,
+        # and the freeze is held back for a while.
+        alone = await self._eligibility.with_role(caller, KEEPER) < QUORUM
+        approvals = 1 if alone else QUORUM
+        held = self._clock.at(datetime.now(UTC)) + self._lift_delay
         verdict = await operations.ask(
             caller,
             LIFT,
             request_id=request_id,
+            approval=_requirement(approvals),
             arguments={
                 "freeze": row["freeze_id"],
                 "scope": row["scope"],
                 "value": row["value"],
                 "frozen_since": row["create_time"].isoformat(),
                 "frozen_by": row["person"],
-                "not_before": (datetime.now(UTC) + self._lift_delay).isoformat(),
+                "required_approvals": approvals,
+                "not_before": held.isoformat(timespec="seconds") if alone else "",
             },
             targets=(Target("freeze", row["freeze_id"], str(row["epoch"])),),
         )
@@ -191,6 +215,11 @@ class Freezes:
         if row is None:
             raise OperationRefused("FREEZE_LIFTED")
         tx.emit(audit_events.freeze_lifted(row, approved.caller, approved.decision_id))
+
+
+def _requirement(approvals: int) -> str:
+    stage = {"name": "freeze keepers", "required": approvals, "approvers": {"roles": [KEEPER]}}
+    return json.dumps({"stages": [stage]})
 
 
 SCOPES: Final = messages.words(FreezeScope, "FREEZE_SCOPE_")

@@ -17,10 +17,11 @@ from services.governance.errors import (
     Frozen,
     GovernanceDenied,
     NoEligibleApprover,
+    OutOfScope,
     RejectedBefore,
 )
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
-from services.governance.standing import FROZEN, REJECTED_BEFORE
+from services.governance.standing import FROZEN, OUT_OF_SCOPE, REJECTED_BEFORE
 
 _ENDED: Final[dict[int, type[ServiceError]]] = {
     VerdictState.VERDICT_STATE_REJECTED: CheckpointRejected,
@@ -33,6 +34,7 @@ _REFUSED: Final[dict[str, type[ServiceError]]] = {
     NO_ELIGIBLE_APPROVER: NoEligibleApprover,
     FROZEN: Frozen,
     REJECTED_BEFORE: RejectedBefore,
+    OUT_OF_SCOPE: OutOfScope,
 }
 
 

@@ -24,6 +24,8 @@ class GovernanceSettings(ServiceSettings):
     """How long an approval may wait for its execution; then it is EXPIRED."""
     permit_seconds: float = Field(10.0, ge=1, le=10)
     """How long a permit lives; a freeze is sure to be in force once the last one is over."""
+    agent_asks_per_hour: int = Field(60, ge=1)
+    """An agent that would put more questions before people in an hour is told to wait."""
     tombstone_minutes: float = Field(60.0, ge=0)
     """What is the like of a rejected action is not asked again for so long; 0 lets it be asked."""
     lift_delay_minutes: float = Field(10.0, ge=0)

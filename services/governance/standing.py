@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 FROZEN: Final = "FROZEN"
+OUT_OF_SCOPE: Final = "OUT_OF_SCOPE"
 REJECTED_BEFORE: Final = "REJECTED_BEFORE"
 Standing: TypeAlias = Mapping[str, Any] | None
 """As `governance.standing` found it; None where nothing stands for or against the action."""

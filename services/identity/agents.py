@@ -1,6 +1,7 @@
 """Agents' accounts: hired and fired by people, for one identity each."""
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from chenu.identity.v1.agent_pb2 import Agent
 from chenu.identity.v1.agent_service_pb2 import (
@@ -26,11 +27,14 @@ from services.identity.tokens import Issued, Tokens
 
 _METHOD: Final = "HireAgent"
 _INSERT: Final = Statement(
-    "INSERT INTO agents (agent_id, tenant_id, user_id, identity_id, display_name, secret_hash)"
-    " VALUES (:agent, :tenant, :person, :identity, :display_name, :secret_hash)"
+    "INSERT INTO agents (agent_id, tenant_id, user_id, identity_id, display_name, secret_hash,"
+    " scopes, always_gated)"
+    " VALUES (:agent, :tenant, :person, :identity, :display_name, :secret_hash,"
+    " CAST(:scopes AS text[]), :always_gated)"
 )
 _FIND: Final = Statement(
-    "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time FROM agents"
+    "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time, scopes,"
+    " always_gated FROM agents"
     " WHERE agent_id = :agent"
 )
 _FIRE: Final = Statement(
@@ -38,8 +42,8 @@ _FIRE: Final = Statement(
     " WHERE agent_id = :agent AND fire_time IS NULL"
 )
 _LIST: Final = Statement(
-    "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time,"
-    " lower(display_name) AS name FROM agents WHERE identity_id = :identity"
+    "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time, scopes,"
+    " always_gated, lower(display_name) AS name FROM agents WHERE identity_id = :identity"
     " AND (lower(display_name), agent_id) > (:name, :agent)"
     " ORDER BY lower(display_name), agent_id LIMIT :rows"
 )
@@ -68,7 +72,8 @@ class Agents:
                 await tx.execute(
                     _INSERT, agent=agent, tenant=caller.tenant, person=caller.person,
                     identity=caller.identity, display_name=request.display_name,
-                    secret_hash=digest(secret),
+                    secret_hash=digest(secret), scopes=list(request.scopes),
+                    always_gated=request.always_gated,
                 )  # fmt: skip
                 await idempotency.remember(tx, caller, request.request_id, agent)
                 tx.emit(audit_events.agent_hired(caller, agent))
@@ -109,11 +114,18 @@ class Agents:
             tenant=found["tenant_id"], person=found["user_id"], identity=found["identity_id"],
             actor="agent", agent=agent_id, service=current().caller.service,
         )  # fmt: skip
-        issued = self._tokens.access(agent)
         async with self._database.transaction(agent) as tx:
             await self._attempts.give_back(tx, purse)
+            row = await tx.fetch_one(_FIND, agent=agent_id)
+            issued = self._tokens.access(limited(agent, row))
             tx.emit(audit_events.agent_token_issued(agent, issued.token_id))
         return issued
+
+
+def limited(agent: Caller, row: Any) -> Caller:
+    """The agent with what its token must say of it: `scopes` and `always_gated` of its row."""
+    limits = {"scopes": list(row["scopes"]), "always_gated": row["always_gated"]}
+    return replace(agent, claims=limits)
 
 
 async def _find(tx: Transaction, agent_id: str) -> Agent:
@@ -131,4 +143,6 @@ def _message(row: Record) -> Agent:
         owner_id=row["user_id"],
         create_time=row["create_time"],
         fire_time=row["fire_time"],
+        scopes=row["scopes"],
+        always_gated=row["always_gated"],
     )

@@ -15,6 +15,7 @@ from kernel.errors import Forbidden, Unauthenticated
 from kernel.statement import Statement
 from kernel.tokens import decode, unverified_header
 from services.identity import audit_events
+from services.identity.agents import limited
 from services.identity.errors import DelegationEnded, SessionInvalid
 from services.identity.settings import IdentitySettings
 from services.identity.token_keys import TokenKeys
@@ -35,11 +36,13 @@ _READ_CALLER: Final = Statement(
     " THEN EXISTS (SELECT FROM sessions WHERE session_id = :session AND end_time IS NULL"
     " AND expire_time > clock_timestamp() + :clock_offset)"
     " ELSE EXISTS (SELECT FROM agents WHERE agent_id = :agent AND fire_time IS NULL) END AS good"
-    " FROM users AS u WHERE u.user_id = :person"
+    ", (SELECT jsonb_build_object('scopes', scopes, 'always_gated', always_gated) FROM agents"
+    " WHERE agent_id = :agent) AS limits FROM users AS u WHERE u.user_id = :person"
 )
 _READ: Final = Statement(
     "SELECT d.deadline, d.deadline - (clock_timestamp() + :clock_offset) AS remaining, u.roles,"
     " u.deactivate_time IS NOT NULL AS person_gone,"
+    " jsonb_build_object('scopes', a.scopes, 'always_gated', a.always_gated) AS limits,"
     " a.fire_time IS NOT NULL AS agent_fired, s.end_time IS NOT NULL AS session_ended"
     " FROM delegations AS d JOIN users AS u USING (user_id)"
     " LEFT JOIN agents AS a ON a.agent_id = d.agent_id"
@@ -124,5 +127,7 @@ def _holds(row: Record) -> bool:
 
 
 def _with_roles(caller: Caller, row: Record) -> Caller:
-    """A person's roles of today; an agent has none."""
-    return caller if caller.agent else replace(caller, roles=tuple(row["roles"]))
+    """A person's roles of today; an agent has none, and the limits of today instead."""
+    if caller.agent:
+        return limited(caller, row["limits"])
+    return replace(caller, roles=tuple(row["roles"]))

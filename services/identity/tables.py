@@ -181,6 +181,8 @@ agents = Table(
     Column("secret_hash", LargeBinary, nullable=False),
     _time("create_time", server_default=NOW),
     _time("fire_time", nullable=True),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("always_gated", Boolean, nullable=False, server_default=text("false")),
     _within("users", "user_id", "tenant_id"),
     _within("identities", "identity_id", "user_id"),
     Index("agents_identity", "agent_id", "identity_id", unique=True),

@@ -2,12 +2,14 @@
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kernel.caller import SYSTEM_TENANT, Caller
 from kernel.context import new_id
 from services.identity.settings import IdentitySettings
 from services.identity.token_keys import TokenKeys
+
+_LIMITS: Final = ("scopes", "always_gated")
 
 
 class Issued(NamedTuple):
@@ -63,4 +65,8 @@ def _who(caller: Caller) -> dict[str, Any]:
         "sub": caller.person, "tenant": caller.tenant, "identity": caller.identity,
         "actor": caller.actor, "roles": list(caller.roles),
     }  # fmt: skip
-    return who | ({"agent": caller.agent} if caller.agent else {"sid": caller.session})
+    if not caller.agent:
+        return who | {"sid": caller.session}
+    # Where it may use everything and is not always gated, the token says nothing of it.
+    limits = {name: caller.claims[name] for name in _LIMITS if caller.claims.get(name)}
+    return who | {"agent": caller.agent} | limits

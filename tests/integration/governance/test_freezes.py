@@ -124,9 +124,42 @@ async def test_the_effective_time_lies_a_permits_life_after_the_commit(
     assert LIFETIME + MAX_LEEWAY <= lasts < LIFETIME + MAX_LEEWAY + timedelta(seconds=5)
 
 
-async def test_a_freeze_is_lifted_by_an_approval_and_not_before_its_time(
-    client: GovernanceClient, person: Person, clock: Clock, events: Events
+def keeper(identity: StandInIdentity, of: Person | None = None) -> Person:
+    """Somebody who keeps a tenant, as identity knows too."""
+    person = Person(tenant=of.tenant) if of else Person()
+    identity.roles[person.person] = person.roles
+    identity.tenants[person.person] = person.tenant
+    return person
+
+
+async def is_lifted(client: GovernanceClient, person: Person) -> bool:
+    listed = await client.freezes.ListFreezes(
+        ListFreezesRequest(include_lifted=True), metadata=client.identity.as_human(person)
+    )
+    return bool(listed.freezes[0].HasField("lift_time"))
+
+
+async def test_a_freeze_is_lifted_by_two_who_keep_the_tenant_and_by_no_one_alone(
+    client: GovernanceClient, identity: StandInIdentity
 ) -> None:
+    ada = keeper(identity)
+    bob = keeper(identity, ada)
+    freeze = await client.freeze(ada)
+    asked = await client.lift(ada, freeze)
+
+    await client.approve(ada, asked.verdict.checkpoint)
+    (held,) = await client.ask(ada, allowed(ada))
+    await client.approve(bob, asked.verdict.checkpoint)
+
+    await soon(lambda: is_lifted(client, ada), "it is lifted")
+    (verdict,) = await client.ask(ada, allowed(ada))
+    assert (held.state, verdict.state) == (DENIED, PERMITTED)
+
+
+async def test_whoever_keeps_a_tenant_alone_lifts_its_freeze_and_not_before_its_time(
+    client: GovernanceClient, identity: StandInIdentity, clock: Clock, events: Events
+) -> None:
+    person = keeper(identity)
     freeze, request_id = await client.freeze(person), str(uuid4())
     asked = await client.lift(person, freeze, request_id)
     assert (await client.lift(person, freeze, request_id)).verdict.checkpoint.checkpoint_id
@@ -135,13 +168,7 @@ async def test_a_freeze_is_lifted_by_an_approval_and_not_before_its_time(
     (held,) = await client.ask(person, allowed(person))
     clock.offset = timedelta(minutes=11)
 
-    async def lifted() -> bool:
-        listed = await client.freezes.ListFreezes(
-            ListFreezesRequest(include_lifted=True), metadata=client.identity.as_human(person)
-        )
-        return listed.freezes[0].HasField("lift_time")
-
-    await soon(lifted, "it is lifted")
+    await soon(lambda: is_lifted(client, person), "it is lifted")
     (verdict,) = await client.ask(person, allowed(person))
     assert (held.state, verdict.state) == (DENIED, PERMITTED)
     assert (await events(f"freeze/{freeze.freeze_id}"))[-1]["type"] == (
@@ -151,8 +178,9 @@ async def test_a_freeze_is_lifted_by_an_approval_and_not_before_its_time(
 
 
 async def test_a_freeze_stays_when_its_lifting_is_rejected(
-    client: GovernanceClient, person: Person
+    client: GovernanceClient, identity: StandInIdentity
 ) -> None:
+    person = keeper(identity)
     freeze = await client.freeze(person)
     asked = await client.lift(person, freeze)
 

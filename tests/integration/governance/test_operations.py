@@ -17,6 +17,7 @@ from kernel.context import background
 from kernel.database import Transaction
 from kernel.service import Service
 from kernel.watching import Changes
+from services.governance.agent_limits import AskLimit
 from services.governance.authorization import Authorization
 from services.governance.clock import Clock
 from services.governance.counting import Counting
@@ -93,6 +94,7 @@ async def operations(
             clock,
             timedelta(hours=1),
         ),
+        ask_limit=AskLimit(service.database, 60),
     )
     return Operations(
         database=service.database,
