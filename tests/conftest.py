@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: real PostgreSQL and NATS, started once a run, on first use."""
 
+import re
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,6 +18,8 @@ from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
 from tests.support.fleet import Client, Fleet
+
+UUID_IN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -131,6 +134,11 @@ async def me(fleet: Fleet) -> Client:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Ids that are new in each process would give each process other names of the same tests."""
+    return argname if isinstance(val, str) and UUID_IN.search(val) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts the same servers runs in one process, where several share the work (xdist).
 
