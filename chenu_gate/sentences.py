@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chenu_gate.action import Action, ActionKind, Target
 from chenu_gate.visible_text import visible
 
 _MAX_NAMED = 3
+_AMOUNTS = frozenset({"amount", "total", "price", "sum"})
+_TOLD = frozenset({int, str})
 _MAX_ID = 80
 
 
@@ -84,6 +88,27 @@ def consequence(action: Action) -> str:
     if crosses_spheres(action):
         told += f" It crosses from the sphere {action.source_sphere} to {action.target_sphere}."
     return told
+
+
+def touches(action: Action) -> list[str]:
+    """What is touched, counted by type, and every amount, in lines."""
+    types = Counter(target.type for target in action.targets)
+    counted = ", ".join(f"{number} × {name}" for name, number in sorted(types.items()))
+    lines = [f"It touches {counted}."] if types else []
+    lines += [f"Amount: {place} = {value}." for place, value in _amounts(action.arguments, "")]
+    return lines
+
+
+def _amounts(value: object, place: str) -> Iterator[tuple[str, str]]:
+    """Every number, or text, under a name that tells an amount."""
+    if isinstance(value, Mapping):
+        for key in sorted(value, key=lambda key: key.encode("utf-16-be")):
+            yield from _amounts(value[key], f"{place}.{key}" if place else key)
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _amounts(item, f"{place}[{index}]")
+    elif place.rpartition(".")[2].partition("[")[0].lower() in _AMOUNTS and type(value) in _TOLD:
+        yield _clipped(visible(place).text), _clipped(visible(str(value)).text)
 
 
 def crosses_spheres(action: Action) -> bool:

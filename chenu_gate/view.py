@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from chenu_gate.action import Action
 from chenu_gate.canonical_json import Place, digest, spelled, write
 from chenu_gate.refusal import ActionRefused, Refusal
-from chenu_gate.sentences import KINDS, consequence, headline, quoted_name
+from chenu_gate.sentences import KINDS, consequence, headline, quoted_name, touches
 from chenu_gate.visible_text import Flag, visible
 
 View: TypeAlias = dict[str, Any]
@@ -58,6 +58,7 @@ def render(action: Action, *, agent_words: str = "") -> View:
         "run": action.run,
         "reversible": KINDS[action.kind].reversible,
         "consequence": consequence(action),
+        "touches": touches(action),
         "action_digest": action.digest,
         "untrusted": {"agent_words": pen.write(agent_words, "the agent's own words")},
     }
@@ -96,6 +97,7 @@ def as_text(view: View) -> str:
     lines = [
         view["headline"],
         view["consequence"],
+        *view.get("touches", ()),
         f"For person {principal['person'] or '-'}, identity {principal['identity']}"
         + (f", asked by agent {principal['agent']}" if principal["agent"] else ""),
         *_edited_lines(view),

@@ -26,6 +26,8 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
         Text(escaped(checked.question), style="bold"),
         *([] if view["headline"] in checked.question else [Text(escaped(view["headline"]))]),
         Text(escaped(view["consequence"]), style="" if view["reversible"] else "bold red"),
+        *(Text(escaped(line)) for line in view.get("touches", ())),
+        *_edited(view),
         *(
             Text(f"! {escaped(warning['text'])}", style="bold yellow")
             for warning in view["warnings"]
@@ -51,6 +53,17 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
             Panel(Text(escaped(words)), title=title, title_align="left", style="dim italic")
         )
     return Group(*shown)
+
+
+def _edited(view: dict[str, Any]) -> Iterator[Text]:
+    """What somebody has changed since it was asked for."""
+    edited = view.get("edited")
+    if not edited:
+        return
+    yield Text(f"revision {edited['revision']}, edited by {escaped(edited['by'])}:", style="bold")
+    for change in edited["changes"]:
+        before, after = change["before"] or "(nothing)", change["after"] or "(nothing)"
+        yield Text(f"  {escaped(change['path'])}: {escaped(before)} → {escaped(after)}")
 
 
 def inbox_table(checkpoints: "list[Checkpoint]") -> RenderableType:

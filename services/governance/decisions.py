@@ -186,7 +186,7 @@ class Decisions:
                 requirement,
                 checkpoint_id=new_id(),
                 agent_words=request.agent_words,
-                now=facts.time,
+                facts=facts,
             )
         except ActionRefused as refused:
             raise _invalid(refused, index) from None

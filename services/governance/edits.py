@@ -179,7 +179,7 @@ class Edits:
                 requirement,
                 checkpoint_id="",
                 agent_words=original(words),
-                now=facts.time,
+                facts=facts,
                 edited={"by": caller.person, "revision": row["revision"] + 1, "changes": changes},
             )
         except ActionRefused as refused:

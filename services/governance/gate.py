@@ -11,7 +11,9 @@ from chenu_gate.canonical_json import digest, write
 from chenu_gate.view import as_text, render
 from services.governance import requirements
 from services.governance.lifecycle import Option
-from services.governance.rules import CheckpointType, Judgement, RuleSet
+from services.governance.rule import CheckpointType, Facts, Judgement
+from services.governance.rules import RuleSet
+from services.governance.stopping import matched_facts
 from services.governance.working_time import later
 
 OPTIONS: Final = {Option.APPROVE: "Approve", Option.REJECT: "Reject"}
@@ -37,7 +39,7 @@ def gate(
     *,
     checkpoint_id: str,
     agent_words: str,
-    now: datetime,
+    facts: Facts,
     edited: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The checkpoint for an action as it is stored; raises ActionRefused for an endless view."""
@@ -50,6 +52,7 @@ def gate(
         "name": rule.name if rule else _UNMATCHED_NAME,
         "description": rule.description if rule else _UNMATCHED_DESCRIPTION,
         "revision": rules.revision,
+        "facts": matched_facts(rule, rules.known(action, facts)),
     }
     if edited is not None:
         view["edited"] = edited
@@ -63,7 +66,7 @@ def gate(
         "required_approvals": requirements.required(requirement),
         "approval": requirements.stored(requirement),
         **voters(requirement, owner=action.principal.person),
-        **clocks(requirement, now),
+        **clocks(requirement, facts.time),
         "question": view["question"],
         "view": rendered.decode(),
     }

@@ -146,7 +146,8 @@ class RuleSet:
             self._scopes[scope] = covering
         return covering
 
-    def _activation(self, action: Action, facts: Facts) -> Activation:
+    def known(self, action: Action, facts: Facts) -> dict[str, Any]:
+        """The variables of conditions, as these rules see the action."""
         known = {
             "caller.tenant": facts.tenant,
             "caller.person": facts.person,
@@ -160,7 +161,10 @@ class RuleSet:
         for counter in self.counters:
             if counter.key in facts.counters:
                 known[f"counters.{counter.name}"] = facts.counters[counter.key]
-        return self._language.activation(bindings(action, known))
+        return bindings(action, known)
+
+    def _activation(self, action: Action, facts: Facts) -> Activation:
+        return self._language.activation(self.known(action, facts))
 
 
 _UNMATCHED_READING: Final = Judgement(Effect.ALLOW, UNMATCHED)

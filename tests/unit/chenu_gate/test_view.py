@@ -256,6 +256,8 @@ def test_an_argument_cannot_pass_for_another_part_of_the_view() -> None:
     action = an_action(arguments={"note": forged, "a.b": 1, "a": {"b": 2}, "c": ["d"], "c[0]": 3})
     view = render(action)
 
-    assert len(as_text(view).splitlines()) == 3 + len(view["warnings"]) + 1 + 5
+    assert (
+        len(as_text(view).splitlines()) == 3 + len(view["touches"]) + len(view["warnings"]) + 1 + 5
+    )
     paths = [argument["path"] for argument in view["arguments"]]
     assert paths == ["a.b", '["a.b"]', "c[0]", '["c[0]"]', "note"]
