@@ -43,8 +43,8 @@ class CheckedView:
         """The rule, in the words that the digest covers."""
         rule = self.view.get("stopped_by", {})
         said = f"{rule.get('name', '')}: {rule.get('description', '')}"
-        found = ", ".join(f"{one['fact']} = {one['value']}" for one in rule.get("facts", ()))
-        return f"{said} ({rule.get('rule', '')}; {found})" if rule else ""
+        found = [f"{one['fact']} = {one['value']}" for one in rule.get("facts", ())]
+        return f"{said} ({'; '.join([rule.get('rule', ''), *found])})" if rule else ""
 
 
 def checked_view(checkpoint: Checkpoint) -> CheckedView:
