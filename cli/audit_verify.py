@@ -11,6 +11,7 @@ from rich.text import Text
 
 from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
+from cli.audit_reading import FilterOption
 from cli.here import Here
 from cli.problems import OK, Problem
 from cli.rendering import facts, safe
@@ -90,6 +91,7 @@ async def export(
     violations: Annotated[
         bool, typer.Option("--violations", help="Only what crossed a boundary.")
     ] = False,
+    filter: FilterOption = "",  # noqa: A002 - the option's name
 ) -> int:
     """Write records into a file, with a signed manifest and what proves them. It is recorded.
 
@@ -107,6 +109,7 @@ async def export(
         stream=f"run/{run}" if run else "",
         request_id=request,
         violations=violations,
+        filter=filter,
     )
     part = out.with_name(f"{out.name}.part") if str(out) != "-" else Path("/dev/stdout")
     try:

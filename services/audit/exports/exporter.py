@@ -1,7 +1,7 @@
 """Makes an export: chooses the records, signs what it promises, then streams them."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -35,18 +35,8 @@ _range = (
     entries.c.index >= sa.bindparam("low", type_=sa.BigInteger),
     entries.c.index < sa.bindparam("high", type_=sa.BigInteger),
 )
-_CHOOSE: Final = Statement(
-    sa.select(entries.c.index)
-    .where(*matching(), *_range)
-    .order_by(entries.c.index)
-    .limit(sa.bindparam("size", type_=sa.Integer))
-)
-_READ: Final = Statement(
-    sa.select(entries.c.index, entries.c.leaf, entries.c.log_time)
-    .where(*matching(), *_range)
-    .order_by(entries.c.index)
-    .limit(sa.bindparam("size", type_=sa.Integer))
-)
+_CHOSEN: Final = (entries.c.index,)
+_READ: Final = (entries.c.index, entries.c.leaf, entries.c.log_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +45,19 @@ class _Plan:
 
     caller: Caller
     values: dict[str, Any]
+    conditions: Sequence[Any]
     head: TreeHead
     selection: Selection
     whole: bool
+
+    def statement(self, columns: Sequence[Any]) -> Statement:
+        """What `rows` is asked with."""
+        return Statement(
+            sa.select(*columns)
+            .where(*self.conditions, *_range)
+            .order_by(entries.c.index)
+            .limit(sa.bindparam("size", type_=sa.Integer))
+        )
 
     async def rows(self, tx: Transaction, statement: Statement, low: int, size: int) -> list[Any]:
         """The next rows from index `low` on."""
@@ -113,18 +113,18 @@ class Exporter:
         yield _response(data, done, plan)
 
     async def _plan(self, caller: Caller, request: ExportEntriesRequest, head: TreeHead) -> _Plan:
+        conditions = matching(request.filter)
         async with self._database.transaction(caller) as tx:
             values = parameters(request, await widen(tx, caller), caller)
-        whole = not _filters(request)
-        plan = _Plan(caller, values, head, Selection(0, ()), whole)
-        indexes: list[int] = []
+        plan = _Plan(caller, values, conditions, head, Selection(0, ()), not _filters(request))
+        choose, indexes = plan.statement(_CHOSEN), list[int]()
         while True:
             async with self._database.transaction(caller) as tx:
                 low = indexes[-1] + 1 if indexes else 0
-                rows = await plan.rows(tx, _CHOOSE, low, _INDEXES)
+                rows = await plan.rows(tx, choose, low, _INDEXES)
             indexes += [row["index"] for row in rows]
             if len(rows) < _INDEXES:
-                return _Plan(caller, values, head, Selection.of(indexes), whole)
+                return replace(plan, selection=Selection.of(indexes))
 
     async def _pieces(
         self, form: ExportFormat, export: str, manifest: str, plan: _Plan
@@ -180,10 +180,10 @@ class Exporter:
     async def _records(
         self, plan: _Plan, *, paths: bool = False
     ) -> AsyncIterator[tuple[Sequence[Any], Sequence[list[bytes]]]]:
-        low = 0
+        low, read = 0, plan.statement(_READ)
         while low < plan.head.size:
             async with self._database.transaction(plan.caller) as tx:
-                rows = await plan.rows(tx, _READ, low, _RECORDS)
+                rows = await plan.rows(tx, read, low, _RECORDS)
             if not rows:
                 return
             low = rows[-1]["index"] + 1

@@ -1,14 +1,13 @@
 """What leaves the log can be checked without it: to the byte, and the first bad record is named."""
 
 import asyncio
-import csv
-import io
 import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed, Trust, Verdict
+from kernel.errors import reason_of
 from kernel.receipts import VerifierKey
 from services.audit.exports.manifest import canonical, signed
 from services.audit.note import NoteSigner
@@ -222,28 +222,6 @@ async def test_an_auditor_exports_the_tenant_and_a_member_the_identity(
     assert counts == [2, 1, 0]
 
 
-async def test_csv_and_ocsf_begin_with_the_manifest_and_are_not_taken_for_proof(
-    files, exports, identity, owner, check: Check, log_key: VerifierKey
-) -> None:
-    me = identity.as_human(owner)
-    table, _ = await exported(exports, me, "csv", sphere="social")
-    first, head, *rows = csv.reader(io.StringIO(table.decode()))
-    assert json.loads(first[1])["manifest"]["records"] == len(rows) == MINE // 3
-    assert {row[head.index("subject")].partition("/")[0] for row in rows} == {"thread"}
-    ocsf, _ = await exported(exports, me, "ocsf", sphere="social")
-    manifest, *events = map(json.loads, ocsf.splitlines())
-    assert manifest["manifest"]["key"] == str(log_key)
-    assert {(e["class_uid"], e["type_uid"], e["status"]) for e in events} == {
-        (6003, 600301, "Success")
-    }
-    for data in (table, ocsf):
-        with pytest.raises(Malformed, match="not made to be verified"):
-            check(data)
-    for nothing in (b"", b"\n", b"{}\n", b"[]\n", b"\xff\n", b'{"manifest":1}\n'):
-        with pytest.raises(Malformed, match="no export"):
-            check(nothing)
-
-
 async def test_an_export_without_any_record_is_verified_too(
     exports, identity, check: Check
 ) -> None:
@@ -252,6 +230,21 @@ async def test_an_export_without_any_record_is_verified_too(
             stranger = identity.as_human(Person(roles=()))
             data, last = await exported(exports, stranger, form, **filters)
             assert (last.total_size, check(data).exit_code) == (0, 0)
+
+
+async def test_a_filter_chooses_as_it_does_in_a_list(
+    files, exports, identity, owner, check: Check
+) -> None:
+    me = identity.as_human(owner)
+    wanted = "sphere = social AND source = chenu/threads"
+    data, last = await exported(exports, me, "jsonl", filter=wanted)
+    assert last.total_size == MINE // 3
+    found = check(data)
+    assert (found.problems, found.records) == ([], MINE // 3)
+    assert f"filters: {canonical({'filter': wanted})}" in found.notes
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await exported(exports, me, "jsonl", filter="sphere ==")
+    assert reason_of(refused.value) == "INVALID_FILTER"
 
 
 async def test_an_export_is_itself_on_record(exports, entries, identity, source, service) -> None:
