@@ -7,6 +7,7 @@ promotion holds from its commit on, in every process, and nothing polls.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -86,9 +87,10 @@ class RuleBook:
         if row is None:
             return None
         # By its hash: whoever's it is, it says the same.
-        found = self._revisions.get(revision) or self.compiled(
-            rule_documents.as_stored(row["document"])
-        )
+        document = rule_documents.as_stored(row["document"])
+        found = self._revisions.get(revision)
+        if found is None:
+            found = await asyncio.to_thread(self.compiled, document)
         _keep(self._revisions, revision, found, _REVISIONS)
         return found
 

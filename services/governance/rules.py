@@ -42,12 +42,28 @@ __all__ = [
     "RuleInvalid", "RuleSet", "revision_of",
 ]  # fmt: skip
 _REMEMBERED_SCOPES: Final = 4_096
+_GROUP: Final = 50
 
 
 class _Compiled(NamedTuple):
     rule: Rule
     condition: Expression
+
+
+class _Group(NamedTuple):
+    """Rules of one effect and one scope; `any_holds` is all their conditions in one.
+
+    As a rule none of many holds: one evaluation says so for all of them, and only where one
+    holds, or cannot be evaluated, are they looked at one by one.
+    """
+
+    members: tuple[_Compiled, ...]
+    any_holds: Expression
     counters: frozenset[str]
+
+    @property
+    def first(self) -> Rule:
+        return self.members[0].rule
 
 
 class RuleSet:
@@ -66,41 +82,50 @@ class RuleSet:
         self.revision: Final = revision or revision_of(self.rules, self.counters)
         self._named = {rule.code: rule for rule in self.rules}
         self._language = Language(counter.name for counter in self.counters)
-        compiled = self._compiled()
-        # Severest first, and within an effect by priority, since sorting is stable.
-        compiled.sort(key=lambda one: -one.rule.effect.severity)
-        self._compiled_rules = tuple(compiled)
-        self._scopes: dict[tuple[str, ...], tuple[_Compiled, ...]] = {}
+        self._overriding = any(rule.overrides for rule in self.rules)
+        self._groups = self._grouped(self._compiled())
+        self._scopes: dict[tuple[str, ...], tuple[_Group, ...]] = {}
 
     def judge(self, action: Action, facts: Facts) -> Judgement:
         """The most restrictive of what matches; what matches nothing is gated unless it reads."""
         activation = self._activation(action, facts)
         covering = self._covering(action)
-        aside = _set_aside(covering, activation)
+        aside = self._set_aside(covering, activation)
         decisive: Rule | None = None
-        warnings: list[str] = []
-        for rule, condition, _ in covering:
-            # Once the decisive rule is found, only warnings are still of interest.
-            if decisive is not None and rule.effect is not Effect.WARN:
+        warnings: list[Rule] = []
+        for group in covering:
+            effect = group.first.effect
+            # Once something severer has matched, only warnings are still of interest.
+            if decisive and decisive.effect is not effect and effect is not Effect.WARN:
                 continue
-            if rule.code not in aside and _holds(rule, condition, activation):
-                decisive = decisive or rule
-                if rule.effect is Effect.WARN:
-                    warnings.append(rule.description)
+            if _value(group.any_holds, activation) is False:
+                continue
+            holding = [
+                rule
+                for rule, condition in group.members
+                if rule.code not in aside and _holds(rule, condition, activation)
+            ]
+            if effect is Effect.WARN:
+                warnings += holding
+            if holding and (decisive is None or decisive.effect is effect):
+                decisive = min([*holding, decisive or holding[0]], key=_rank)
         if decisive is None:
             return _UNMATCHED_READING if action.kind in READING_KINDS else _UNMATCHED_OTHER
-        return Judgement(decisive.effect, decisive.code, decisive.checkpoint_type, tuple(warnings))
+        told = tuple(rule.description for rule in sorted(warnings, key=_rank))
+        return Judgement(decisive.effect, decisive.code, decisive.checkpoint_type, told)
 
     def explain(self, action: Action, facts: Facts) -> list[Match]:
         """Every rule that matches the action, the severest first, whether it decides or not."""
         activation = self._activation(action, facts)
         covering = self._covering(action)
-        aside = _set_aside(covering, activation)
-        return [
+        aside = self._set_aside(covering, activation)
+        found = [
             Match(rule, aside.get(rule.code, ""), _value(condition, activation) is None)
-            for rule, condition, _ in covering
+            for group in covering
+            for rule, condition in group.members
             if _holds(rule, condition, activation)
         ]
+        return sorted(found, key=lambda match: (-match.rule.effect.severity, *_rank(match.rule)))
 
     def named(self, code: str) -> Rule | None:
         """The rule of that code; None for `unmatched` and for rules of other revisions."""
@@ -117,13 +142,27 @@ class RuleSet:
         """The counters that the action adds to, should it be allowed."""
         return tuple(counter for counter in self.counters if counter.counts(action))
 
+    def _set_aside(self, covering: Iterable[_Group], activation: Activation) -> dict[str, str]:
+        """The rules that others override, with whose doing it is; only what is true for certain."""
+        if not self._overriding:
+            return {}
+        members = [one for group in covering for one in group.members]
+        loosenable = {one.rule.code for one in members if one.rule.built_in and one.rule.loosenable}
+        return {
+            code: one.rule.code
+            for one in members
+            if one.rule.overrides and _value(one.condition, activation) is True
+            for code in one.rule.overrides
+            if code in loosenable
+        }
+
     def _compiled(self) -> list[_Compiled]:
         problems = [*_contradictions(self.rules, self.counters)]
         compiled = []
         for rule in self.rules:
             try:
                 condition = self._language.compile(rule.condition)
-                compiled.append(_Compiled(rule, condition, counters_in(rule.condition)))
+                compiled.append(_Compiled(rule, condition))
             except ConditionInvalid as invalid:
                 problems += [
                     Problem(rule.code, "condition", one.text, one.line, one.column)
@@ -133,14 +172,39 @@ class RuleSet:
             raise RuleInvalid(problems)
         return compiled
 
-    def _covering(self, action: Action) -> tuple[_Compiled, ...]:
+    def _grouped(self, compiled: Iterable[_Compiled]) -> tuple[_Group, ...]:
+        """By effect, the severest first, and scope; not more in a group than is quick to search."""
+        alike: dict[tuple[Any, ...], list[_Compiled]] = {}
+        for one in compiled:
+            rule = one.rule
+            scope = (rule.effect, rule.kinds, rule.tools, rule.spheres, rule.agents)
+            alike.setdefault(scope, []).append(one)
+        groups = [
+            self._group(members[start : start + _GROUP])
+            for members in alike.values()
+            for start in range(0, len(members), _GROUP)
+        ]
+        return tuple(sorted(groups, key=lambda group: -group.first.effect.severity))
+
+    def _group(self, members: Sequence[_Compiled]) -> _Group:
+        counters = frozenset[str]().union(*(counters_in(one.rule.condition) for one in members))
+        if len(members) == 1:
+            return _Group(tuple(members), members[0].condition, counters)
+        # On lines of their own: a condition may end in a comment.
+        text = " || ".join(f"(\n{one.rule.condition}\n)" for one in members)
+        any_holds = self._language.compile(text)
+        # The first evaluation plans it, which takes a hundred times as long.
+        any_holds.eval(self._language.activation({}))
+        return _Group(tuple(members), any_holds, counters)
+
+    def _covering(self, action: Action) -> tuple[_Group, ...]:
         scope = (
             action.kind, action.tool.name, action.principal.agent,
             action.source_sphere, action.target_sphere,
         )  # fmt: skip
         covering = self._scopes.get(scope)
         if covering is None:
-            covering = tuple(one for one in self._compiled_rules if one.rule.covers(action))
+            covering = tuple(group for group in self._groups if group.first.covers(action))
             if len(self._scopes) >= _REMEMBERED_SCOPES:
                 self._scopes.clear()
             self._scopes[scope] = covering
@@ -202,16 +266,9 @@ def _contradictions(rules: Sequence[Rule], counters: Sequence[Counter]) -> Itera
         yield Problem(name, "counters", "two counters have this name; choose another")
 
 
-def _set_aside(covering: Iterable[_Compiled], activation: Activation) -> dict[str, str]:
-    """The rules that others override, with whose doing it is; only what is true for certain."""
-    loosenable = {one.rule.code for one in covering if one.rule.built_in and one.rule.loosenable}
-    return {
-        code: one.rule.code
-        for one in covering
-        if one.rule.overrides and _value(one.condition, activation) is True
-        for code in one.rule.overrides
-        if code in loosenable
-    }
+def _rank(rule: Rule) -> tuple[int, str]:
+    """The one of the highest priority comes first."""
+    return -rule.priority, rule.code
 
 
 def _holds(rule: Rule, condition: Expression, activation: Activation) -> bool:

@@ -36,7 +36,8 @@ class Pace:
 
 FULL: Final = Pace(seconds=10.0, warmup=2.0, limit_seconds=3.0)
 QUICK: Final = Pace(seconds=2.0, warmup=1.0, limit_seconds=0.5, records=50_000)
-PARTS: Final = ("limits", "idle", "plain", "gated", "open", "single", "lag", "log")
+RULES: Final = ("no rules", "10 rules", "100 rules", "1000 rules")
+PARTS: Final = ("limits", "idle", "plain", "gated", "open", "single", "rules", "lag", "log")
 """What `--only` may name, in the order in which it is measured."""
 
 
@@ -56,6 +57,7 @@ class Bench:
             "gated": lambda: self._flat_out("gated"),
             "open": self._open,
             "single": self._single,
+            "rules": self._rules,
             "lag": self._lag,
             "log": self._log,
         }
@@ -107,6 +109,12 @@ class Bench:
     async def _single(self) -> None:
         for work in ("three rounds", "append"):
             await self._load(work, 1)
+
+    async def _rules(self) -> None:
+        """What an allowed action costs governance, with ever more rules of the tenant's own."""
+        for work in RULES:
+            for callers in (1, 16):
+                await self._load(work, callers)
 
     async def _lag(self) -> None:
         stack, seconds = self._stack, self._pace.seconds

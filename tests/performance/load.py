@@ -23,7 +23,8 @@ import uvloop
 
 from kernel.errors import reason_of
 from tests.performance.people import Person
-from tests.performance.work import WORK, NotDone, Parts, Work
+from tests.performance.work import NotDone, Parts, Work
+from tests.performance.works import WORK
 
 _AT_ONCE: Final = 8  # while preparing
 

@@ -112,7 +112,7 @@ class Gated(Plain):
 
     async def do(self) -> Parts:
         run_id, waiting = await self._blocked(self._titles.popleft())
-        await self._approve(waiting)
+        await approve(self.person, waiting)
         answer = await self.person.stub(RunServiceStub, "nova").ContinueRun(
             ContinueRunRequest(run_id=run_id), metadata=self.person.nova, timeout=_TIMEOUT
         )
@@ -127,21 +127,6 @@ class Gated(Plain):
                 raise
             return block.run_id, block.checkpoints[0]
         raise NotDone("a deletion was not blocked")
-
-    async def _approve(self, waiting: BlockedCheckpoint) -> None:
-        token = await self.person.stub(TokenServiceStub, "identity").IssueVoteToken(
-            IssueVoteTokenRequest(
-                session_secret=self.person.session.session_secret,
-                checkpoint_id=waiting.checkpoint_id,
-                view_digest=waiting.view_digest,
-            ),
-            timeout=_TIMEOUT,
-        )
-        await self.person.stub(CheckpointServiceStub, "governance").ApproveCheckpoint(
-            ApproveCheckpointRequest(checkpoint_id=waiting.checkpoint_id, etag=waiting.view_digest),
-            metadata=bearer(token.vote_token),
-            timeout=_TIMEOUT,
-        )
 
 
 class Append(Work):
@@ -185,14 +170,21 @@ class Authenticated(Work):
         return {}
 
 
-WORK: Final[dict[str, type[Work]]] = {
-    "plain": Plain,
-    "gated": Gated,
-    "three rounds": ThreeRounds,
-    "append": Append,
-    "health": Health,
-    "authenticated": Authenticated,
-}
+async def approve(person: Person, waiting: BlockedCheckpoint) -> None:
+    """The person approves what waits."""
+    token = await person.stub(TokenServiceStub, "identity").IssueVoteToken(
+        IssueVoteTokenRequest(
+            session_secret=person.session.session_secret,
+            checkpoint_id=waiting.checkpoint_id,
+            view_digest=waiting.view_digest,
+        ),
+        timeout=_TIMEOUT,
+    )
+    await person.stub(CheckpointServiceStub, "governance").ApproveCheckpoint(
+        ApproveCheckpointRequest(checkpoint_id=waiting.checkpoint_id, etag=waiting.view_digest),
+        metadata=bearer(token.vote_token),
+        timeout=_TIMEOUT,
+    )
 
 
 async def create_thread(person: Person, title: str) -> str:
