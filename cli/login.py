@@ -46,11 +46,20 @@ async def log_in(connection: Connection, email: str, password: str) -> LoginResp
 
 
 async def register_person(
-    connection: Connection, email: str, password: str, display_name: str
+    connection: Connection,
+    email: str,
+    password: str,
+    display_name: str,
+    invitation_secret: str = "",
 ) -> RegisterResponse:
-    """Make an account and keep its session."""
+    """Make an account and keep its session; with an invitation, in the tenant that invited."""
     auth = connection.stub(AuthServiceStub, token="")
-    request = RegisterRequest(email=email, password=password, display_name=display_name)
+    request = RegisterRequest(
+        email=email,
+        password=password,
+        display_name=display_name,
+        invitation_secret=invitation_secret,
+    )
     answer = await auth.Register(request)
     connection.credentials.begin(answer)
     return answer
@@ -64,6 +73,9 @@ async def login(
     ] = "",
     register: Annotated[bool, typer.Option("--register", help="Make the account first.")] = False,
     name: Annotated[str, typer.Option(help="With --register: what you are called.")] = "",
+    invitation: Annotated[
+        str, typer.Option(help="With --register: the secret from [bold]people invite[/bold].")
+    ] = "",
 ) -> None:
     """Log in; without --email as the stack's demo user.
 
@@ -77,7 +89,7 @@ async def login(
     email, password = _credentials(here, email, password, register)
     answer: LoginResponse | RegisterResponse
     if register:
-        answer = await register_person(here.connection, email, password, name or email)
+        answer = await register_person(here.connection, email, password, name or email, invitation)
     else:
         answer = await log_in(here.connection, email, password)
     # What opens doors is in the session's file, and nowhere on the screen.

@@ -17,6 +17,8 @@ from cli import (
     freezes,
     login,
     migrate,
+    people,
+    reviews,
     rules,
     runs,
     seed,
@@ -56,8 +58,8 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, freezes, tombstones, threads, endpoints, deliveries, agents,
-    rules, audit, witness, doctor, seed, demo, migrate,
+    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, threads, endpoints,
+    deliveries, agents, rules, audit, witness, doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from chenu.governance.v1.checkpoint_pb2 import Checkpoint
+from chenu.governance.v1.approval_pb2 import Approvers
+from chenu.governance.v1.checkpoint_pb2 import Checkpoint, StageProgress
 from cli.rendering import ago, escaped, facts, one_line, safe, short, state, table, when, word
 from cli.view_check import CheckedView
 
@@ -69,12 +70,13 @@ def _edited(view: dict[str, Any]) -> Iterator[Text]:
 def inbox_table(checkpoints: "list[Checkpoint]") -> RenderableType:
     """What waits, one line each."""
     return table(
-        ("checkpoint", "state", "risk", "question", "action", "sphere", "until", "run"),
+        ("checkpoint", "state", "risk", "votes", "question", "action", "sphere", "until", "run"),
         (
             (
                 short(one.checkpoint_id),
                 _state(one),
                 state(word(one, "risk")),
+                f"{sum(len(s.person_ids) for s in one.stages)}/{one.required_approvals}",
                 one_line(one.question, 100),
                 f"{safe(one.tool)} ({word(one, 'action_kind')})",
                 safe(one.sphere),
@@ -110,10 +112,24 @@ def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
     yield "risk", state(word(checkpoint, "risk"))
     yield "rule set", short_digest(checkpoint.rule_revision)
     yield "approvals needed", checkpoint.required_approvals
+    for number, stage in enumerate(checkpoint.stages, 1):
+        yield f"stage {number}", _stage(checkpoint, number, stage)
+    if checkpoint.approval.four_eyes:
+        yield "four eyes", "not the requester, not whoever edited it"
+    if checkpoint.approval.HasField("veto"):
+        yield "veto", f"{_named(checkpoint.approval.veto)} may say no"
     yield "asked", f"{when(checkpoint.create_time)} ({ago(checkpoint.create_time)})"
     if waits:
         left = ago(checkpoint.expire_time)
         yield "decide until", f"{when(checkpoint.expire_time)} ({left}); silence means no"
+        yield "reminded", f"{checkpoint.reminders} times" if checkpoint.reminders else ""
+        yield "next reminder", when(checkpoint.remind_time)
+        yield "asks others", when(checkpoint.escalate_time)
+        if checkpoint.claimed_by:
+            until = when(checkpoint.claim_until)
+            yield "reserved", f"for {checkpoint.claimed_by} until {until}"
+    yield "escalated", "the fallback may approve as well" if checkpoint.escalated else ""
+    yield "begins before", when(checkpoint.execute_by)
     yield "decided", when(checkpoint.resolve_time)
     yield "because", safe(checkpoint.resolution_reason)
     yield "good until", when(checkpoint.valid_until)
@@ -121,7 +137,30 @@ def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
     for vote in checkpoint.votes:
         said = f": {safe(vote.comment)}" if vote.comment else ""
         at = f"at {when(vote.create_time)} on {short_digest(vote.view_digest)}"
-        yield "vote", f"{vote.option_id} by {vote.person_id} {at}{said}"
+        place = f" in the place of {vote.on_behalf_of}" if vote.on_behalf_of else ""
+        yield "vote", f"{vote.option_id} by {vote.person_id}{place} {at}{said}"
+    for remark in checkpoint.remarks:
+        kind = "question" if remark.is_question else "comment"
+        yield kind, f"{remark.person_id} at {when(remark.create_time)}: {safe(remark.text)}"
+
+
+def _stage(checkpoint: Checkpoint, number: int, stage: StageProgress) -> str:
+    """How far it is, and who is missing."""
+    name = f"{safe(stage.name)}: " if stage.name else ""
+    told = f"{name}{len(stage.person_ids)} of {stage.required}"
+    if not stage.missing:
+        return f"{told} ✓"
+    turn = "" if checkpoint.current_stage in (0, number) else ", not yet its turn"
+    asked = checkpoint.approval.stages[number - 1].approvers
+    return f"{told}, missing {stage.missing} of {_named(asked)}{turn}"
+
+
+def _named(approvers: Approvers) -> str:
+    """Whom a group names, in words."""
+    words = ["the owner"] if approvers.owner else []
+    words += [f"role {safe(role)}" for role in approvers.roles]
+    words += [f"person {short(person)}" for person in approvers.person_ids]
+    return ", ".join(words)
 
 
 def _digests(checkpoint: Checkpoint, checked: CheckedView) -> RenderableType:

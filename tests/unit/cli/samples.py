@@ -61,7 +61,10 @@ def checkpoint(of: Action | None = None, *, agent_words: str = "", **changes: An
     )
     made.expire_time.FromJsonString("2100-01-01T00:00:00Z")
     for name, value in changes.items():
-        setattr(made, name, value)
+        if isinstance(value, list | Message):
+            made.MergeFrom(Checkpoint(**{name: value}))
+        else:
+            setattr(made, name, value)
     return made
 
 
