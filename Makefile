@@ -25,7 +25,7 @@ down: $(READY) ## Stop what `make up` left running
 	$(BIN)/chenu down
 
 test: $(READY) ## Run every test, on real PostgreSQL and NATS
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(READY) ## Formatting, lint, types, contracts, import rules, file sizes
 	$(BIN)/ruff format --check .

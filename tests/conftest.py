@@ -5,8 +5,10 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.local.backends import Backends, running_backends
@@ -18,8 +20,6 @@ from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
 from tests.support.fleet import Client, Fleet
-
-UUID_IN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,6 +35,20 @@ TOGETHER = {
     ),
 }
 """By the servers that they share: the tests that need them."""
+OF_THE_MOMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{10,}")
+"""What a parameter may hold that is another at each collection."""
+
+# The usual way to print an exception shows all locals, which costs half a second each.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
@@ -133,23 +147,31 @@ async def me(fleet: Fleet) -> Client:
     return await fleet.register()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Ids that are new in each process would give each process other names of the same tests."""
-    return argname if isinstance(val, str) and UUID_IN.search(val) else None
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """All processes must give a test the same name, whenever they collect it."""
+    steady = OF_THE_MOMENT.sub("<…>", val) if isinstance(val, str) else val
+    return str(steady) if steady != val else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts the same servers runs in one process, where several share the work (xdist).
-
-    The longest comes first, so that no process is left with it when the others are done.
-    """
-    places = {item: item.nodeid.partition("::")[0] for item in items}
+    """The longest first, so that no process is left with it when the others are done."""
     order = {name: place for place, name in enumerate(TOGETHER)}
-    groups = {
-        item: next((name for name, them in TOGETHER.items() if place.startswith(them)), place)
-        for item, place in places.items()
-    }
-    for item, name in groups.items():
-        item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=lambda item: order.get(groups[item], len(order)))
+    items.sort(key=lambda item: order.get(servers_of(item.nodeid), len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What starts the same servers runs in one process, where several share the work."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return servers_of(nodeid)
+
+    return Together(config, log)
+
+
+def servers_of(nodeid: str) -> str:
+    """A name for the servers that a test needs: one of TOGETHER, or its file's own."""
+    place = nodeid.partition("::")[0]
+    return next((name for name, them in TOGETHER.items() if place.startswith(them)), place)
