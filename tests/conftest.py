@@ -4,6 +4,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def fleet_backends() -> Iterator[Backends]:
 @pytest.fixture(scope="session")
 def fleet_environment(fleet_backends: Backends) -> Mapping[str, str]:
     """The variables of a fleet that is provisioned and quick to stop."""
-    ports = Ports.free()
+    ports = replace(Ports.free(), witness=0)
     quick = {
         "CHENU_DRAIN_SECONDS": "0",
         "CHENU_GRACE_SECONDS": "1",

@@ -99,7 +99,7 @@ def test_ctrl_c_leaves_no_process_and_the_second_start_finds_everything(
     made = chenu_process(folder, "threads", "create", "Kept", "-o", "json")
     thread_id = json.loads(made.stdout)["thread"]["thread_id"]
     started = process_ids(folder)
-    assert len(started) == 12
+    assert len(started) == 13
     foreground.send_signal(signal.SIGINT)
     assert "Stopped." in foreground.communicate(timeout=60)[0]
     assert foreground.returncode == 0

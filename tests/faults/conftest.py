@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ QUICK = {
 @pytest.fixture(scope="session")
 async def stage() -> AsyncIterator[Stage]:
     """All services as processes, before the model simulator, on servers of their own."""
-    ports = Ports.free()
+    ports = replace(Ports.free(), witness=0)
     choices = Choices(allow_private=["127.0.0.1/32"], settings=QUICK)
     with tempfile.TemporaryDirectory(prefix="chenu-faults-") as folder:
         state = Path(folder)
