@@ -141,7 +141,7 @@ class Database:
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Transaction]:
         """A transaction without any identity: queues, cursors, the outbox."""
-        async with self._open(f"BEGIN; {_statement_timeout()}") as tx:
+        async with self._open(f"BEGIN; SET LOCAL statement_timeout = {_milliseconds_left()}") as tx:
             yield tx
 
     async def call(self, sql: str, *arguments: Any) -> Any:
@@ -151,7 +151,8 @@ class Database:
 
     @asynccontextmanager
     async def _open(self, begin: str) -> AsyncIterator[Transaction]:
-        connection = await self._pool.acquire(timeout=_time_left())
+        async with asyncio.timeout(_time_left()):  # the pool's own would cost a task
+            connection = await self._pool.acquire()
         try:
             await connection.execute(begin)
             tx = Transaction(connection, self.schema, self.outbox)
@@ -165,8 +166,8 @@ class Database:
             if not connection.is_closed() and connection.is_in_transaction():
                 await _finish(connection.execute("ROLLBACK", timeout=_CLEANUP_SECONDS))
             raise
-        finally:  # the pool throws away what it cannot use again
-            await _finish(self._pool.release(connection, timeout=_CLEANUP_SECONDS))
+        finally:  # it shields itself, and throws away what it cannot use again
+            await self._pool.release(connection, timeout=_CLEANUP_SECONDS)
 
 
 class _Connection(asyncpg.Connection):
@@ -213,12 +214,13 @@ def _begin(caller: Caller) -> str:
     return (
         f"BEGIN; SELECT set_config('chenu.tenant', '{caller.tenant}', true),"
         f" set_config('chenu.person', '{caller.person}', true),"
-        f" set_config('chenu.identity', '{caller.identity}', true); {_statement_timeout()}"
+        f" set_config('chenu.identity', '{caller.identity}', true),"
+        f" set_config('statement_timeout', '{_milliseconds_left()}', true)"
     )
 
 
-def _statement_timeout() -> str:
-    return f"SET LOCAL statement_timeout = {int(_time_left() * 1000)}"
+def _milliseconds_left() -> int:
+    return int(_time_left() * 1000)
 
 
 def _time_left() -> float:
