@@ -24,11 +24,12 @@ from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.standing import FROZEN, OUT_OF_SCOPE, REJECTED_BEFORE
 
 _ENDED: Final[dict[int, type[ServiceError]]] = {
-    VerdictState.VERDICT_STATE_REJECTED: CheckpointRejected,
     VerdictState.VERDICT_STATE_EXPIRED: CheckpointExpired,
     VerdictState.VERDICT_STATE_CANCELLED: CheckpointCancelled,
     VerdictState.VERDICT_STATE_SUPERSEDED: CheckpointSuperseded,
 }
+# The person's words as far as they fit into an error; GetAuthorization has all of them.
+_COMMENT: Final = 500
 # What stands against an action besides the rules, by the first word of the reason.
 _REFUSED: Final[dict[str, type[ServiceError]]] = {
     NO_ELIGIBLE_APPROVER: NoEligibleApprover,
@@ -53,5 +54,8 @@ def raise_unless_permitted(verdict: Verdict, action: bytes) -> None:
             refused = _REFUSED.get(word, GovernanceDenied)
             message = f"{refused.message}: {detail}" if word in _REFUSED and detail else ""
             raise refused(message, rule=decision.rule, revision=decision.rule_revision)
+        case VerdictState.VERDICT_STATE_REJECTED:
+            comment = verdict.reason[:_COMMENT]
+            raise CheckpointRejected(checkpoint_id=decision.checkpoint_id, comment=comment)
         case ended:
             raise _ENDED[ended](checkpoint_id=decision.checkpoint_id)

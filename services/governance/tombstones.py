@@ -28,6 +28,9 @@ from services.governance.tool_definitions import ToolDefinitions
 
 _ACTIONS: Final = Statement(
     "SELECT decision_id, action FROM actions WHERE decision_id = ANY(CAST(:decisions AS uuid[]))"
+    " UNION ALL SELECT c.decision_id, n.action FROM edited_views AS n"
+    " JOIN checkpoints AS c USING (checkpoint_id, revision)"
+    " WHERE c.decision_id = ANY(CAST(:decisions AS uuid[]))"
 )
 _STANDING: Final = """
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
@@ -77,12 +80,16 @@ class Tombstones:
             return ""
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_ACTIONS, decisions=[one["decision_id"] for one in rejections])
-        rejected = {row["decision_id"]: Action.parse(row["action"].encode()) for row in rows}
+        # What was asked for, and what somebody had made of it: both were rejected.
+        rejected: dict[str, list[Action]] = {}
+        for row in rows:
+            parsed = Action.parse(row["action"].encode())
+            rejected.setdefault(row["decision_id"], []).append(parsed)
         tool = await self._tools.of(action)
         asked = essence(action, tool)
         for one in rejections:
-            before = rejected.get(one["decision_id"])
-            if before is not None and essence(before, tool) == asked:
+            before = rejected.get(one["decision_id"], ())
+            if any(essence(action, tool) == asked for action in before):
                 return (
                     f"{REJECTED_BEFORE}: by person {one['person']} at {one['resolve_time']}"
                     f" (checkpoint {one['checkpoint_id']})"
