@@ -97,7 +97,7 @@ REWRITE = "convert_to(replace(convert_from(leaf, 'UTF8'), '\"human\"', '\"agent\
 TAMPERINGS = {
     "a record rewritten": (
         f"{ENTRIES} leaf = {REWRITE} WHERE index = $1",
-        "not what was hashed",
+        "root",
     ),
     "a record rewritten together with its hash": (
         (
