@@ -1,0 +1,100 @@
+"""Two processes of governance over one database: neither knows what the other has heard."""
+
+import asyncio
+from collections import Counter as Tally
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from chenu.governance.v1.authorization_service_pb2 import VerdictState
+from chenu.governance.v1.rule_service_pb2 import CreateRuleRevisionRequest
+from kernel.service import Program, Service
+from kernel.settings import SharedSettings
+from services.governance.__main__ import assemble
+from services.governance.settings import GovernanceSettings
+from tests.integration.governance.test_rule_limits import LIMIT, SPENT, spend
+from tests.support.database_urls import DatabaseUrls
+from tests.support.governance_client import GovernanceClient, allowed
+from tests.support.identity import Person, StandInIdentity
+from tests.support.refusals import refused
+from tests.support.rules import a_document, a_rule, make_live
+from tests.support.running import running
+
+PERMITTED = VerdictState.VERDICT_STATE_PERMITTED
+DENIED = VerdictState.VERDICT_STATE_DENIED
+
+
+@pytest.fixture(scope="module")
+async def other(
+    service: Service[GovernanceSettings],
+    shared: SharedSettings,
+    urls: DatabaseUrls,
+    identity: StandInIdentity,
+) -> AsyncIterator[GovernanceClient]:
+    program = Program("governance", GovernanceSettings, assemble)
+    async with (
+        running(program, shared, urls, sweep_seconds=3600) as started,
+        grpc.aio.insecure_channel(f"127.0.0.1:{started.port}") as channel,
+    ):
+        yield GovernanceClient(channel, identity)
+
+
+async def test_of_many_who_act_at_once_in_two_processes_nobody_slips_under_the_limit(
+    client: GovernanceClient, other: GovernanceClient, person: Person
+) -> None:
+    await make_live(client, person, SPENT, LIMIT)
+    asked = [one.ask(person, spend(person, 30)) for one in (client, other) for _ in range(8)]
+    found = Tally(verdict.state for (verdict,) in await asyncio.gather(*asked))
+    assert found == {PERMITTED: 3, DENIED: 13}
+
+
+async def test_a_promotion_holds_at_once_where_nobody_has_heard_of_it(
+    client: GovernanceClient, other: GovernanceClient, person: Person
+) -> None:
+    (before,) = await other.ask(person, allowed(person))
+    assert before.state == PERMITTED
+    no_search = a_rule("no_search", "deny", kinds=["ACTION_KIND_SEARCH"])
+    revision = await make_live(client, person, no_search)
+    (after,) = await other.ask(person, allowed(person))
+    assert (after.state, after.decision.rule_revision) == (DENIED, revision)
+
+
+async def test_no_action_is_decided_by_the_rules_of_before_once_others_hold(
+    client: GovernanceClient, other: GovernanceClient, person: Person, superuser: Any
+) -> None:
+    """While actions are asked for without a pause: the commits are in order, not only the asks."""
+    stop = asyncio.Event()
+
+    async def keep_asking() -> None:
+        while not stop.is_set():
+            await asyncio.gather(*(other.ask(person, allowed(person)) for _ in range(4)))
+
+    asking = asyncio.create_task(keep_asking())
+    no_search = a_rule("no_search", "deny", kinds=["ACTION_KIND_SEARCH"])
+    await make_live(client, person, no_search)
+    await other.ask(person, allowed(person))
+    stop.set()
+    await asking
+    late = await superuser.fetchval(
+        "SELECT count(*) FROM governance.decisions AS d JOIN governance.rule_labels AS l"
+        " ON l.tenant = d.tenant AND l.label = 'live'"
+        " WHERE d.tenant = $1 AND d.effect = 'allow' AND d.create_time > l.change_time",
+        person.tenant,
+    )
+    assert late == 0
+
+
+async def test_a_document_that_no_database_holds_is_refused(
+    client: GovernanceClient, person: Person
+) -> None:
+    document = a_document(a_rule("nul", "deny", owner="a\0b"))
+    await refused(
+        client.rules.CreateRuleRevision(
+            CreateRuleRevisionRequest(document=document),
+            metadata=client.identity.as_human(person),
+        ),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_REQUEST",
+    )
