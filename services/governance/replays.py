@@ -41,7 +41,8 @@ _DECISIONS: Final = Statement(
     " WHERE d.tenant = CAST(:tenant AS uuid) AND d.executor <> 'governance'"
     " AND (CAST(:start AS timestamptz) IS NULL OR d.create_time >= :start)"
     " AND (CAST(:end AS timestamptz) IS NULL OR d.create_time < :end)"
-    " ORDER BY d.create_time DESC, d.decision_id DESC LIMIT :limit"
+    # Ids are ordered by time, and there is an index on them.
+    " ORDER BY d.decision_id DESC LIMIT :limit"
 )
 _ACTIONS: Final = Statement(
     "SELECT decision_id, action FROM actions WHERE decision_id = ANY(CAST(:decisions AS uuid[]))"
