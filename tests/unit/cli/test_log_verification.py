@@ -24,7 +24,9 @@ from chenu.audit.v1.log_service_pb2 import (
     ListLeafHashesRequest,
     ListLeafHashesResponse,
 )
-from kernel.receipts import TreeHead, VerifierKey, leaf_hash, root_of
+from chenu_witness.witness import Cosigner
+from kernel.receipts import TreeHead, VerifierKey, leaf_hash, root_of, split_note, succession
+from services.audit.note import NoteSigner, sign_note
 from tests.unit.cli.conftest import Recording
 
 ORIGIN = "audit.test/log"
@@ -136,6 +138,42 @@ def test_a_pinned_key_that_cannot_be_read_is_told(
     result = chenu("audit", "verify")
     assert result.exit_code == 2
     assert "cannot be read" in result.stderr
+
+
+def test_who_pinned_an_earlier_key_follows_to_the_one_that_it_named(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    old, stranger = PlayedLog(0), PlayedLog(0)
+    pin(state, old)
+    log.play(recording)
+    for named_by, code in ((old, 0), (stranger, 1)):
+        signer = NoteSigner(ORIGIN, named_by.private)
+        note = sign_note(succession(log.key), [signer, NoteSigner(ORIGIN, log.private)])
+        answer = GetLogKeyResponse(verifier_key=str(log.key), successions=[note])
+        recording.answer("GetLogKey", answer)
+        assert verified(chenu, code)["trust"] == "pinned"
+    assert "not signed by the pinned key" in verified(chenu, 1)["problems"][0]
+
+
+def test_what_a_pinned_witness_has_cosigned_must_be_the_beginning_of_the_log(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    witness = Cosigner("witness.test/w1", Ed25519PrivateKey.generate())
+    (state / "log.vkey").write_text(f"{log.key}\n{witness.verifier_key}\n")
+    other = PlayedLog(12)
+    other.private, other.key = log.private, log.key
+    other.leaves[2] = b"another"
+    for told, size, code in ((log, 6, 0), (log, 10, 0), (other, 6, 1), (other, 12, 1)):
+        log.play(recording)
+        head = told.head(size)
+        line = witness.signature_line(split_note(head)[0], 1_800_000_000)
+        answer = GetTreeHeadResponse(tree_head=log.head(), witnessed_tree_head=head + line)
+        recording.answer("GetTreeHead", answer)
+        found = verified(chenu, code)
+        assert found["witnesses"] == [f"witness.test/w1, 2027-01-15 08:00:00 UTC, {size} records"]
+        assert any("it forked" in problem for problem in found["problems"]) == (code == 1)
+    log.play(recording)
+    assert "no witness has cosigned the log yet" in verified(chenu, 0)["notes"]
 
 
 def test_a_changed_leaf_hash_is_found(
