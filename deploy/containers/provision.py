@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chenu_witness.server import DEFAULT_NAME, open_cosigner
 from deploy.local.secret_file import write_secret
 from deploy.postgres.roles import DATABASE, LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
@@ -80,6 +81,8 @@ def _keys(root: Path) -> None:
     for key in public.glob("*.pub.pem"):
         shutil.copy(key, root / "identity")
     open_log_keys(root / "audit" / "log.pem", public / "log.vkey", AuditSettings().origin)
+    witness = open_cosigner(root / "witness", DEFAULT_NAME).verifier_key
+    (public / "witness.vkey").write_text(f"{witness}\n")
 
 
 if __name__ == "__main__":

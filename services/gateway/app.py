@@ -105,10 +105,10 @@ class Gateway:
             sse.resume(message, request.headers.get("last-event-id", ""))
             call = channel.unary_stream(binding.full_name, **codec)
             with acting_as(token):
-                messages = call(message, metadata=metadata)
                 if "data" in binding.response_class.DESCRIPTOR.fields_by_name:
-                    return await download.file_response(messages)
-                return await sse.stream_response(messages)
+                    pieces = call(message, timeout=download.SECONDS, metadata=metadata)
+                    return await download.file_response(pieces)
+                return await sse.stream_response(call(message, metadata=metadata))
         call = channel.unary_unary(binding.full_name, **codec)
         with acting_as(token):
             answer = await call(message, timeout=self._settings.call_seconds, metadata=metadata)

@@ -1,9 +1,12 @@
 """A file that an RPC streams in pieces, each in the field `data`."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import StreamingResponse
+
+SECONDS: Final = 3600.0
+"""How long one may take; who verifies a file that was cut is told so."""
 
 
 async def file_response(messages: AsyncIterator[Any]) -> StreamingResponse:

@@ -37,6 +37,18 @@ def test_every_service_of_the_fleet_is_there_with_a_health_check_and_its_own_key
         assert mounted == {"keys-public", f"keys-{service}"}
 
 
+def test_the_witness_has_a_key_that_nobody_else_has_and_audit_knows_it_by_its_public_one(
+    compose: dict[str, Any],
+) -> None:
+    witness = compose["services"]["witness"]
+    assert {v.split(":")[0] for v in witness["volumes"]} == {"keys-public", "keys-witness"}
+    others = {n: s for n, s in compose["services"].items() if n not in ("witness", "provision")}
+    assert not any("keys-witness" in str(one) for one in others.values())
+    variables = compose["services"]["audit"]["environment"]
+    assert variables["CHENU_AUDIT_WITNESS_URLS"] == "http://witness:8090"
+    assert "--listen=0.0.0.0:8090" in witness["command"]
+
+
 def test_every_variable_is_a_setting_that_its_service_reads(compose: dict[str, Any]) -> None:
     for service in DEFAULT_PORTS:
         known = {
