@@ -36,8 +36,7 @@ class RunningStack:
 
     def chenu(self, *arguments: str, text: str | None = None, **environment: str) -> Result:
         """The command, in this process; `--state` is added."""
-        given = ["--state", str(self.folder), *arguments]
-        return CliRunner().invoke(app, given, input=text, env=environment, catch_exceptions=False)
+        return chenu_here(self.folder, *arguments, text=text, **environment)
 
     def process(self, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
         """The command as a process of its own."""
@@ -46,6 +45,14 @@ class RunningStack:
     def address(self, service: str) -> str:
         """Where a service listens."""
         return str(json.loads((self.folder / "endpoints.json").read_text())[service])
+
+
+def chenu_here(
+    folder: Path, *arguments: str, text: str | None = None, **environment: str
+) -> Result:
+    """`chenu --state folder …` in this process, which is quicker than in one of its own."""
+    given = ["--state", str(folder), *arguments]
+    return CliRunner().invoke(app, given, input=text, env=environment, catch_exceptions=False)
 
 
 def chenu_process(

@@ -16,7 +16,7 @@ import pytest
 from deploy.local.backends import Backends
 from deploy.local.server import free_port
 from deploy.local.supervisor import Supervisor
-from tests.end_to_end.conftest import CHENU, RunningStack, chenu_process
+from tests.end_to_end.conftest import CHENU, RunningStack, chenu_here, chenu_process
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -95,8 +95,8 @@ def test_ctrl_c_leaves_no_process_and_the_second_start_finds_everything(
         *("gateway", "demo_user"),
     }
     assert endpoints["nova"] != stack.address("nova")  # two stacks side by side
-    assert chenu_process(folder, "login").returncode == 0
-    made = chenu_process(folder, "threads", "create", "Kept", "-o", "json")
+    assert chenu_here(folder, "login").exit_code == 0
+    made = chenu_here(folder, "threads", "create", "Kept", "-o", "json")
     thread_id = json.loads(made.stdout)["thread"]["thread_id"]
     started = process_ids(folder)
     assert len(started) == 13
@@ -108,9 +108,9 @@ def test_ctrl_c_leaves_no_process_and_the_second_start_finds_everything(
 
     again = chenu_process(folder, "up", "--detach", "--ports-from", "0")
     assert again.returncode == 0, again.stderr
-    found = chenu_process(folder, "threads", "show", "Kept", "-o", "json")
+    found = chenu_here(folder, "threads", "show", "Kept", "-o", "json")
     assert json.loads(found.stdout)["thread"]["thread_id"] == thread_id
-    assert chenu_process(folder, "audit", "verify").returncode == 0
+    assert chenu_here(folder, "audit", "verify").exit_code == 0
     twice = chenu_process(folder, "up", "--detach")
     assert (twice.returncode, "runs already" in twice.stdout) == (0, True)
 
