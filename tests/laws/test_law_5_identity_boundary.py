@@ -34,6 +34,8 @@ from chenu.threads.v1.thread_pb2 import Thread
 from kernel.errors import DETAILS_KEY
 from tests.laws.hands import Hands
 from tests.laws.household import Household, household
+from tests.laws.reviewing import BY_ID as REVIEWING
+from tests.laws.reviewing import a_deputy
 from tests.laws.stories import reason, soon
 from tests.support.descriptors import methods
 from tests.support.fleet import Client
@@ -91,6 +93,7 @@ BY_ID: dict[str, tuple[str, Any]] = {
         "rejected",
         lambda i: tombstones.LiftTombstoneRequest(checkpoint_id=i),
     ),
+    **REVIEWING,
     "GetRun": ("run", lambda i: runs.GetRunRequest(run_id=i)),
     "ContinueRun": ("run", lambda i: runs.ContinueRunRequest(run_id=i)),
     "CancelRun": ("run", lambda i: runs.CancelRunRequest(run_id=i)),
@@ -117,6 +120,7 @@ OTHERWISE = {
     "ListRuns", "ListCheckpoints", "ListDeliveries", "ListLedgerEntries", "ListEntries",
     "ExecuteRun", "StartRun", "StreamRun", "SupersedeCheckpoints", "Complete", "CheckEligibility",
     "Login", "IssueVoteToken", "IssueAgentToken", "AuthorizeAction", "AuthorizeActions",
+    "ListApprovers",
 }  # fmt: skip
 
 
@@ -136,6 +140,12 @@ def test_every_rpc_that_takes_an_id_is_among_those_that_are_tried_here() -> None
 async def theirs(fleet: Any, hands: Hands) -> Household:
     """What somebody else has."""
     return await household(await fleet.register(), hands)
+
+
+@pytest.fixture(scope="module")
+async def their_deputy(theirs: Household) -> str:
+    """Somebody who votes in the owner's place."""
+    return await a_deputy(theirs.owner)
 
 
 async def credentials(method: Any, me: Client, hands: Hands, at: str) -> Metadata:
@@ -162,7 +172,7 @@ async def refusal(hands: Hands, method: Any, request: Any, metadata: Metadata) -
 
 @pytest.mark.parametrize("method", [m for m in methods() if m.name in BY_ID], ids=lambda m: m.name)
 async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_not_exist(
-    theirs: Household, stranger: Client, hands: Hands, method: Any
+    theirs: Household, their_deputy: str, stranger: Client, hands: Hands, method: Any
 ) -> None:
     noun, request = BY_ID[method.name]
     ids = {
@@ -173,6 +183,8 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
             for n in ("thread", "run", "endpoint", "delivery", "agent", "freeze", "rejected")
         },
         "decided_request": theirs.decided_request,
+        "person": theirs.owner.session.session.user.user_id,
+        "deputy": their_deputy,
     }
     answers = []
     for own in (ids[noun], str(uuid4())):
