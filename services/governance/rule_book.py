@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, TypeVar
 from chenu.governance.v1.rule_pb2 import RuleDocument
 from kernel.caller import Caller
 from kernel.database import Database
+from kernel.errors import ServiceError
 from kernel.statement import Statement
 from services.governance import rule_documents
 from services.governance.built_in_rules import BUILT_IN
@@ -63,8 +64,8 @@ class RuleBook:
         """Go by these labels of the caller's tenant from now on."""
         live, shadow = labels.get(LIVE), labels.get(SHADOW)
         found = InForce(
-            await self.revision(caller, live) or self.built_in if live else self.built_in,
-            await self.revision(caller, shadow) if shadow else None,
+            await self._standing(caller, live) if live else self.built_in,
+            await self._standing(caller, shadow) if shadow else None,
             dict(labels),
         )
         _keep(self._tenants, caller.tenant, found, _TENANTS)
@@ -92,6 +93,13 @@ class RuleBook:
         if found is None:
             found = await asyncio.to_thread(self.compiled, document)
         _keep(self._revisions, revision, found, _REVISIONS)
+        return found
+
+    async def _standing(self, caller: Caller, revision: str) -> RuleSet:
+        """What a label points to; without it nothing is decided, and not by milder rules."""
+        found = await self.revision(caller, revision)
+        if found is None:
+            raise ServiceError(f"the revision {revision} cannot be read")
         return found
 
     def compiled(self, document: RuleDocument) -> RuleSet:

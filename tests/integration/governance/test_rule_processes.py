@@ -86,6 +86,29 @@ async def test_no_action_is_decided_by_the_rules_of_before_once_others_hold(
     assert late == 0
 
 
+async def test_an_allowed_action_takes_one_round_trip_whatever_rules_hold(
+    client: GovernanceClient,
+    service: Service[GovernanceSettings],
+    person: Person,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await make_live(client, person, a_rule("no_export", "deny", kinds=["ACTION_KIND_EXPORT"]))
+    await client.ask(person, allowed(person))
+    trips: list[str] = []
+    database = service.database
+    for name in ("call", "transaction"):
+        made = getattr(database, name)
+
+        def counted(*given: Any, _made: Any = made, _name: str = name) -> Any:
+            trips.append(_name)
+            return _made(*given)
+
+        monkeypatch.setattr(database, name, counted)
+    (verdict,) = await client.ask(person, allowed(person))
+    assert verdict.state == PERMITTED
+    assert trips == ["call"]
+
+
 async def test_a_document_that_no_database_holds_is_refused(
     client: GovernanceClient, person: Person
 ) -> None:

@@ -118,6 +118,19 @@ async def test_two_must_agree_where_anything_would_be_stopped_less(
     assert await state(client, person, ActionKind.EXECUTE) == BLOCKED
 
 
+async def test_when_two_who_keep_the_rules_have_agreed_what_is_looser_holds(
+    client: GovernanceClient, person: Person
+) -> None:
+    second = Person(tenant=person.tenant)
+    keepers(client, person, second)
+    await client.ask(person, allowed(person, kind=ActionKind.EXECUTE))
+    asked = await ask_for(client, person, (await put_in(client, person, FREE_EXECUTION)).revision)
+    await client.approve(person, asked.verdict.checkpoint)
+    await client.approve(second, asked.verdict.checkpoint)
+    assert await applied(client, person, asked)
+    assert await state(client, person, ActionKind.EXECUTE) == PERMITTED
+
+
 async def test_without_any_decision_to_replay_what_may_loosen_needs_two(
     client: GovernanceClient, person: Person
 ) -> None:
