@@ -1,0 +1,41 @@
+"""Which keys sign the log is itself in the log."""
+
+import asyncio
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from kernel.context import background
+from services.audit.keys import open_log_keys
+from services.audit.note import NoteSigner
+from services.audit.publishing import record_keys
+from tests.integration.audit.test_log import listed
+from tests.support.identity import Person
+from tests.support.source import an_event
+
+FOUND = (
+    "SELECT convert_from(leaf, 'UTF8') FROM audit.entries WHERE type = $1 AND leaf::text LIKE $2"
+)
+
+
+async def test_that_other_keys_sign_than_before_is_recorded_once_they_do(
+    entries, identity, source, service, superuser
+) -> None:
+    person, keys = Person(), service.shared.keys_dir
+    await service.messaging.publish_bundle(
+        source.service, id(person), 1, source.bundle([an_event(person)])
+    )
+    await listed(entries, identity, person, 1)
+    present = open_log_keys(keys / "log.pem", keys / "log.vkey", service.settings.origin)
+    newer = NoteSigner(service.settings.origin, Ed25519PrivateKey.generate())
+    wanted = "%" + newer.verifier_key.id.hex().encode().hex() + "%"
+    with background("audit.keys"):
+        await record_keys(service.worker, present)  # as at every start: nothing has changed
+        await record_keys(service.worker, [newer, *present])
+    for _ in range(200):
+        found = await superuser.fetch(FOUND, "chenu.audit.keys.changed", wanted)
+        if found:
+            break
+        await asyncio.sleep(0.05)
+    assert len(found) == 1
+    everything = await superuser.fetch(FOUND, "chenu.audit.keys.changed", "%")
+    assert len(everything) == 1
