@@ -21,12 +21,12 @@ async def test_writers_rollbacks_and_savepoints_neither_lose_nor_double_an_event
     stage: Stage,
 ) -> None:
     committed: list[AuditRecord] = []
-    connections = [await asyncpg.connect(stage.urls.app) for _ in range(8)]
+    connections = [await asyncpg.connect(stage.urls.app) for _ in range(16)]
     insert = "INSERT INTO sample.outbox (id, stream, version, event) VALUES ($1, '', 0, $2)"
 
     async def write(connection: asyncpg.Connection, seed: int) -> None:
         chance = random.Random(seed)
-        for _ in range(60):
+        for _ in range(40):
             transaction = connection.transaction()
             await transaction.start()
             kept = []

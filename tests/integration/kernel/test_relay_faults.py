@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from chenu.events.v1.bundle_pb2 import Manifest
+from chenu.events.v1.bundle_pb2 import Bundle, Manifest
 from deploy.local.postgres_server import PostgresServer
 from kernel import relay as relay_module
 from kernel.audit_event import AuditRecord
 from kernel.relay import Relay
 from kernel.service import _supervise
 from tests.integration.kernel.relay_stage import Recorder, Stage, make_event
-from tests.integration.kernel.support import until
+from tests.integration.kernel.support import Urls, until
 
 
 async def test_what_is_not_published_is_published_when_the_broker_is_back(stage: Stage) -> None:
@@ -134,3 +134,62 @@ async def test_a_database_that_was_restored_begins_a_new_generation(stage: Stage
     ]
     assert generations == sorted(generations)
     assert set(generations) == {1, 2}
+
+
+class Deadly(Recorder):
+    """Takes a bundle, and has the relay's connection cut before it can mark it."""
+
+    def __init__(self, urls: Urls) -> None:
+        super().__init__()
+        self._urls, self.deaths = urls, 0
+
+    async def publish_bundle(self, source: str, number: int, attempt: int, data: bytes) -> None:
+        await super().publish_bundle(source, number, attempt, data)
+        if Bundle.FromString(data).events and self.deaths < 3:
+            self.deaths += 1
+            admin = await asyncpg.connect(self._urls.admin)
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'sample.relay' AND datname = current_database()"
+            )
+            await admin.close()
+
+
+async def test_a_relay_killed_between_publishing_and_marking_publishes_once_more_and_goes_on(
+    stage: Stage,
+) -> None:
+    recorder = Deadly(stage.urls)
+    relay = Relay("sample", stage.worker, recorder, stage.shared)  # type: ignore[arg-type]
+    task = asyncio.create_task(_supervise("relay", relay.run))
+    events = [make_event() for _ in range(6)]
+    for event in events:
+        await stage.write(event)
+        await asyncio.sleep(0.02)
+    await until(lambda: recorder.events() == [event.bytes for event in events])
+    assert recorder.deaths == 3
+    assert len(recorder.published) > len(recorder.bundles())  # repeated, and recognised as such
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_long_transaction_here_or_in_another_database_holds_up_nobody_else(
+    stage: Stage, postgres: str
+) -> None:
+    late, others = make_event(), [make_event() for _ in range(3)]
+    elsewhere = await asyncpg.connect(postgres)
+    here = await asyncpg.connect(stage.urls.app)
+    insert = "INSERT INTO sample.outbox (id, stream, version, event) VALUES ($1, '', 0, $2)"
+    async with stage.relaying():
+        for connection in (elsewhere, here):
+            await connection.execute("BEGIN; SELECT pg_current_xact_id()")
+        await here.execute(insert, late.id, late.bytes)
+        for event in others:
+            await stage.write(event)
+        await asyncio.wait_for(stage.all_of(others), 5)
+        assert late.bytes not in stage.recorder.events()
+        await here.execute("COMMIT")
+        await asyncio.wait_for(stage.all_of([late]), 5)
+        await elsewhere.execute("ROLLBACK")
+    for connection in (elsewhere, here):
+        await connection.close()
+    assert len(stage.recorder.events()) == 4
