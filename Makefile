@@ -10,7 +10,7 @@ READY := .venv/.ready gen/.ready
 # Dozens of processes import the same modules: compiling them each time costs two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo up down test check bench gen format lock upgrade clean
+.PHONY: help demo up down test torture mutants check bench gen format lock upgrade clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ down: $(READY) ## Stop what `make up` left running
 
 test: $(READY) ## Run every test, on real PostgreSQL and NATS
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+torture: $(READY) ## Cut power, fill disks, kill and restore under load; count what is lost
+	$(BIN)/python -m tests.torture
+
+mutants: $(READY) ## Plant known faults one by one; show that the tests notice each
+	$(BIN)/python -m tests.mutants
 
 check: $(READY) ## Formatting, lint, types, contracts, import rules, file sizes
 	$(BIN)/ruff format --check .

@@ -118,13 +118,18 @@ async def test_the_root_is_that_of_all_leaf_hashes_and_later_heads_hold_earlier_
 
 
 async def test_a_bundle_that_comes_three_times_is_stored_once(
-    entries, identity, person, source, publish
+    entries, identity, person, source, publish, superuser: asyncpg.Connection
 ) -> None:
     bundle = source.bundle([an_event(person), an_event(person)])
-    for _ in range(3):
+    for _ in range(3):  # each by itself: within one delivery they would be one
         await publish(bundle)
+        await listed(entries, identity, person, 2)
+        await asyncio.sleep(0.3)
     await publish(source.bundle([an_event(person)]))
     assert len(await listed(entries, identity, person, 3)) == 3
+    manifest = leaf_hash(_manifest(bundle))
+    told = "SELECT count(*) FROM audit.entries WHERE leaf_hash = $1"
+    assert await superuser.fetchval(told, manifest) == 1
 
 
 async def test_a_lost_bundle_is_fetched_from_its_source_and_order_is_kept(
