@@ -16,6 +16,7 @@ from chenu.identity.v1.eligibility_service_pb2 import (
     ListApproversRequest,
     Voter,
 )
+from chenu.identity.v1.eligibility_service_pb2 import Eligibility as Said
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.caller import UUID, Caller
 from kernel.channels import alone
@@ -47,19 +48,13 @@ class Eligibility:
         self, tenant: str, owner: str, seats: Sequence[Seat]
     ) -> tuple[dict[str, Entitled], list[str]]:
         """Who lives, by person, and for each seat why it does not count (empty where it does)."""
-        asked = list(dict.fromkeys(seats))[:_MOST_AT_ONCE]
-        voters = [
-            Voter(person_id=seat.person, identity_id=seat.identity, session_id=seat.session)
-            for seat in asked
-        ]
-        request = CheckEligibilityRequest(tenant_id=tenant, owner_identity_id=owner, voters=voters)
-        with alone():
-            answer = await self._stub.CheckEligibility(request)
-        if len(answer.eligibilities) != len(voters):
-            raise ServiceError("identity answered for other voters than were asked for")
+        asked = list(dict.fromkeys(seats))
+        answers: list[Said] = []
+        for start in range(0, len(asked), _MOST_AT_ONCE):
+            answers += await self._checked(tenant, owner, asked[start : start + _MOST_AT_ONCE])
         living: dict[str, Entitled] = {}
         refused: dict[Seat, str] = {}
-        for seat, said in zip(asked, answer.eligibilities, strict=True):
+        for seat, said in zip(asked, answers, strict=True):
             if said.eligible and said.person_id == seat.person:
                 living.setdefault(
                     seat.person,
@@ -74,7 +69,19 @@ class Eligibility:
                 refused[seat] = said.reason or "UNKNOWN"
         for seat in refused:
             living.pop(seat.person, None)
-        return living, [refused.get(seat, "" if seat in asked else "UNKNOWN") for seat in seats]
+        return living, [refused.get(seat, "") for seat in seats]
+
+    async def _checked(self, tenant: str, owner: str, seats: Sequence[Seat]) -> list[Said]:
+        voters = [
+            Voter(person_id=seat.person, identity_id=seat.identity, session_id=seat.session)
+            for seat in seats
+        ]
+        request = CheckEligibilityRequest(tenant_id=tenant, owner_identity_id=owner, voters=voters)
+        with alone():
+            answer = await self._stub.CheckEligibility(request)
+        if len(answer.eligibilities) != len(voters):
+            raise ServiceError("identity answered for other voters than were asked for")
+        return list(answer.eligibilities)
 
     @staticmethod
     def void(
