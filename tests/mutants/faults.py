@@ -209,8 +209,8 @@ FAULTS: Final = (
     Fault(
         "an identity that outlives its transaction",
         "kernel/database.py",
-        "f\" set_config('chenu.identity', '{caller.identity}', true); {_statement_timeout()}\"",
-        "f\" set_config('chenu.identity', '{caller.identity}', false); {_statement_timeout()}\"",
+        "f\" set_config('chenu.identity', '{caller.identity}', true),\"",
+        "f\" set_config('chenu.identity', '{caller.identity}', false),\"",
         ("tests/integration/kernel/test_row_level_security.py",),
     ),
 )  # fmt: skip
