@@ -41,6 +41,7 @@ from cli.here import Here
 from cli.problems import Problem
 from cli.verification.keys import read_keys, split_keys
 from cli.verification.verdict import Malformed
+from kernel.receipts import successors
 
 LEAST_FREE: Final = 1 << 30
 LONGEST_LAG: Final = 10.0
@@ -143,16 +144,18 @@ async def _pinned_key(here: Here) -> Found:
     try:
         keys = split_keys(read_keys("", pin)).log
         stub = here.connection.stub(LogServiceStub, token="")
-        offered = (await stub.GetLogKey(GetLogKeyRequest())).verifier_key
+        answer = await stub.GetLogKey(GetLogKeyRequest())
     except (Problem, Malformed) as problem:
         step = "chenu audit verify"
         return Found(name, good=False, words=f"cannot be compared: {problem}", next_step=step)
     if not keys:
         step = f"get the key from whom you trust and put it into {pin}"
         return Found(name, good=False, words="not pinned", next_step=step)
-    if offered not in map(str, keys):
+    if answer.verifier_key not in map(str, successors(keys, answer.successions)):
         words = "the log signs with another key than the pinned one"
         return Found(name, good=False, words=words, next_step="find out who changed it, and why")
+    if answer.verifier_key not in map(str, keys):
+        return Found(name, good=True, words=f"the one pinned in {pin} has named the log's own")
     return Found(name, good=True, words=f"pinned in {pin}, and the log's own")
 
 

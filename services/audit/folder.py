@@ -20,7 +20,7 @@ from kernel.receipts import ReceiptInvalid, TreeHead, split_note
 from kernel.statement import Statement
 from services.audit import log
 from services.audit.errors import LeafNotCovered
-from services.audit.keys import SUCCESSIONS, join_successions
+from services.audit.keys import join_successions
 from services.audit.retention import minimum_index
 from services.audit.tables import entries
 from services.audit.tree import TILE_HEIGHT, TILE_WIDTH
@@ -28,6 +28,7 @@ from services.audit.witnesses import witnessed_head
 
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "log.vkey"
+SUCCESSIONS: Final = "successions"
 _AT_ONCE: Final = 16
 _LEAVES: Final = Statement(
     sa.select(entries.c.leaf)

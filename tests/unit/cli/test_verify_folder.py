@@ -9,8 +9,8 @@ from cli.verification.folder import verify_folder
 from cli.verification.keys import Keys
 from cli.verification.verdict import Verdict
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash
-from services.audit.folder import bundle_of, grown_tiles, tile_path
-from services.audit.keys import open_log_keys
+from services.audit.folder import SUCCESSIONS, bundle_of, grown_tiles, tile_path
+from services.audit.keys import join_successions, open_log_keys, retire, succeed, successions
 from services.audit.note import sign_tree_head
 from services.audit.tree import append
 
@@ -93,3 +93,17 @@ def test_a_log_of_any_size_is_verified_and_each_of_its_records_counts(tmp_path: 
         written = Written(tmp_path / str(size), [b"%d" % n for n in range(size)])
         found = written.check()
         assert (found.problems, found.exit_code, found.records) == ([], 0, size)
+
+
+def test_who_pinned_an_earlier_key_follows_by_the_notes_in_the_folder(tmp_path: Path) -> None:
+    private, public = tmp_path / "own" / "log.pem", tmp_path / "own" / "vkey"
+    (first,) = open_log_keys(private, public, "log.test")
+    succeed(private, public, "log.test")
+    succeed(private, public, "log.test")
+    retire(private)
+    written = log_of(tmp_path)
+    assert written.key != first.verifier_key
+    written.key = first.verifier_key
+    assert written.check().exit_code == 1
+    written.write(SUCCESSIONS, join_successions(successions(public)).encode())
+    assert (written.check().problems, written.check().exit_code) == ([], 0)
