@@ -144,7 +144,11 @@ def _ask(question: str) -> None:
 
 
 def _told(decided: Checkpoint) -> str:
-    return f"Checkpoint {short(decided.checkpoint_id)} is {word(decided, 'state')}."
+    told = f"Checkpoint {short(decided.checkpoint_id)} is {word(decided, 'state')}."
+    missing = sum(stage.missing for stage in decided.stages)
+    if decided.state == CheckpointState.CHECKPOINT_STATE_PENDING and missing:
+        return f"{told} Your vote counts; {missing} more must approve."
+    return told
 
 
 def register_commands(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typer.testing import Result
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
 from chenu.governance.v1.checkpoint_pb2 import Remark, StageProgress
 from chenu.governance.v1.checkpoint_service_pb2 import (
+    ApproveCheckpointResponse,
     GetCheckpointResponse,
     ListCheckpointsResponse,
 )
@@ -32,6 +33,7 @@ from chenu.identity.v1.people_service_pb2 import (
     SetPersonRolesResponse,
     TenantPerson,
 )
+from chenu.identity.v1.token_service_pb2 import IssueVoteTokenResponse
 from cli.problems import UsageProblem
 from cli.reviews import put
 from tests.unit.cli import samples
@@ -155,3 +157,19 @@ def test_deputies_are_appointed_listed_and_dismissed(chenu: Chenu, recording: Re
     assert "0000beab" in chenu("deputies", "list").stdout
     assert chenu("deputies", "dismiss", "dddd").exit_code == 0
     assert recording.calls("DismissDeputy")[0].deputy_id == DEPUTY
+
+
+def test_a_vote_that_is_not_the_last_says_how_many_are_missing(
+    chenu: Chenu, recording: Recording
+) -> None:
+    waiting = samples.checkpoint(
+        approval=ApprovalRequirement(stages=[ApprovalStage(required=2)]),
+        stages=[StageProgress(required=2, person_ids=[BEA], missing=1)],
+    )
+    recording.answer("GetCheckpoint", GetCheckpointResponse(checkpoint=waiting))
+    recording.answer("IssueVoteToken", IssueVoteTokenResponse(vote_token="v"))
+    recording.answer("ApproveCheckpoint", ApproveCheckpointResponse(checkpoint=waiting))
+
+    told = chenu("approve", "c001", "--yes")
+
+    assert "Your vote counts; 1 more must approve." in told.stdout
