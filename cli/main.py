@@ -15,6 +15,7 @@ from cli import (
     endpoints,
     fleet,
     freezes,
+    grants,
     login,
     migrate,
     people,
@@ -58,8 +59,8 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, threads, endpoints,
-    deliveries, agents, rules, audit, witness, doctor, seed, demo, migrate,
+    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, grants, threads,
+    endpoints, deliveries, agents, rules, audit, witness, doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

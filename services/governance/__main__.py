@@ -13,6 +13,7 @@ from chenu.governance.v1.checkpoint_service_pb2_grpc import (
 )
 from chenu.governance.v1.deputy_service_pb2_grpc import add_DeputyServiceServicer_to_server
 from chenu.governance.v1.freeze_service_pb2_grpc import add_FreezeServiceServicer_to_server
+from chenu.governance.v1.grant_service_pb2_grpc import add_GrantServiceServicer_to_server
 from chenu.governance.v1.outcome_service_pb2_grpc import add_OutcomeServiceServicer_to_server
 from chenu.governance.v1.resolution_service_pb2_grpc import (
     add_ResolutionServiceServicer_to_server,
@@ -38,6 +39,7 @@ from services.governance.edits import Edits
 from services.governance.eligibility import Eligibility
 from services.governance.endings import Endings, Sweeper
 from services.governance.freezes import Freezes
+from services.governance.grants import Grants
 from services.governance.judging import Judging
 from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
@@ -56,6 +58,7 @@ from services.governance.servicers.authorization import AuthorizationServicer
 from services.governance.servicers.checkpoint import CheckpointServicer
 from services.governance.servicers.deputy import DeputyServicer
 from services.governance.servicers.freeze import FreezeServicer
+from services.governance.servicers.grant import GrantServicer
 from services.governance.servicers.outcome import OutcomeServicer
 from services.governance.servicers.resolution import ResolutionServicer
 from services.governance.servicers.review import ReviewServicer
@@ -130,13 +133,14 @@ async def assemble(
         clock=clock,
         delay=settings.promotion_delay,
     )
+    grants = Grants(database, service.page_tokens, clock)
     operations = Operations(
         database=database,
         worker=service.worker,
         authorization=authorization,
         changes=changes,
         clock=clock,
-        operations=[freezes.operation(), promotion.operation()],
+        operations=[freezes.operation(), promotion.operation(), grants.operation()],
     )
     checkpoints = Checkpoints(database, service.page_tokens, clock)
     watch = Watch(
@@ -181,6 +185,7 @@ async def assemble(
     service.add_servicer(
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )
+    service.add_servicer(add_GrantServiceServicer_to_server, GrantServicer(grants, operations))
     service.add_servicer(add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones))
     trials = Trials(requirements)
     service.add_servicer(

@@ -166,6 +166,28 @@ def freeze_lifted(row: Any, caller: Caller, decision_id: str) -> AuditRecord:
     )
 
 
+def grant_created(grant_id: str, *, tenant: str, identity: str) -> AuditRecord:
+    """An owner granted actions in advance; the grant has the id of that decision."""
+    return record(
+        source=_SOURCE,
+        type="grant.created",
+        action=AUDIT_ACTION_CREATE,
+        subject=f"grant/{grant_id}",
+        tenant=tenant,
+        identity=identity,
+    )
+
+
+def grant_revoked(grant_id: str) -> AuditRecord:
+    """A person ended a grant."""
+    return record(
+        source=_SOURCE,
+        type="grant.revoked",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"grant/{grant_id}",
+    )
+
+
 def tombstone_lifted(checkpoint_id: str) -> AuditRecord:
     """A person let the like of a rejected action be asked again."""
     return record(

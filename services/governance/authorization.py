@@ -19,6 +19,7 @@ from kernel.watching import Changes
 from services.governance import requirements
 from services.governance.agent_limits import AskLimit, out_of_scope
 from services.governance.clock import Clock
+from services.governance.coverage import Use, use
 from services.governance.decisions import Decisions, Judged
 from services.governance.eligibility import Eligibility, Seat
 from services.governance.judging import Basis, Judging, Superseded, compute
@@ -30,6 +31,7 @@ from services.governance.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
 _REUSED: Final = "CHREQ"
+_USED_UP: Final = "CHGRA"
 # An executed decision's permit can do nothing but get the executor's first answer again.
 _WITH_PERMIT: Final = (Answer.PERMITTED, Answer.EXECUTED)
 _ATTEMPTS: Final = 5
@@ -43,6 +45,10 @@ class Own(NamedTuple):
     """An operation of governance's own: JSON text of the ApprovalRequirement, empty by its rule."""
 
     approval: str
+
+
+class _GrantUsedUp(Exception):
+    """The grant that would have covered an action was used up or ended in between."""
 
 
 class Authorization:
@@ -139,13 +145,14 @@ class Authorization:
         self,
         caller: Caller,
         judged: Sequence[Judged],
-        rows_of: Callable[[Sequence[str]], list[dict[str, Any]]],
+        rows_of: Callable[[Sequence[str], Sequence[Use | None]], list[dict[str, Any]]],
         basis: Basis,
     ) -> tuple[list[dict[str, Any]], dict[str, Any], Sequence[Standing]]:
         """The rows, what the database made of them, and what they were decided in view of.
 
         As a rule nothing stands for or against an action, and it is decided at the first try.
         """
+        granting = True
         requests = [one.request for one in judged]
         standings: Sequence[Standing] = [None] * len(judged)
         for _ in range(_ATTEMPTS):
@@ -155,8 +162,18 @@ class Authorization:
                 or await self._tombstones.against(caller, one.action, standing)
                 for one, standing in zip(judged, standings, strict=True)
             ]
-            items = await compute(requests, partial(rows_of, refusals))
-            stored = await self._write(caller, items, {**basis, "standing": standings})
+            uses = [
+                use(one.action, standing)
+                if granting and not one.facts.requires_checkpoint
+                else None
+                for one, standing in zip(judged, standings, strict=True)
+            ]
+            items = await compute(requests, partial(rows_of, refusals, uses))
+            try:
+                stored = await self._write(caller, items, {**basis, "standing": standings})
+            except _GrantUsedUp:
+                granting = False  # somebody else was faster: a person is asked
+                continue
             if "items" in stored:
                 return items, stored, standings
             standings = stored["standing"]
@@ -177,6 +194,8 @@ class Authorization:
         except asyncpg.PostgresError as error:
             if error.sqlstate == _REUSED:
                 raise RequestIdReused from None
+            if error.sqlstate == _USED_UP:
+                raise _GrantUsedUp from None
             raise
         if "labels" in stored or "counted" in stored:
             raise Superseded(stored.get("labels"))

@@ -17,6 +17,7 @@ from services.governance import audit_events
 from services.governance.agent_limits import always_gated
 from services.governance.clock import Clock
 from services.governance.counting import asked_for, contributions
+from services.governance.coverage import Use
 from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
 from services.governance.gate import gate
 from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
@@ -125,28 +126,38 @@ class Decisions:
         takes: Sequence[ApprovalRequirement | None],
         approvable: Sequence[bool],
         refusals: Sequence[str],
+        uses: Sequence[Use | None],
     ) -> list[dict[str, Any]]:
         """The decisions as they are stored where the request ids are new: see migration 0004.
 
         What it takes to approve each, whether there are people who could, and what stands
-        against it besides the rules (as a rule nothing: "").
+        against it besides the rules (as a rule nothing: ""), and the grant that covers it.
         """
         rows = []
         for index, one in enumerate(judged):
             requirement, refused = takes[index], refusals[index]
-            if requirement is not None and not refused and not approvable[index]:
+            unasked = requirement is None or uses[index] is not None
+            if not unasked and not refused and not approvable[index]:
                 refused = NO_ELIGIBLE_APPROVER
-            rows.append(self._row(one, index, requirement, refused))
+            granted = uses[index] if requirement is not None and not refused else None
+            rows.append(self._row(one, index, requirement, refused, granted))
         return rows
 
     def _row(
-        self, judged: Judged, index: int, requirement: ApprovalRequirement | None, refused: str
+        self,
+        judged: Judged,
+        index: int,
+        requirement: ApprovalRequirement | None,
+        refused: str,
+        granted: Use | None,
     ) -> dict[str, Any]:
         request, action, facts, judgement, rules, shadow, counted = judged
-        asks = requirement if not refused else None
+        asks = requirement if not refused and granted is None else None
         stored = facts.stored()
         if requirement is not None:
             stored["risk"] = risk_word(action)
+        if granted is not None:
+            stored["grant"] = granted.grant_id
         row = {
             "decision_id": new_id(),
             "agent": facts.agent,
@@ -166,6 +177,7 @@ class Decisions:
             "refusal": refused,
             "facts": stored,
             "action": action.canonical().decode(),
+            "amount": granted.amount if granted else 0,
             "shadow": shadow,
             "counted": [
                 {"tally": tally, "amount": amount}
@@ -238,6 +250,7 @@ def _events(row: dict[str, Any]) -> list[AuditRecord]:
         tool=row["tool"],
         rule_revision=row["rule_revision"],
         refusal=row["refusal"],
+        grant=row["facts"].get("grant", ""),
         **common,
     )
     if row["checkpoint"] is None:

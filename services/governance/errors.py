@@ -139,6 +139,13 @@ class AskedTooOften(ResourceExhausted):
     message = "this agent has asked people too often; ask again later"
 
 
+class GrantInvalid(InvalidArgument):
+    """A grant is bounded, ends, and covers nothing that cannot be brought back."""
+
+    reason = "GRANT_INVALID"
+    message = "these terms cannot be granted in advance"
+
+
 class BatchInvalid(InvalidArgument):
     """A batch names each checkpoint once."""
 

@@ -11,12 +11,14 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     Table,
     Text,
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 _NOW: Final = text("clock_timestamp()")
 
@@ -38,6 +40,27 @@ def hold_tables(metadata: MetaData) -> None:
         _id("identity"),
         _id("person"),
         _time("create_time", server_default=_NOW),
+    )  # fmt: skip
+    Table(
+        "grants", metadata,
+        _id("grant_id", ForeignKey("governance.decisions.decision_id"), primary_key=True),
+        _id("tenant"),
+        _id("identity"),
+        Column("tool", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("agent", Text, nullable=False),
+        Column("terms", JSONB, nullable=False),
+        Column("uses_left", Integer, nullable=False),
+        Column("total_left", BigInteger, nullable=False),
+        _time("end_time"),
+        _time("create_time", server_default=_NOW),
+        _time("revoke_time", nullable=True),
+        CheckConstraint("uses_left >= 0", name="grants_uses"),
+        CheckConstraint("total_left >= 0", name="grants_total"),
+        Index(
+            "grants_of_tool", "identity", "tool", "kind",
+            postgresql_where=text("revoke_time IS NULL"),
+        ),
     )  # fmt: skip
     Table(
         "freezes", metadata,

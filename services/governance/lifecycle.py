@@ -156,15 +156,25 @@ class Checkpoint:
 
 
 def answer(
-    effect: Effect, refusal: str, checkpoint: Checkpoint | None, *, executed: bool, now: datetime
+    effect: Effect,
+    refusal: str,
+    checkpoint: Checkpoint | None,
+    *,
+    executed: bool,
+    now: datetime,
+    granted: bool = False,
 ) -> Answer:
-    """What the asker is told of a decision now. Executed comes first: it is what happened."""
+    """What the asker is told of a decision now. Executed comes first: it is what happened.
+
+    `granted` is what a person had approved in advance.
+    """
     if executed:
         return Answer.EXECUTED
     if effect is Effect.DENY or refusal:
         return Answer.DENIED
     if checkpoint is None:
-        return Answer.PERMITTED if effect is not Effect.CHECKPOINT else Answer.DENIED
+        needs_a_person = effect is Effect.CHECKPOINT and not granted
+        return Answer.DENIED if needs_a_person else Answer.PERMITTED
     match checkpoint.by_clock(now):
         case State.PENDING:
             return Answer.BLOCKED

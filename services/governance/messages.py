@@ -51,6 +51,11 @@ EXECUTIONS: Final = words(decision_pb2.ExecutionState, "EXECUTION_STATE_")
 VERDICTS: Final = words(authorization_service_pb2.VerdictState, "VERDICT_STATE_")
 
 
+def word_of(words_of: dict[str, Any], number: int) -> str:
+    """The word of an enum's value."""
+    return next(word for word, value in words_of.items() if value == number)
+
+
 def stamp(moment: datetime | str | None) -> Timestamp | None:
     """A moment as it travels; text is ISO 8601, as jsonb holds it."""
     if moment is None:

@@ -23,6 +23,7 @@ _TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtext('outcomes'), has
 _DECISIONS: Final = Statement(
     "SELECT d.decision_id, d.tenant, d.identity, d.executor, d.sphere, d.run,"
     " coalesce(c.edited_digest, d.action_digest) AS action_digest, d.effect, d.refusal,"
+    " d.facts ? 'grant' AS granted,"
     " c.checkpoint_id, c.valid_until"
     " FROM decisions AS d LEFT JOIN checkpoints AS c USING (decision_id)"
     " WHERE d.decision_id = ANY(CAST(:decision_ids AS uuid[]))"
@@ -119,4 +120,5 @@ def _was_permitted(row: Record) -> bool:
     """Whether a permit can ever have been given: allowed, or approved at some time."""
     if row["refusal"] or row["effect"] == Effect.DENY:
         return False
-    return bool(row["effect"] != Effect.CHECKPOINT or row["valid_until"] is not None)
+    approved = row["granted"] or row["valid_until"] is not None
+    return bool(row["effect"] != Effect.CHECKPOINT or approved)

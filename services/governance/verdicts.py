@@ -72,7 +72,14 @@ def answer_of(row: Row, now: datetime) -> Answer:
             valid_until=datetime.fromisoformat(valid_until) if valid_until else None,
             executed=executed,
         )
-    return answer(Effect(row["effect"]), row["refusal"], standing, executed=executed, now=now)
+    return answer(
+        Effect(row["effect"]),
+        row["refusal"],
+        standing,
+        executed=executed,
+        now=now,
+        granted="grant" in row["facts"],
+    )
 
 
 def as_stored(item: Row, new: Row) -> Row:

@@ -30,6 +30,7 @@ from chenu.governance.v1.freeze_service_pb2 import (
     LiftFreezeResponse,
 )
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
+from chenu.governance.v1.grant_service_pb2_grpc import GrantServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.resolution_service_pb2 import (
@@ -56,6 +57,7 @@ class GovernanceClient:
         self.resolutions = ResolutionServiceStub(channel)
         self.rules = RuleServiceStub(channel)
         self.freezes = FreezeServiceStub(channel)
+        self.grants = GrantServiceStub(channel)
         self.tombstones = TombstoneServiceStub(channel)
 
     async def ask(
