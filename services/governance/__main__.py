@@ -83,7 +83,6 @@ async def assemble(
     settings, database = service.settings, service.database
     clock = clock or Clock(timedelta(seconds=settings.clock_offset_seconds))
     changes, book = Changes(), RuleBook(database, rules_in_force)
-    requirements = Requirements(settings.pending, settings.validity)
     permits = PermitKeys.open(
         settings.permit_keys_dir or service.shared.keys_dir / "permits", settings.permit_life
     )
@@ -97,6 +96,7 @@ async def assemble(
         clock,
         settings.tombstone_life,
     )
+    requirements = Requirements(settings.pending, settings.validity)
     decisions = Decisions(requirements, clock)
     counting = Counting(database, clock)
     judging = Judging(decisions, book, counting, eligibility)
@@ -202,8 +202,13 @@ async def assemble(
         ),
     )
     service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
-    reminders = Reminders(database, transitions, clock)
-    sweeper = Sweeper(service.worker, transitions, reminders, clock, settings.sweep_seconds)
+    sweeper = Sweeper(
+        service.worker,
+        transitions,
+        Reminders(database, transitions, clock),
+        clock,
+        settings.sweep_seconds,
+    )
     service.background("governance.sweeper", sweeper.run)
     service.background("governance.operations", operations.run)
     service.background("governance.permit_keys", permits.reload_forever)

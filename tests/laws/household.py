@@ -24,6 +24,7 @@ from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu_gate.action import Target
+from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
 from tests.laws.stories import blocked
 from tests.support.fleet import Client
@@ -44,6 +45,7 @@ class Household:
     agent: str
     freeze: str
     rejected: str
+    grant: str
 
 
 async def household(me: Client, hands: Hands) -> Household:
@@ -75,6 +77,7 @@ async def household(me: Client, hands: Hands) -> Household:
         agent=agent.agent.agent_id,
         freeze=frozen.freeze.freeze_id,
         rejected=await _rejected(me, hands),
+        grant=await a_grant(me),
     )
 
 

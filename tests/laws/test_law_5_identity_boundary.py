@@ -17,6 +17,7 @@ from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DENY
 from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
 from chenu.governance.v1 import freeze_service_pb2 as freezes
+from chenu.governance.v1 import grant_service_pb2 as grants
 from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
@@ -89,6 +90,7 @@ BY_ID: dict[str, tuple[str, Any]] = {
         "freeze",
         lambda i: freezes.LiftFreezeRequest(freeze_id=i, request_id=str(uuid4())),
     ),
+    "RevokeGrant": ("grant", lambda i: grants.RevokeGrantRequest(grant_id=i)),
     "LiftTombstone": (
         "rejected",
         lambda i: tombstones.LiftTombstoneRequest(checkpoint_id=i),
@@ -180,7 +182,16 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
         "identity": theirs.owner.identity_id,
         **{
             n: getattr(theirs, n)
-            for n in ("thread", "run", "endpoint", "delivery", "agent", "freeze", "rejected")
+            for n in (
+                "thread",
+                "run",
+                "endpoint",
+                "delivery",
+                "agent",
+                "freeze",
+                "rejected",
+                "grant",
+            )
         },
         "decided_request": theirs.decided_request,
         "person": theirs.owner.session.session.user.user_id,

@@ -26,6 +26,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "governance.executions": LASTING,
     "governance.checkpoints": LASTING,
     "governance.freezes": LASTING,
+    "governance.grants": LASTING,
     "governance.rule_revisions": ALL,
     "governance.rule_labels": LASTING,
     "governance.counted": ALL,

@@ -41,6 +41,7 @@ SEVERAL = {
     "AuthorizationService.AuthorizeActions": {"decision.made", "checkpoint.created"},
     "RuleService.PromoteRules": {"decision.made", "checkpoint.created"},
     "FreezeService.LiftFreeze": {"decision.made", "checkpoint.created"},
+    "GrantService.CreateGrant": {"decision.made", "checkpoint.created"},
 }  # fmt: skip
 # The run's worker goes on under the call that woke it.
 WORKERS_OWN = {"run.resumed", "run.blocked", "run.ended"}

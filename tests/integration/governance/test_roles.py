@@ -17,6 +17,7 @@ from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from services.governance.tables import metadata
 from tests.integration.governance.test_edits import edit, paying
+from tests.integration.governance.test_grants import granted
 from tests.support.approvals import colleague
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.governance_roles import become
@@ -173,6 +174,7 @@ async def test_what_each_role_is_granted_it_also_sees(
     await put_in_shadow(client, person, counter, rule)
     await client.ask(person, allowed(person))
     await client.freeze(person, "TOOL", "no.such_tool")
+    await granted(client, person)
     _, other = await client.blocked(person)
     await client.reject(person, other)
     await client.tombstones.LiftTombstone(

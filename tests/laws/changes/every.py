@@ -56,6 +56,8 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("governance", "DeputyService.DismissDeputy"): reviews.dismiss_deputy,
     ("governance", "FreezeService.Freeze"): governance.freeze,
     ("governance", "FreezeService.LiftFreeze"): governance.lift_freeze,
+    ("governance", "GrantService.CreateGrant"): governance.create_grant,
+    ("governance", "GrantService.RevokeGrant"): governance.revoke_grant,
     ("governance", "TombstoneService.LiftTombstone"): governance.lift_tombstone,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,
     ("governance", "RuleService.CreateRuleRevision"): rules.create_revision,

@@ -1,23 +1,28 @@
 """Changes at governance: what is asked, what is voted, what came of it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
 from chenu.governance.v1 import freeze_service_pb2 as freezes
+from chenu.governance.v1 import grant_service_pb2 as grants
 from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
+from chenu.governance.v1.grant_pb2 import GrantTerms
+from chenu.governance.v1.grant_service_pb2_grpc import GrantServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu.identity.v1 import token_service_pb2 as tokens
 from tests.laws.changes.scene import Call, Prepare, Scene
 from tests.laws.hands import use
+from tests.laws.stories import soon
 from tests.support.identity import bearer
 
 
@@ -107,6 +112,39 @@ async def lift_freeze(s: Scene) -> Call:
     request = freezes.LiftFreezeRequest(freeze_id=made.freeze.freeze_id, request_id=str(uuid4()))
     stub = s.stub(FreezeServiceStub, "governance")
     return lambda: stub.LiftFreeze(request, metadata=s.me.me)
+
+
+def grant_terms() -> GrantTerms:
+    terms = GrantTerms(tool="report.create", action_kind="ACTION_KIND_CREATE", uses=3)
+    terms.end_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    return terms
+
+
+async def create_grant(s: Scene) -> Call:
+    request = grants.CreateGrantRequest(terms=grant_terms(), request_id=str(uuid4()))
+    stub = s.stub(GrantServiceStub, "governance")
+    return lambda: stub.CreateGrant(request, metadata=s.me.me)
+
+
+async def a_grant(me: Any) -> str:
+    """A grant that its owner approved; its id."""
+    stub = GrantServiceStub(me.fleet.channel("governance"))
+    request = grants.CreateGrantRequest(terms=grant_terms(), request_id=str(uuid4()))
+    asked = await stub.CreateGrant(request, metadata=me.me)
+    await me.approve(asked.verdict.checkpoint.checkpoint_id)
+    made = asked.verdict.decision.decision_id
+
+    async def there() -> str:
+        found = await stub.ListGrants(grants.ListGrantsRequest(), metadata=me.me)
+        return next((one.grant_id for one in found.grants if one.grant_id == made), "")
+
+    return str(await soon(there, "it is granted"))
+
+
+async def revoke_grant(s: Scene) -> Call:
+    request = grants.RevokeGrantRequest(grant_id=await a_grant(s.me))
+    stub = s.stub(GrantServiceStub, "governance")
+    return lambda: stub.RevokeGrant(request, metadata=s.me.me)
 
 
 async def lift_tombstone(s: Scene) -> Call:
