@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,7 +66,8 @@ async def power_cuts(cuts: int, chance: random.Random) -> Facts:
         postgres, nats = stage.backends.postgres, stage.backends.nats
         load = Load(stage, await stage.register())
         async with load:
-            for _ in range(cuts):
+            for number in range(cuts):
+                sys.stderr.write(f"power cut {number + 1} of {cuts}\n")
                 await asyncio.sleep(chance.uniform(0.5, 2.5))
                 pids = [pid for server in (postgres, nats) if (pid := server.pid()) is not None]
                 # This loop does not run meanwhile: an answer that is under way is heard later.
