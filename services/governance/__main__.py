@@ -14,6 +14,7 @@ from chenu.governance.v1.checkpoint_service_pb2_grpc import (
 from chenu.governance.v1.deputy_service_pb2_grpc import add_DeputyServiceServicer_to_server
 from chenu.governance.v1.freeze_service_pb2_grpc import add_FreezeServiceServicer_to_server
 from chenu.governance.v1.grant_service_pb2_grpc import add_GrantServiceServicer_to_server
+from chenu.governance.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from chenu.governance.v1.outcome_service_pb2_grpc import add_OutcomeServiceServicer_to_server
 from chenu.governance.v1.resolution_service_pb2_grpc import (
     add_ResolutionServiceServicer_to_server,
@@ -41,6 +42,7 @@ from services.governance.endings import Endings, Sweeper
 from services.governance.freezes import Freezes
 from services.governance.grants import Grants
 from services.governance.judging import Judging
+from services.governance.notices import Notices
 from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
@@ -59,6 +61,7 @@ from services.governance.servicers.checkpoint import CheckpointServicer
 from services.governance.servicers.deputy import DeputyServicer
 from services.governance.servicers.freeze import FreezeServicer
 from services.governance.servicers.grant import GrantServicer
+from services.governance.servicers.notice import NoticeServicer
 from services.governance.servicers.outcome import OutcomeServicer
 from services.governance.servicers.resolution import ResolutionServicer
 from services.governance.servicers.review import ReviewServicer
@@ -182,6 +185,8 @@ async def assemble(
     service.add_servicer(
         add_ResolutionServiceServicer_to_server, ResolutionServicer(Resolutions(service.worker))
     )
+    notices = Notices(database, service.worker, checkpoints, eligibility, settings.review_uri)
+    service.add_servicer(add_NoticeServiceServicer_to_server, NoticeServicer(notices))
     service.add_servicer(
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )

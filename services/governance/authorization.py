@@ -202,6 +202,8 @@ class Authorization:
         if any(row["new"] for row in stored.get("items", ())):
             self._database.outbox.written.set()
             self._changes.notify(caller.tenant)
+            if any(item["checkpoint"] for item in items):
+                await self._transitions.asked()
         return stored
 
     async def _lapsed(self, caller: Caller, rows: Sequence[Row], now: datetime) -> dict[str, str]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -85,4 +86,18 @@ def hold_tables(metadata: MetaData) -> None:
             postgresql_where=text("lift_time IS NULL"),
         ),
         Index("freezes_listed", "tenant", "create_time", "freeze_id"),
+    )  # fmt: skip
+    Table(
+        "notices", metadata,
+        _id("notice_id", primary_key=True, server_default=text("uuidv7()")),
+        _id("checkpoint_id"),
+        _id("tenant"),
+        _id("identity"),
+        Column("event", Text, nullable=False),
+        Column("version", BigInteger, nullable=False),
+        _time("create_time", server_default=_NOW),
+        CheckConstraint(
+            "event IN ('created', 'reminded', 'escalated', 'resolved')", name="notices_event"
+        ),
+        UniqueConstraint("checkpoint_id", "version", name="notices_once"),
     )  # fmt: skip

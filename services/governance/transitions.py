@@ -18,6 +18,7 @@ from services.governance.lifecycle import Checkpoint, State
 from services.governance.quorum import Ballot
 
 WAKE_SUBJECT: Final = "nova.resolutions"
+NOTICES_SUBJECT: Final = "courier.notices"
 UNUSED: Final = "the approval was not used in time"
 _SILENCE: Final = "nobody decided in time"
 _LOCKED: Final = """
@@ -109,8 +110,14 @@ class Transitions:
         """After the commit: wake the runs that wait, and the streams that watch."""
         for key in {row[name] for row in moved for name in ("tenant", "executor")}:
             self._changes.notify(key)
+        if moved:
+            await self._messaging.wake(NOTICES_SUBJECT)
         for run in sorted({row["run"] for row in moved if row["run"]}):
             await self._messaging.wake(WAKE_SUBJECT, run.encode())
+
+    async def asked(self) -> None:
+        """After the commit of new checkpoints: wake whoever tells people."""
+        await self._messaging.wake(NOTICES_SUBJECT)
 
     async def lapse(self, caller: Caller, checkpoint_id: str, revoked: str = "") -> None:
         """Let it expire, if its time is over or its unused approval was revoked."""
