@@ -31,6 +31,7 @@ from chenu.governance.v1.freeze_service_pb2 import (
 )
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.grant_service_pb2_grpc import GrantServiceStub
+from chenu.governance.v1.notice_service_pb2_grpc import NoticeServiceStub
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.resolution_service_pb2 import (
@@ -54,6 +55,7 @@ class GovernanceClient:
         self.authorization = AuthorizationServiceStub(channel)
         self.checkpoints = CheckpointServiceStub(channel)
         self.outcomes = OutcomeServiceStub(channel)
+        self.notices = NoticeServiceStub(channel)
         self.resolutions = ResolutionServiceStub(channel)
         self.rules = RuleServiceStub(channel)
         self.freezes = FreezeServiceStub(channel)
