@@ -23,6 +23,7 @@ VERSION = "chenu.view.v1"
 MAX_CHARACTERS = 512 * 1024
 MAX_ARGUMENTS = 2_000
 _MAX_LISTED = 8
+_SHORT_DIGEST = len("sha256:") + 12
 
 
 def render(action: Action, *, agent_words: str = "") -> View:
@@ -81,6 +82,11 @@ def argument_lines(action: Action) -> dict[str, str]:
 def view_digest(view: View) -> str:
     """The digest that a vote must carry: over the canonical JSON of the view."""
     return digest(write(view))
+
+
+def short_digest(digest_text: str) -> str:
+    """The beginning of a digest, enough to compare by eye with the long one."""
+    return digest_text[:_SHORT_DIGEST]
 
 
 def batch_digest(ballots: Iterable[tuple[str, str]]) -> str:

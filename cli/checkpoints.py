@@ -13,13 +13,14 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
     RejectCheckpointResponse,
 )
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
+from chenu_gate.view import short_digest
 from cli.batches import approve_batch
 from cli.checkpoint_lookup import checkpoint_id
 from cli.command import PageOption, command
 from cli.here import Here
 from cli.problems import OK, Problem
 from cli.rendering import safe, short, word
-from cli.view import checkpoint_view, inbox_table, short_digest
+from cli.view import checkpoint_view, inbox_table
 from cli.view_check import checked_view
 from cli.voting import approve_checkpoint, digest_to_vote_on, get_checkpoint, reject_checkpoint
 from cli.watching import follow_run

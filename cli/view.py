@@ -9,15 +9,9 @@ from rich.text import Text
 
 from chenu.governance.v1.approval_pb2 import Approvers
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint, StageProgress
+from chenu_gate.view import short_digest
 from cli.rendering import ago, escaped, facts, one_line, safe, short, state, table, when, word
 from cli.view_check import CheckedView
-
-_DIGEST_START = len("sha256:")
-
-
-def short_digest(digest: str) -> str:
-    """The beginning of a digest, enough to compare by eye with the long one."""
-    return digest[: _DIGEST_START + 12]
 
 
 def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableType:

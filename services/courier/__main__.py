@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from chenu.courier.v1.channel_service_pb2_grpc import add_ChannelServiceServicer_to_server
 from chenu.courier.v1.delivery_service_pb2_grpc import add_DeliveryServiceServicer_to_server
 from chenu.courier.v1.endpoint_service_pb2_grpc import add_EndpointServiceServicer_to_server
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
@@ -9,6 +10,7 @@ from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServ
 from chenu.governance.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
 from chenu.governance.v1.freeze_service_pb2 import GetFreezeStateRequest, GetFreezeStateResponse
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
+from chenu.governance.v1.notice_service_pb2_grpc import NoticeServiceStub
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu_gate.executor import Executions
 from chenu_gate.freezes import FreezeWatch
@@ -18,7 +20,12 @@ from kernel.channels import alone
 from kernel.service import Program, Service, main
 from services.courier.dialing import Dialer
 from services.courier.execution import Executor
+from services.courier.intake import NOTICES_SUBJECT, Intake
+from services.courier.mailing import Mailer
+from services.courier.notifier import Notifier
+from services.courier.outlets import Outlets
 from services.courier.sending import Sender
+from services.courier.servicers.channel import ChannelServicer
 from services.courier.servicers.delivery import DeliveryServicer
 from services.courier.servicers.endpoint import EndpointServicer
 from services.courier.servicers.executor import ExecutorServicer
@@ -71,10 +78,35 @@ async def assemble(service: Service[CourierSettings]) -> None:
     )
     service.add_servicer(add_ExecutorServiceServicer_to_server, ExecutorServicer(executor))
     sweeper = Sweeper(service.worker, executions, settings.sweep_seconds, reporter.wake)
+    await _add_channels(service, vault)
     service.background("courier.sweeper", sweeper.run)
     service.background("courier.outcomes", reporter.run)
     service.background("courier.freezes", freezes.run)
     await service.messaging.on_wake("governance.freezes", freezes.refresh)
+
+
+async def _add_channels(service: Service[CourierSettings], vault: Vault) -> None:
+    """What tells people of checkpoints; nothing of it stands in any decision's way."""
+    settings, database = service.settings, service.database
+    dialer = Dialer(settings.policy, settings.notify_timeout_seconds)
+    mailer = Mailer(settings.mail, settings.notify_timeout_seconds)
+    notifier = Notifier(
+        database,
+        service.worker,
+        Outlets(vault, dialer, mailer),
+        every=settings.notify_seconds,
+        lease=timedelta(seconds=2 * settings.notify_timeout_seconds + 10),
+        offset=timedelta(seconds=settings.clock_offset_seconds),
+    )
+    notices = NoticeServiceStub(service.channels.channel("governance"))
+    intake = Intake(database, service.worker, notices, settings.notify_seconds, notifier.wake)
+    service.add_servicer(
+        add_ChannelServiceServicer_to_server,
+        ChannelServicer(database, service.page_tokens, dialer, mailer, vault, notifier.wake),
+    )
+    service.background("courier.intake", intake.run)
+    service.background("courier.notifier", notifier.run)
+    await service.messaging.on_wake(NOTICES_SUBJECT, intake.wake)
 
 
 PROGRAM = Program("courier", CourierSettings, assemble)

@@ -106,6 +106,46 @@ def delivery_reconciled(delivery: Record) -> AuditRecord:
     )
 
 
+def channel_changed(
+    happened: str, action: AuditAction, channel: Record, *, version_ahead: int = 0, **details: str
+) -> AuditRecord:
+    """A channel was created, enabled, disabled or deleted; its address is nobody's business."""
+    subject = f"channel/{channel['channel_id']}"
+    return record(
+        source=SOURCE,
+        type=f"channel.{happened}",
+        action=action,
+        subject=subject,
+        stream=subject,
+        version=int(channel["version"]) + version_ahead,
+        details={"kind": str(channel["kind"]), **details},
+        tenant=str(channel["tenant"]),
+        identity=str(channel["identity"]),
+    )
+
+
+def notification_changed(happened: str, notification: Record, *, reason: str = "") -> AuditRecord:
+    """A notification was queued, delivered, given up or replayed."""
+    subject = f"notification/{notification['notification_id']}"
+    return record(
+        source=SOURCE,
+        type=f"notification.{happened}",
+        action=EXECUTE,
+        subject=subject,
+        stream=subject,
+        version=int(notification["version"]),
+        reason="" if happened == "delivered" else reason,
+        details={
+            "channel": str(notification["channel_id"]),
+            "checkpoint": str(notification["checkpoint_id"]),
+            "view_digest": str(notification["view_digest"]),
+            "attempts": str(notification["tries"]),
+        },
+        tenant=str(notification["tenant"]),
+        identity=str(notification["identity"]),
+    )
+
+
 def _delivery(
     happened: str,
     action: AuditAction,

@@ -30,6 +30,8 @@ class Answered:
     """The endpoint answered; what it says beyond the status is not listened to."""
 
     status: int
+    retry_after: int = 0
+    """Seconds, where it gave a number of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Dialer:
                     status = response.status
                     with suppress(aiohttp.ClientError, TimeoutError):
                         await response.content.read(MAX_ANSWER_BYTES)
-                    return Answered(status)
+                    return Answered(status, _seconds(response.headers.get("retry-after", "")))
         except AddressRefused as refused:
             return NotSent(refused.reason)
         except TimeoutError:
@@ -176,3 +178,9 @@ def _exactly(target: Target) -> URL:
     if (url.scheme, url.host, url.port) != (target.scheme, target.host, target.port):
         raise AddressRefused(Cause.FORM)
     return url
+
+
+def _seconds(retry_after: str) -> int:
+    """The header as a number; dates are left to the schedule."""
+    digits = retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10
+    return int(retry_after) if digits else 0

@@ -34,6 +34,27 @@ class EndpointDisabled(FailedPrecondition):
     message = "the endpoint is disabled"
 
 
+class ChannelNameTaken(AlreadyExists):
+    """Names are what people call channels by."""
+
+    reason = "CHANNEL_NAME_TAKEN"
+    message = "another channel has this name"
+
+
+class ChannelDisabled(FailedPrecondition):
+    """Nothing is sent to it."""
+
+    reason = "CHANNEL_DISABLED"
+    message = "the channel is switched off; switch it on first"
+
+
+class MailNotConfigured(FailedPrecondition):
+    """Whoever runs the service has named no SMTP server."""
+
+    reason = "MAIL_NOT_CONFIGURED"
+    message = "this service sends no mails: CHENU_COURIER_SMTP_HOST is not set"
+
+
 class DeliveryNotUnknown(FailedPrecondition):
     """What is known needs no reconciling."""
 

@@ -5,10 +5,14 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chenu.courier.v1.channel_pb2 import Attempt, Channel, Notification
 from chenu.courier.v1.delivery_pb2 import Delivery, DeliveryState
 from chenu.courier.v1.endpoint_pb2 import Endpoint
 from kernel.database import Record
+from services.courier.addresses import parse_url
+from services.courier.channels import Address
 from services.courier.endpoints import etag
+from services.courier.signatures import public_key
 
 
 def endpoint(row: Record) -> Endpoint:
@@ -39,6 +43,48 @@ def delivery(row: Record) -> Delivery:
         create_time=_time(row["create_time"]),
         finish_time=_time(row["finish_time"]) if row["finish_time"] else None,
         reconciled=row["reconciled"],
+    )
+
+
+def channel(row: Record, there: Address | None) -> Channel:
+    """A channel; without an address where its key is lost."""
+    message = Channel(
+        channel_id=row["channel_id"],
+        name=row["name"],
+        kind=f"CHANNEL_KIND_{row['kind'].upper()}",
+        disabled=row["disabled"],
+        disable_reason=row["disable_reason"],
+        create_time=_time(row["create_time"]),
+    )
+    if there is not None:
+        secret = row["kind"] == "slack"
+        message.address = parse_url(there.address).host if secret else there.address
+        message.public_key = public_key(there.signing_key) if there.signing_key else ""
+    return message
+
+
+def notification(row: Record) -> Notification:
+    """A notification with its attempts."""
+    waits = row["state"] == "pending"
+    return Notification(
+        notification_id=row["notification_id"],
+        channel_id=row["channel_id"],
+        checkpoint_id=row["checkpoint_id"],
+        type=row["type"],
+        view_digest=row["view_digest"],
+        state=f"NOTIFICATION_STATE_{row['state'].upper()}",
+        attempts=[
+            Attempt(
+                number=one["number"],
+                create_time=_time(datetime.fromisoformat(one["create_time"])),
+                status=one["status"],
+                reason=one["reason"],
+            )
+            for one in row["attempts"] or ()
+        ],
+        next_attempt_time=_time(row["next_time"]) if waits else None,
+        create_time=_time(row["create_time"]),
+        finish_time=_time(row["finish_time"]) if row["finish_time"] else None,
     )
 
 

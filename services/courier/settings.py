@@ -1,12 +1,24 @@
 """Settings of the courier service: `CHENU_COURIER_…`."""
 
 from pathlib import Path
+from typing import Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from kernel.settings import ServiceSettings
 from services.courier.addresses import AddressPolicy
+
+
+class MailSettings(NamedTuple):
+    """How mails leave."""
+
+    host: str
+    port: int
+    security: str
+    username: str
+    password: str
+    sender: str
 
 
 class CourierSettings(ServiceSettings):
@@ -30,6 +42,31 @@ class CourierSettings(ServiceSettings):
     sweep_seconds: float = Field(5, gt=0)
     """How often deliveries whose end was never recorded are looked for."""
 
+    notify_seconds: float = Field(2, gt=0)
+    """How often notices and what is due are looked for; a wake-up comes sooner."""
+    notify_timeout_seconds: float = Field(15, gt=0)
+    """How long one attempt to notify may take."""
+    clock_offset_seconds: float = 0.0
+    """Moves the clock of notifications (for tests)."""
+    smtp_host: str = ""
+    """The server that mails are sent by; without one there are no mail channels."""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    """Its port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection to it is protected."""
+    smtp_username: str = ""
+    """Who logs in there; empty where nobody does."""
+    smtp_password_file: Path | None = None
+    """Holds the password."""
+    mail_from: str = "chenu@localhost"
+    """The sender of mails."""
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        if self.smtp_username and self.smtp_password_file is None:
+            raise ValueError("smtp_username needs smtp_password_file")
+        return self
+
     @field_validator("allowed_private")
     @classmethod
     def _names_addresses(cls, value: str) -> str:
@@ -52,3 +89,16 @@ class CourierSettings(ServiceSettings):
         """After this time a delivery without a recorded end counts as UNKNOWN."""
         waits = sum(self.retry_seconds * float(2**retry) for retry in range(self.attempts - 1))
         return self.attempts * self.timeout_seconds + waits + 15
+
+    @property
+    def mail(self) -> MailSettings:
+        """How mails leave, with the password read from its file."""
+        file = self.smtp_password_file
+        return MailSettings(
+            self.smtp_host,
+            self.smtp_port,
+            self.smtp_security,
+            self.smtp_username,
+            file.read_text(encoding="utf-8").strip() if file else "",
+            self.mail_from,
+        )

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import UUID
 from chenu_gate.executor import executions_table
 from kernel.idempotency import requests_table
 from kernel.outbox import outbox_tables
+from services.courier.channel_tables import channel_tables
 
 SCHEMA: Final = "courier"
 metadata = sa.MetaData(schema=SCHEMA)
@@ -66,6 +67,7 @@ deliveries = sa.Table(
     sa.Index("deliveries_by_time", "identity", sa.desc("create_time"), sa.desc("delivery_id")),
 )
 
+channel_tables(metadata)
 executions_table(metadata)
 requests_table(metadata)
 outbox_tables(metadata)

@@ -185,8 +185,12 @@ async def assemble(
     service.add_servicer(
         add_ResolutionServiceServicer_to_server, ResolutionServicer(Resolutions(service.worker))
     )
-    notices = Notices(database, service.worker, checkpoints, eligibility, settings.review_uri)
-    service.add_servicer(add_NoticeServiceServicer_to_server, NoticeServicer(notices))
+    service.add_servicer(
+        add_NoticeServiceServicer_to_server,
+        NoticeServicer(
+            Notices(database, service.worker, checkpoints, eligibility, settings.review_uri)
+        ),
+    )
     service.add_servicer(
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )

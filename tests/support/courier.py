@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import grpc
 
+from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.courier.v1.delivery_pb2 import Delivery
 from chenu.courier.v1.delivery_service_pb2 import GetDeliveryRequest, ListDeliveriesRequest
 from chenu.courier.v1.delivery_service_pb2_grpc import DeliveryServiceStub
@@ -34,6 +35,7 @@ class CourierClient:
     def __init__(
         self, channel: grpc.aio.Channel, identity: StandInIdentity, governance: StandInGovernance
     ) -> None:
+        self.channels = ChannelServiceStub(channel)
         self.endpoints = EndpointServiceStub(channel)
         self.deliveries = DeliveryServiceStub(channel)
         self.executor = ExecutorServiceStub(channel)

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chenu.governance.v1 import (
     authorization_service_pb2,
     authorization_service_pb2_grpc,
+    notice_service_pb2,
+    notice_service_pb2_grpc,
     outcome_service_pb2,
     outcome_service_pb2_grpc,
 )
@@ -40,6 +42,8 @@ class StandInGovernance:
         self.away = False
         """While set, outcomes are refused as UNAVAILABLE."""
         self.key_set_calls = 0
+        self.notices: dict[str, notice_service_pb2.GetNoticeResponse] = {}
+        """By id, until they are acknowledged."""
         self._server = grpc.aio.server()
 
     async def __aenter__(self) -> Self:
@@ -47,6 +51,7 @@ class StandInGovernance:
             _KeySet(self), self._server
         )
         outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(_Outcomes(self), self._server)
+        notice_service_pb2_grpc.add_NoticeServiceServicer_to_server(_Notices(self), self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()
         return self
@@ -115,3 +120,25 @@ class _Outcomes(outcome_service_pb2_grpc.OutcomeServiceServicer):
                 self._governance.outcomes[outcome.decision_id] = outcome
             self._governance.heard.notify_all()
         return outcome_service_pb2.ReportOutcomesResponse()
+
+
+class _Notices(notice_service_pb2_grpc.NoticeServiceServicer):
+    def __init__(self, governance: StandInGovernance) -> None:
+        self._governance = governance
+
+    async def ListNotices(self, _request: Any, context: Any) -> Any:
+        if self._governance.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        told = self._governance.notices.values()
+        return notice_service_pb2.ListNoticesResponse(notices=[one.notice for one in told])
+
+    async def GetNotice(self, request: Any, context: Any) -> Any:
+        told = self._governance.notices.get(request.notice_id)
+        if told is None:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not there")
+        return told
+
+    async def AcknowledgeNotices(self, request: Any, _context: Any) -> Any:
+        for notice_id in request.notice_ids:
+            self._governance.notices.pop(notice_id, None)
+        return notice_service_pb2.AcknowledgeNoticesResponse()

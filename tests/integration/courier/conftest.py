@@ -19,6 +19,7 @@ from tests.support.courier import CourierClient
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance import StandInGovernance
 from tests.support.identity import Metadata, Person, StandInIdentity
+from tests.support.mailbox import Mailbox
 from tests.support.receiver import Receiver
 
 
@@ -74,8 +75,14 @@ def nobody() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with Mailbox() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
 def settings(
-    shared: SharedSettings, urls: DatabaseUrls, receiver: Receiver, nobody: int
+    shared: SharedSettings, urls: DatabaseUrls, receiver: Receiver, nobody: int, mailbox: Mailbox
 ) -> CourierSettings:
     key_file = Path(shared.keys_dir) / "courier.pem"
     SigningKey.generate(key_file)
@@ -88,6 +95,12 @@ def settings(
         timeout_seconds=0.7,
         retry_seconds=0.01,
         sweep_seconds=0.2,
+        notify_seconds=0.1,
+        notify_timeout_seconds=0.7,
+        smtp_host="127.0.0.1",
+        smtp_port=mailbox.port,
+        smtp_security="none",
+        mail_from="chenu@example.org",
     )
 
 

@@ -1,0 +1,151 @@
+"""ChannelService."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from chenu.courier.v1 import channel_service_pb2 as rpc
+from chenu.courier.v1.channel_pb2 import Channel
+from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceServicer
+from kernel.context import current, new_id
+from kernel.database import Database, Record
+from kernel.idempotency import claim, remember
+from kernel.pagination import PageTokens, page_size
+from services.courier import channels, notifications, resources
+from services.courier.addresses import AddressRefused
+from services.courier.channels import Address
+from services.courier.dialing import Dialer
+from services.courier.errors import MailNotConfigured, UrlRefused
+from services.courier.mailing import Mailer
+from services.courier.signatures import new_signing_key
+from services.courier.vault import Vault, VaultKeyMissing
+
+_CREATE: Final = "/chenu.courier.v1.ChannelService/CreateChannel"
+_KINDS: Final = {"webhook_url": "webhook", "email": "email", "slack_webhook_url": "slack"}
+
+
+class ChannelServicer(ChannelServiceServicer):
+    """The caller's channels, and what was sent to them."""
+
+    def __init__(
+        self,
+        database: Database,
+        pages: PageTokens,
+        dialer: Dialer,
+        mailer: Mailer,
+        vault: Vault,
+        queued: Callable[[], None],
+    ) -> None:
+        self._database, self._pages, self._vault = database, pages, vault
+        self._dialer, self._mailer, self._queued = dialer, mailer, queued
+
+    async def CreateChannel(
+        self, request: rpc.CreateChannelRequest, context: Any
+    ) -> rpc.CreateChannelResponse:
+        caller, channel_id = current().caller, new_id()
+        kind = _KINDS[request.WhichOneof("address") or ""]
+        there, refusal = None, None
+        try:
+            there = await self._address(kind, request)
+        except (UrlRefused, MailNotConfigured) as error:
+            refusal = error  # unless the request made its channel when that was still possible
+        async with self._database.transaction(caller) as tx:
+            made = await claim(tx, caller, request.request_id, _CREATE, request)
+            if made is not None:
+                return rpc.CreateChannelResponse(
+                    channel=self._message(await channels.get(tx, made))
+                )
+            if there is None:
+                raise refusal or AssertionError("neither an address nor a refusal")
+            sealed = there.sealed(self._vault, channel_id)
+            row = await channels.create(
+                tx, caller, channel_id, name=request.name, kind=kind, sealed=sealed
+            )
+            await remember(tx, caller, request.request_id, channel_id)
+        return rpc.CreateChannelResponse(channel=self._message(row), secret=there.secret)
+
+    async def ListChannels(
+        self, request: rpc.ListChannelsRequest, context: Any
+    ) -> rpc.ListChannelsResponse:
+        size = page_size(request.page_size)
+        cursor = self._pages.decode(request.page_token, request)
+        after = (cursor["name"], cursor["id"]) if cursor else ("", channels.FIRST_ID)
+        async with self._database.transaction(current().caller) as tx:
+            rows = await channels.list_channels(tx, limit=size + 1, after=after)
+        response = rpc.ListChannelsResponse(channels=[self._message(row) for row in rows[:size]])
+        if len(rows) > size:
+            last = rows[size - 1]
+            place = {"name": last["name"], "id": last["channel_id"]}
+            response.next_page_token = self._pages.encode(place, request)
+        return response
+
+    async def SwitchChannel(
+        self, request: rpc.SwitchChannelRequest, context: Any
+    ) -> rpc.SwitchChannelResponse:
+        async with self._database.transaction(current().caller) as tx:
+            row = await channels.switch(tx, request.channel_id, disabled=request.disabled)
+        self._queued()
+        return rpc.SwitchChannelResponse(channel=self._message(row))
+
+    async def DeleteChannel(
+        self, request: rpc.DeleteChannelRequest, context: Any
+    ) -> rpc.DeleteChannelResponse:
+        async with self._database.transaction(current().caller) as tx:
+            await channels.delete(tx, request.channel_id)
+        return rpc.DeleteChannelResponse()
+
+    async def ListNotifications(
+        self, request: rpc.ListNotificationsRequest, context: Any
+    ) -> rpc.ListNotificationsResponse:
+        size = page_size(request.page_size)
+        cursor = self._pages.decode(request.page_token, request)
+        before = (
+            (datetime.fromisoformat(cursor["time"]), str(cursor["id"]))
+            if cursor
+            else (None, notifications.LAST_ID)
+        )
+        async with self._database.transaction(current().caller) as tx:
+            rows = await notifications.list_notifications(
+                tx,
+                channel_id=request.channel_id or None,
+                checkpoint_id=request.checkpoint_id or None,
+                limit=size + 1,
+                before=before,
+            )
+        response = rpc.ListNotificationsResponse(
+            notifications=[resources.notification(row) for row in rows[:size]]
+        )
+        if len(rows) > size:
+            last = rows[size - 1]
+            place = {"time": last["create_time"].isoformat(), "id": last["notification_id"]}
+            response.next_page_token = self._pages.encode(place, request)
+        return response
+
+    async def ReplayNotification(
+        self, request: rpc.ReplayNotificationRequest, context: Any
+    ) -> rpc.ReplayNotificationResponse:
+        async with self._database.transaction(current().caller) as tx:
+            row = await notifications.replay(tx, request.notification_id)
+        self._queued()
+        return rpc.ReplayNotificationResponse(notification=resources.notification(row))
+
+    async def _address(self, kind: str, request: rpc.CreateChannelRequest) -> Address:
+        """Where the channel will lead; UrlRefused and MailNotConfigured where it cannot."""
+        if kind == "email":
+            if not self._mailer.configured:
+                raise MailNotConfigured
+            return Address(request.email)
+        try:
+            target = await self._dialer.check(request.webhook_url or request.slack_webhook_url)
+        except AddressRefused as refused:
+            raise UrlRefused(cause=refused.cause.value) from None
+        if kind == "slack":
+            return Address(target.url)
+        return Address(target.url, self._vault.new_secret(), new_signing_key())
+
+    def _message(self, row: Record) -> Channel:
+        try:
+            there = channels.address(self._vault, row)
+        except VaultKeyMissing:
+            there = None
+        return resources.channel(row, there)

@@ -1,0 +1,67 @@
+"""Channels in tests: registering them, telling of a checkpoint, looking what became of it."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+from chenu.courier.v1.channel_pb2 import Channel, Notification, NotificationState
+from chenu.courier.v1.channel_service_pb2 import (
+    CreateChannelRequest,
+    CreateChannelResponse,
+    ListChannelsRequest,
+    ListNotificationsRequest,
+)
+from chenu.governance.v1.notice_service_pb2 import GetNoticeResponse
+from tests.support.courier import CourierClient
+from tests.support.identity import Person
+
+PENDING = NotificationState.NOTIFICATION_STATE_PENDING
+DELIVERED = NotificationState.NOTIFICATION_STATE_DELIVERED
+FAILED = NotificationState.NOTIFICATION_STATE_FAILED
+
+
+async def a_channel(client: CourierClient, person: Person, **address: Any) -> CreateChannelResponse:
+    """A new channel of the person's."""
+    request = CreateChannelRequest(**{"name": str(uuid4())} | address)
+    return await client.channels.CreateChannel(request, metadata=client.identity.as_human(person))
+
+
+async def channels_of(client: CourierClient, person: Person) -> list[Channel]:
+    """All of a person's, by name."""
+    answer = await client.channels.ListChannels(
+        ListChannelsRequest(), metadata=client.identity.as_human(person)
+    )
+    return list(answer.channels)
+
+
+async def log_of(client: CourierClient, person: Person, **wanted: str) -> list[Notification]:
+    """The delivery log, the latest first."""
+    answer = await client.channels.ListNotifications(
+        ListNotificationsRequest(**wanted), metadata=client.identity.as_human(person)
+    )
+    return list(answer.notifications)
+
+
+async def tell(client: CourierClient, told: GetNoticeResponse) -> None:
+    """Have governance list the notice, until courier has taken it in."""
+    notices = client.governance.notices
+    notices[told.notice.notice_id] = told
+    async with asyncio.timeout(10):
+        while told.notice.notice_id in notices:
+            await asyncio.sleep(0.01)
+
+
+async def settled(
+    client: CourierClient,
+    person: Person,
+    told: GetNoticeResponse,
+    state: NotificationState = DELIVERED,
+    attempts: int = 1,
+) -> Notification:
+    """The one notification of a checkpoint, as soon as it stands so after so many attempts."""
+    async with asyncio.timeout(10):
+        while True:
+            log = await log_of(client, person, checkpoint_id=told.checkpoint.checkpoint_id)
+            if len(log) == 1 and log[0].state == state and len(log[0].attempts) >= attempts:
+                return log[0]
+            await asyncio.sleep(0.02)
