@@ -14,13 +14,14 @@ from chenu.governance.v1.review_service_pb2 import (
     ReleaseCheckpointRequest,
 )
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
+from chenu_gate.view import short_digest
 from cli.checkpoint_lookup import checkpoint_id
 from cli.command import command
 from cli.here import Here
 from cli.people import person_id
 from cli.problems import UsageProblem
 from cli.rendering import safe, short, when
-from cli.view import checkpoint_view, short_digest
+from cli.view import checkpoint_view
 from cli.view_check import checked_view
 from cli.voting import get_checkpoint
 

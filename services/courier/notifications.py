@@ -29,7 +29,7 @@ _DUE: Final = Statement(
 )
 # Until the lease is over nobody else tries it; whoever dies meanwhile leaves it to the others.
 _CLAIM: Final = Statement(
-    "UPDATE courier.notifications SET tries = tries + 1, version = version + 1,"
+    "UPDATE courier.notifications SET tries = tries + 1,"
     " next_time = clock_timestamp() + CAST(:offset AS interval) + CAST(:lease AS interval)"
     " WHERE notification_id = :notification_id AND state = 'pending'"
     " AND next_time <= clock_timestamp() + CAST(:offset AS interval) RETURNING *"
@@ -40,7 +40,9 @@ _NOTE: Final = Statement(
     " current_setting('chenu.identity')::uuid, :status, :reason)"
 )
 _SETTLE: Final = Statement(
-    "UPDATE courier.notifications SET state = :state, version = version + 1,"
+    "UPDATE courier.notifications SET state = :state,"
+    # A version for each event, as the log expects: an attempt alone is none.
+    " version = version + CASE WHEN :state <> 'pending' THEN 1 ELSE 0 END,"
     " next_time = clock_timestamp() + CAST(:offset AS interval) + CAST(:wait AS interval),"
     " finish_time = CASE WHEN :state <> 'pending' THEN clock_timestamp() END"
     " WHERE notification_id = :notification_id AND state = 'pending' AND tries = :tries"

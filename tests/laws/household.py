@@ -8,6 +8,9 @@ import grpc
 
 from chenu.audit.v1.retention_service_pb2 import PlaceHoldRequest
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
+from chenu.courier.v1.channel_pb2 import NotificationState
+from chenu.courier.v1.channel_service_pb2 import CreateChannelRequest, ListNotificationsRequest
+from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.courier.v1.delivery_service_pb2 import ListDeliveriesRequest
 from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
@@ -26,7 +29,7 @@ from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu_gate.action import Target
 from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
-from tests.laws.stories import blocked
+from tests.laws.stories import blocked, soon
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
 
@@ -46,10 +49,13 @@ class Household:
     freeze: str
     rejected: str
     grant: str
+    channel: str
+    notification: str
 
 
 async def household(me: Client, hands: Hands) -> Household:
     """A thread with words in it, a run that waits, an approved delivery, an agent, a freeze."""
+    channel, notification = await notified(me, hands)
     thread = await me.new_thread("Mine", request_id=str(uuid4()))
     await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
         CreateMessageRequest(thread_id=thread, content="Private words."), metadata=me.me
@@ -78,6 +84,8 @@ async def household(me: Client, hands: Hands) -> Household:
         freeze=frozen.freeze.freeze_id,
         rejected=await _rejected(me, hands),
         grant=await a_grant(me),
+        channel=channel,
+        notification=notification,
     )
 
 
@@ -89,6 +97,25 @@ async def _held(me: Client) -> None:
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.UNAVAILABLE:
             raise
+
+
+async def notified(me: Client, hands: Hands) -> tuple[str, str]:
+    """A channel, and what it was told of a checkpoint."""
+    channels = ChannelServiceStub(me.fleet.channel("courier"))
+    async with Receiver() as outside:
+        request = CreateChannelRequest(name=str(uuid4()), webhook_url=outside.url("/status/200"))
+        made = (await channels.CreateChannel(request, metadata=me.me)).channel
+        search = use(me, "thread.search", query=str(uuid4()))
+        gated = await hands.ask(me, search, requires_checkpoint=True)
+        told = ListNotificationsRequest(checkpoint_id=gated.checkpoint.checkpoint_id)
+
+        async def delivered() -> str:
+            found = (await channels.ListNotifications(told, metadata=me.me)).notifications
+            done = NotificationState.NOTIFICATION_STATE_DELIVERED
+            return next((one.notification_id for one in found if one.state == done), "")
+
+        notification = await soon(delivered, "the channel was told")
+    return made.channel_id, notification
 
 
 async def _rejected(me: Client, hands: Hands) -> str:

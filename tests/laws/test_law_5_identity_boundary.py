@@ -10,6 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.courier.v1 import channel_service_pb2 as channels
 from chenu.courier.v1 import delivery_service_pb2 as deliveries
 from chenu.courier.v1 import endpoint_service_pb2 as endpoints
 from chenu.courier.v1.endpoint_pb2 import Endpoint
@@ -108,6 +109,12 @@ BY_ID: dict[str, tuple[str, Any]] = {
             endpoint_id=i, endpoint=Endpoint(name="x"), **NAME
         ),
     ),
+    "SwitchChannel": ("channel", lambda i: channels.SwitchChannelRequest(channel_id=i)),
+    "DeleteChannel": ("channel", lambda i: channels.DeleteChannelRequest(channel_id=i)),
+    "ReplayNotification": (
+        "notification",
+        lambda i: channels.ReplayNotificationRequest(notification_id=i),
+    ),
     "GetDelivery": ("delivery", lambda i: deliveries.GetDeliveryRequest(delivery_id=i)),
     "ReconcileDelivery": (
         "delivery",
@@ -120,6 +127,7 @@ BY_ID: dict[str, tuple[str, Any]] = {
 # What takes an id in another way: filters, texts to run in a thread, secrets beside an id.
 OTHERWISE = {
     "ListRuns", "ListCheckpoints", "ListDeliveries", "ListLedgerEntries", "ListEntries",
+    "ListNotifications", "GetNotice",
     "ExecuteRun", "StartRun", "StreamRun", "SupersedeCheckpoints", "Complete", "CheckEligibility",
     "Login", "IssueVoteToken", "IssueAgentToken", "AuthorizeAction", "AuthorizeActions",
     "ListApprovers",
@@ -191,6 +199,8 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
                 "freeze",
                 "rejected",
                 "grant",
+                "channel",
+                "notification",
             )
         },
         "decided_request": theirs.decided_request,

@@ -25,7 +25,8 @@ RECORDING = {
 # They leave an event and no other row: they hand out, read or remove something.
 EVENT_ALONE = {
     "AuthService.SwitchIdentity", "TokenService.IssueVoteToken", "TokenService.IssueAgentToken",
-    "EndpointService.DeleteEndpoint", "EntryService.GetEntry", "EntryService.ListEntries",
+    "EndpointService.DeleteEndpoint", "ChannelService.DeleteChannel",
+    "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
     "ExportService.ExportEntries", "RetentionService.EraseSubject",
     "TokenService.RenewDelegation",

@@ -1,7 +1,8 @@
 """Channels in tests: registering them, telling of a checkpoint, looking what became of it."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from chenu.courier.v1.channel_pb2 import Channel, Notification, NotificationState
@@ -15,6 +16,7 @@ from chenu.governance.v1.notice_service_pb2 import GetNoticeResponse
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
 
+T = TypeVar("T")
 PENDING = NotificationState.NOTIFICATION_STATE_PENDING
 DELIVERED = NotificationState.NOTIFICATION_STATE_DELIVERED
 FAILED = NotificationState.NOTIFICATION_STATE_FAILED
@@ -34,7 +36,7 @@ async def channels_of(client: CourierClient, person: Person) -> list[Channel]:
     return list(answer.channels)
 
 
-async def log_of(client: CourierClient, person: Person, **wanted: str) -> list[Notification]:
+async def log_of(client: CourierClient, person: Person, **wanted: Any) -> list[Notification]:
     """The delivery log, the latest first."""
     answer = await client.channels.ListNotifications(
         ListNotificationsRequest(**wanted), metadata=client.identity.as_human(person)
@@ -42,13 +44,24 @@ async def log_of(client: CourierClient, person: Person, **wanted: str) -> list[N
     return list(answer.notifications)
 
 
+async def until(look: Callable[[], Awaitable[T | None]]) -> T:
+    """The first look that shows something, within ten seconds."""
+    for _ in range(500):
+        if seen := await look():
+            return seen
+        await asyncio.sleep(0.02)
+    raise AssertionError("still not so")
+
+
 async def tell(client: CourierClient, told: GetNoticeResponse) -> None:
     """Have governance list the notice, until courier has taken it in."""
     notices = client.governance.notices
     notices[told.notice.notice_id] = told
-    async with asyncio.timeout(10):
-        while told.notice.notice_id in notices:
-            await asyncio.sleep(0.01)
+
+    async def taken() -> bool:
+        return told.notice.notice_id not in notices
+
+    await until(taken)
 
 
 async def settled(
@@ -59,9 +72,10 @@ async def settled(
     attempts: int = 1,
 ) -> Notification:
     """The one notification of a checkpoint, as soon as it stands so after so many attempts."""
-    async with asyncio.timeout(10):
-        while True:
-            log = await log_of(client, person, checkpoint_id=told.checkpoint.checkpoint_id)
-            if len(log) == 1 and log[0].state == state and len(log[0].attempts) >= attempts:
-                return log[0]
-            await asyncio.sleep(0.02)
+
+    async def stands() -> Notification | None:
+        log = await log_of(client, person, checkpoint_id=told.checkpoint.checkpoint_id)
+        so = len(log) == 1 and log[0].state == state and len(log[0].attempts) >= attempts
+        return log[0] if so else None
+
+    return await until(stands)

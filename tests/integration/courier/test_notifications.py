@@ -3,7 +3,6 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from chenu.courier.v1 import channel_service_pb2 as rpc
-from chenu.courier.v1.channel_pb2 import Channel
+from chenu.courier.v1.channel_pb2 import Channel, Notification
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.notice_service_pb2 import GetNoticeResponse, NoticeEvent
 from chenu_gate.view import as_text, short_digest
@@ -35,6 +34,7 @@ from tests.support.channels import (
     log_of,
     settled,
     tell,
+    until,
 )
 from tests.support.courier import CourierClient
 from tests.support.identity import Metadata, Person
@@ -51,7 +51,7 @@ async def only(receiver: Receiver, webhook_id: str) -> Received:
 
 
 @pytest.fixture
-async def later(service: Service[CourierSettings]) -> AsyncIterator[Notifier]:
+def later(service: Service[CourierSettings]) -> Notifier:
     """Another notifier on the same rows, whose clock a test may move."""
     settings = service.settings
     outlets = Outlets(
@@ -59,9 +59,7 @@ async def later(service: Service[CourierSettings]) -> AsyncIterator[Notifier]:
         Dialer(settings.policy, settings.notify_timeout_seconds),
         Mailer(settings.mail, settings.notify_timeout_seconds),
     )
-    yield Notifier(
-        service.database, service.worker, outlets, every=1, lease=timedelta(seconds=10)
-    )
+    return Notifier(service.database, service.worker, outlets, every=1, lease=timedelta(seconds=10))
 
 
 async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_everywhere(
@@ -77,10 +75,13 @@ async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_
     await tell(client, told)
 
     (mail,) = await mailbox.wait_for(email)
-    async with asyncio.timeout(10):
-        while not all(n.state == DELIVERED for n in await log_of(client, person)):
-            await asyncio.sleep(0.02)
-    hooked = [r for n in await log_of(client, person) for r in receiver.received[n.notification_id]]
+
+    async def all_delivered() -> list[Notification] | None:
+        log = await log_of(client, person)
+        return log if [n.state for n in log] == [DELIVERED] * 3 else None
+
+    log = await until(all_delivered)
+    hooked = [one for n in log for one in receiver.received[n.notification_id]]
     (hook,) = [json.loads(one.body) for one in hooked]
     (slack,) = [
         one.body.decode()
@@ -95,7 +96,7 @@ async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_
     assert shown in mail.get_content().replace("\r\n", "\n")
     sections = [b["text"]["text"] for b in json.loads(slack)["blocks"] if b["type"] == "section"]
     assert shown in sections
-    assert {n.view_digest for n in await log_of(client, person)} == {digest}
+    assert {n.view_digest for n in log} == {digest}
 
 
 async def test_a_webhook_bears_both_signatures_of_standard_webhooks(

@@ -10,14 +10,17 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.export_pb2 import ExportFormat
 from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
+from chenu.courier.v1 import channel_service_pb2 as channels
 from chenu.courier.v1 import delivery_service_pb2 as deliveries
 from chenu.courier.v1 import endpoint_service_pb2 as endpoints
+from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.courier.v1.endpoint_pb2 import Endpoint
 from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest
 from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from chenu_gate.action import Target
 from tests.laws.changes.scene import Call, Prepare, Scene
 from tests.laws.hands import person_of, use
+from tests.laws.household import notified
 from tests.laws.stories import reason, soon
 
 
@@ -45,6 +48,30 @@ async def update_endpoint(s: Scene) -> Call:
 async def delete_endpoint(s: Scene) -> Call:
     request = endpoints.DeleteEndpointRequest(endpoint_id=(await endpoint(s)).endpoint_id)
     return lambda: s.me.endpoints.DeleteEndpoint(request, metadata=s.me.me)
+
+
+async def create_channel(s: Scene) -> Call:
+    request = channels.CreateChannelRequest(name="New", webhook_url=s.outside.url("/status/200"))
+    return lambda: s.stub(ChannelServiceStub, "courier").CreateChannel(request, metadata=s.me.me)
+
+
+async def switch_channel(s: Scene) -> Call:
+    channel, _ = await notified(s.me, s.hands)
+    request = channels.SwitchChannelRequest(channel_id=channel, disabled=True)
+    return lambda: s.stub(ChannelServiceStub, "courier").SwitchChannel(request, metadata=s.me.me)
+
+
+async def delete_channel(s: Scene) -> Call:
+    channel, _ = await notified(s.me, s.hands)
+    request = channels.DeleteChannelRequest(channel_id=channel)
+    return lambda: s.stub(ChannelServiceStub, "courier").DeleteChannel(request, metadata=s.me.me)
+
+
+async def replay_notification(s: Scene) -> Call:
+    _, notification = await notified(s.me, s.hands)
+    request = channels.ReplayNotificationRequest(notification_id=notification)
+    stub = s.stub(ChannelServiceStub, "courier")
+    return lambda: stub.ReplayNotification(request, metadata=s.me.me)
 
 
 async def approved_send(s: Scene, path: str) -> Call:
