@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -14,7 +15,12 @@ from kernel.service import Service
 from kernel.settings import SharedSettings
 from kernel.tokens import SigningKey
 from services.courier.__main__ import PROGRAM
+from services.courier.dialing import Dialer
+from services.courier.mailing import Mailer
+from services.courier.notifier import Notifier
+from services.courier.outlets import Outlets
 from services.courier.settings import CourierSettings
+from services.courier.vault import Vault
 from tests.support.courier import CourierClient
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance import StandInGovernance
@@ -152,3 +158,15 @@ def person() -> Person:
 def as_human(identity: StandInIdentity, person: Person) -> Metadata:
     """Metadata of a call by the person."""
     return identity.as_human(person)
+
+
+@pytest.fixture
+def later(service: Service[CourierSettings]) -> Notifier:
+    """Another notifier on the same rows, whose clock a test may move."""
+    settings = service.settings
+    outlets = Outlets(
+        Vault.open_file(service.shared.keys_dir / "courier.secrets"),
+        Dialer(settings.policy, settings.notify_timeout_seconds),
+        Mailer(settings.mail, settings.notify_timeout_seconds),
+    )
+    return Notifier(service.database, service.worker, outlets, every=1, lease=timedelta(seconds=10))

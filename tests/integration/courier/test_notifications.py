@@ -2,29 +2,26 @@
 
 import asyncio
 import json
-from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from standardwebhooks import Webhook
 
 from chenu.courier.v1 import channel_service_pb2 as rpc
-from chenu.courier.v1.channel_pb2 import Channel, Notification
+from chenu.courier.v1.channel_pb2 import Channel
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.notice_service_pb2 import GetNoticeResponse, NoticeEvent
-from chenu_gate.view import as_text, short_digest
+from kernel.caller import Caller
+from kernel.context import background
+from kernel.database import Database
 from kernel.service import Service
 from kernel.statement import Statement
-from services.courier.dialing import Dialer
-from services.courier.mailing import Mailer
+from services.courier import notifications
 from services.courier.notifier import Notifier
-from services.courier.outlets import Outlets
 from services.courier.schedule import DELAYS
 from services.courier.settings import CourierSettings
-from services.courier.vault import Vault
+from services.courier.wording import content
 from tests.support.channels import (
     DELIVERED,
     FAILED,
@@ -34,106 +31,20 @@ from tests.support.channels import (
     log_of,
     settled,
     tell,
-    until,
 )
 from tests.support.courier import CourierClient
 from tests.support.identity import Metadata, Person
-from tests.support.mailbox import Mailbox
 from tests.support.notices import a_notice
 from tests.support.receiver import Received, Receiver
 from tests.support.refusals import refused
+
+_NEWEST = Statement("SELECT notification_id FROM courier.notifications LIMIT 1")
 
 
 async def only(receiver: Receiver, webhook_id: str) -> Received:
     await receiver.wait_for(webhook_id)
     (received,) = receiver.received[webhook_id]
     return received
-
-
-@pytest.fixture
-def later(service: Service[CourierSettings]) -> Notifier:
-    """Another notifier on the same rows, whose clock a test may move."""
-    settings = service.settings
-    outlets = Outlets(
-        Vault.open_file(service.shared.keys_dir / "courier.secrets"),
-        Dialer(settings.policy, settings.notify_timeout_seconds),
-        Mailer(settings.mail, settings.notify_timeout_seconds),
-    )
-    return Notifier(service.database, service.worker, outlets, every=1, lease=timedelta(seconds=10))
-
-
-async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_everywhere(
-    client: CourierClient, person: Person, receiver: Receiver, mailbox: Mailbox
-) -> None:
-    email = f"{person.person}@example.org"
-    await a_channel(client, person, webhook_url=receiver.url("/status/200"))
-    await a_channel(client, person, slack_webhook_url=receiver.url("/status/200?slack"))
-    await a_channel(client, person, email=email)
-    told = a_notice(person)
-    digest, view = told.checkpoint.etag, told.checkpoint.view
-
-    await tell(client, told)
-
-    (mail,) = await mailbox.wait_for(email)
-
-    async def all_delivered() -> list[Notification] | None:
-        log = await log_of(client, person)
-        return log if [n.state for n in log] == [DELIVERED] * 3 else None
-
-    log = await until(all_delivered)
-    hooked = [one for n in log for one in receiver.received[n.notification_id]]
-    (hook,) = [json.loads(one.body) for one in hooked]
-    (slack,) = [
-        one.body.decode()
-        for one in receiver.received[""]
-        if told.checkpoint.checkpoint_id in one.body.decode()
-    ]
-    shown = as_text(json.loads(view))
-    assert (hook["type"], hook["data"]["view"]) == ("checkpoint.created", view)
-    assert hook["data"]["view_digest"] == digest
-    for text in (hook["data"]["short_digest"], mail["Subject"], mail.get_content(), slack):
-        assert short_digest(digest) in text
-    assert shown in mail.get_content().replace("\r\n", "\n")
-    sections = [b["text"]["text"] for b in json.loads(slack)["blocks"] if b["type"] == "section"]
-    assert shown in sections
-    assert {n.view_digest for n in log} == {digest}
-
-
-async def test_a_webhook_bears_both_signatures_of_standard_webhooks(
-    client: CourierClient, person: Person, receiver: Receiver
-) -> None:
-    made = await a_channel(client, person, webhook_url=receiver.url("/status/200"))
-    told = a_notice(person)
-    await tell(client, told)
-    sent = await settled(client, person, told)
-
-    received = await only(receiver, sent.notification_id)
-
-    headers, body = received.headers, received.body
-    Webhook(made.secret).verify(body, headers)
-    v1, v1a = headers["webhook-signature"].split(" ")
-    assert v1.startswith("v1,")
-    assert v1a.startswith("v1a,")
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    public = b64decode(made.channel.public_key.removeprefix("whpk_"))
-    Ed25519PublicKey.from_public_bytes(public).verify(b64decode(v1a.removeprefix("v1a,")), signed)
-    assert len(body) <= 20_000
-
-
-async def test_a_view_that_is_too_long_for_a_webhook_is_left_to_the_link(
-    client: CourierClient, person: Person, receiver: Receiver
-) -> None:
-    await a_channel(client, person, webhook_url=receiver.url("/status/200"))
-    told = a_notice(person, arguments={"text": "long " * 6000})
-    await tell(client, told)
-    sent = await settled(client, person, told)
-
-    body = (await only(receiver, sent.notification_id)).body
-
-    assert len(body) <= 20_000
-    data = json.loads(body)["data"]
-    assert (data["view"], data["view_omitted"]) == ("", True)
-    assert (data["view_digest"], data["review_uri"]) == (told.checkpoint.etag, told.review_uri)
 
 
 async def test_what_fails_is_tried_for_days_by_the_schedule_and_then_given_up(
@@ -294,39 +205,6 @@ async def test_that_something_waited_is_not_told_once_it_has_ended_but_its_end_i
     assert (data["type"], data["data"]["state"]) == ("checkpoint.resolved", "approved")
 
 
-async def test_a_mail_is_plain_and_the_same_at_every_attempt(
-    client: CourierClient, person: Person, mailbox: Mailbox, later: Notifier
-) -> None:
-    email = f"later@{person.person}.example.org"
-    await a_channel(client, person, email=email)
-    told = a_notice(person)
-    await tell(client, told)
-    failed = await settled(client, person, told, PENDING)
-    assert [(a.status, a.reason) for a in failed.attempts] == [(451, "SMTP_451")]
-
-    later.offset = timedelta(seconds=6)
-    await later.send_due()
-
-    sent = await settled(client, person, told, DELIVERED, 2)
-    (mail,) = await mailbox.wait_for(email)
-    assert mail.get_content_type() == "text/plain"
-    assert mail["Message-ID"] == f"<{sent.notification_id}@example.org>"
-    assert mail["From"].addresses[0].addr_spec == "chenu@example.org"
-    assert told.review_uri in mail.get_content()
-
-
-async def test_a_recipient_that_is_not_there_is_not_tried_again(
-    client: CourierClient, person: Person
-) -> None:
-    await a_channel(client, person, email=f"nobody@{person.person}.example.org")
-    told = a_notice(person)
-    await tell(client, told)
-
-    failed = await settled(client, person, told, FAILED)
-
-    assert [(a.status, a.reason) for a in failed.attempts] == [(550, "SMTP_550")]
-
-
 async def test_governance_away_loses_nothing(
     client: CourierClient, person: Person, receiver: Receiver
 ) -> None:
@@ -365,3 +243,41 @@ async def test_workers_see_neither_addresses_nor_messages(
         with pytest.raises(Exception, match="permission denied"):
             async with service.worker.work() as tx:
                 await tx.fetch(Statement(query))
+
+
+async def test_what_somebody_who_died_had_begun_to_send_is_sent_by_another(
+    client: CourierClient,
+    person: Person,
+    receiver: Receiver,
+    database: Database,
+    later: Notifier,
+) -> None:
+    made = await a_channel(client, person, webhook_url=receiver.url("/status/200"))
+    told = a_notice(person)
+    owner = Caller.system(tenant=person.tenant, identity=person.identity)
+    with background("test", owner):
+        async with database.transaction(owner) as tx:
+            await notifications.add(
+                tx,
+                channel_id=made.channel.channel_id,
+                notice_id=told.notice.notice_id,
+                checkpoint_id=told.checkpoint.checkpoint_id,
+                type="checkpoint.created",
+                view_digest=told.checkpoint.etag,
+                body=json.dumps(content(told)),
+            )
+            found = await tx.fetch_one(_NEWEST)
+            assert found is not None
+            nothing = timedelta(0)
+            lease = timedelta(hours=1)
+            sent = found["notification_id"]
+            assert await notifications.claim(tx, sent, offset=nothing, lease=lease)
+            assert await notifications.claim(tx, sent, offset=nothing, lease=lease) is None
+
+    await later.send_due()
+    assert receiver.received[sent] == []
+    later.offset = timedelta(hours=1, seconds=1)
+    await later.send_due()
+
+    assert len(receiver.received[sent]) == 1
+    await settled(client, person, told)
