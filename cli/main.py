@@ -61,9 +61,7 @@ def everywhere(
 
 for noun in (
     fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, grants, threads,
-    endpoints, deliveries, agents, rules, audit, witness, doctor, seed, demo, migrate,
-    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, threads, endpoints,
-    deliveries, channels, agents, rules, audit, witness, doctor, seed, demo, migrate,
+    endpoints, deliveries, channels, agents, rules, audit, witness, doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

@@ -218,9 +218,12 @@ async def assemble(
         clock,
         settings.sweep_seconds,
     )
-    service.background("governance.sweeper", sweeper.run)
-    service.background("governance.operations", operations.run)
-    service.background("governance.permit_keys", permits.reload_forever)
+    for name, task in (
+        ("sweeper", sweeper.run),
+        ("operations", operations.run),
+        ("permit_keys", permits.reload_forever),
+    ):
+        service.background(f"governance.{name}", task)
 
 
 PROGRAM = Program("governance", GovernanceSettings, assemble)
