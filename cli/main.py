@@ -20,6 +20,7 @@ from cli import (
     login,
     migrate,
     people,
+    reviewers,
     reviews,
     rules,
     runs,
@@ -60,8 +61,9 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, grants, threads,
-    endpoints, deliveries, channels, agents, rules, audit, witness, doctor, seed, demo, migrate,
+    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, grants, reviewers,
+    threads, endpoints, deliveries, channels, agents, rules, audit, witness, doctor, seed, demo,
+    migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

@@ -20,6 +20,7 @@ from chenu.governance.v1.resolution_service_pb2_grpc import (
     add_ResolutionServiceServicer_to_server,
 )
 from chenu.governance.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
+from chenu.governance.v1.reviewer_service_pb2_grpc import add_ReviewerServiceServicer_to_server
 from chenu.governance.v1.rule_service_pb2_grpc import add_RuleServiceServicer_to_server
 from chenu.governance.v1.tombstone_service_pb2_grpc import (
     add_TombstoneServiceServicer_to_server,
@@ -51,6 +52,7 @@ from services.governance.reminders import Reminders
 from services.governance.replays import Replays
 from services.governance.requirements import Requirements
 from services.governance.resolutions import Resolutions
+from services.governance.reviewers import Reviewers
 from services.governance.reviews import Reviews
 from services.governance.rule_book import RuleBook
 from services.governance.rule_revisions import RuleRevisions
@@ -65,6 +67,7 @@ from services.governance.servicers.notice import NoticeServicer
 from services.governance.servicers.outcome import OutcomeServicer
 from services.governance.servicers.resolution import ResolutionServicer
 from services.governance.servicers.review import ReviewServicer
+from services.governance.servicers.reviewer import ReviewerServicer
 from services.governance.servicers.rule import RuleServicer
 from services.governance.servicers.tombstone import TombstoneServicer
 from services.governance.settings import GovernanceSettings
@@ -194,6 +197,9 @@ async def assemble(
     service.add_servicer(
         add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
     )
+    service.add_servicer(
+        add_ReviewerServiceServicer_to_server, ReviewerServicer(Reviewers(database, clock))
+    )
     service.add_servicer(add_GrantServiceServicer_to_server, GrantServicer(grants, operations))
     service.add_servicer(add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones))
     trials = Trials(requirements)
@@ -211,15 +217,17 @@ async def assemble(
         ),
     )
     service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
-    sweeper = Sweeper(
-        service.worker,
-        transitions,
-        Reminders(database, transitions, clock),
-        clock,
-        settings.sweep_seconds,
+    service.background(
+        "governance.sweeper",
+        Sweeper(
+            service.worker,
+            transitions,
+            Reminders(database, transitions, clock),
+            clock,
+            settings.sweep_seconds,
+        ).run,
     )
     for name, task in (
-        ("sweeper", sweeper.run),
         ("operations", operations.run),
         ("permit_keys", permits.reload_forever),
     ):

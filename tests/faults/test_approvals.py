@@ -70,7 +70,7 @@ async def test_an_approval_before_the_run_can_notice_is_not_lost(stage: Stage, m
     await deleted_once(stage, me, run_id)
 
 
-async def test_an_approval_while_nova_is_dead_and_its_delegation_runs_out(
+async def test_row_1_a_pending_decision_survives_the_death_of_nova_and_of_its_delegation(
     stage: Stage, me: Client
 ) -> None:
     await stage.restart("identity", CHENU_IDENTITY_DELEGATION_SECONDS="1")

@@ -37,7 +37,7 @@ async def nothing_was_lost_or_done_twice(stage: Stage, me: Client, run_id: str) 
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_run_outlives_the_sudden_death_of_a_service(
+async def test_row_26_a_run_goes_on_after_a_sudden_death_and_repeats_nothing(
     stage: Stage, me: Client, service: str
 ) -> None:
     run_id = await two_rounds(me)

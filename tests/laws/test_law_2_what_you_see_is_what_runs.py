@@ -95,7 +95,7 @@ async def approved_append(me: Client, hands: Hands) -> tuple[str, Action, str]:
     return thread_id, action, request_id
 
 
-async def test_an_argument_altered_after_the_approval_is_not_executed(
+async def test_row_20_a_decision_is_bound_to_the_exact_action_an_altered_argument_is_not_executed(
     me: Client, hands: Hands
 ) -> None:
     thread_id, action, request_id = await approved_append(me, hands)

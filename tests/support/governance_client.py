@@ -40,6 +40,7 @@ from chenu.governance.v1.resolution_service_pb2 import (
     Resolution,
 )
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
+from chenu.governance.v1.reviewer_service_pb2_grpc import ReviewerServiceStub
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu_gate.action import Action, ActionKind, Principal
@@ -59,6 +60,7 @@ class GovernanceClient:
         self.resolutions = ResolutionServiceStub(channel)
         self.rules = RuleServiceStub(channel)
         self.freezes = FreezeServiceStub(channel)
+        self.reviewers = ReviewerServiceStub(channel)
         self.grants = GrantServiceStub(channel)
         self.tombstones = TombstoneServiceStub(channel)
 

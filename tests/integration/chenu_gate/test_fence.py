@@ -104,7 +104,7 @@ async def test_of_two_executions_at_once_one_has_an_effect(
     assert await count(pool, one) == (1, 1)
 
 
-async def test_of_many_executions_at_once_one_has_an_effect(
+async def test_row_23_a_decision_is_consumed_once_however_many_execute_it_at_once(
     execute: Execute, pool: asyncpg.Pool
 ) -> None:
     one = permitted()

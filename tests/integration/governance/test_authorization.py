@@ -152,7 +152,7 @@ async def test_an_allowed_plan_asks_nothing_of_identity(
     assert not [r for r in identity.eligibility_asked if r.tenant_id == person.tenant]
 
 
-async def test_a_decision_and_its_checkpoint_leave_one_event_each_without_content(
+async def test_row_33_a_decision_and_its_checkpoint_leave_one_audit_event_each_without_content(
     client: GovernanceClient, person: Person, events: Events
 ) -> None:
     action = gated(person)

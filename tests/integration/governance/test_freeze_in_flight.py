@@ -103,7 +103,7 @@ async def fleet(urls: DatabaseUrls, hasty: GovernanceClient) -> AsyncIterator[Fl
         await pool.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
-async def test_of_a_thousand_permits_in_flight_none_starts_after_the_effective_time(
+async def test_row_40_of_a_thousand_permits_in_flight_none_starts_after_the_freezes_effective_time(
     hasty: GovernanceClient, fleet: Fleet, person: Person
 ) -> None:
     actions = [

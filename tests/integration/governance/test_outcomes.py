@@ -37,7 +37,7 @@ async def state(client: GovernanceClient, person: Person, verdict: Verdict) -> E
     return found.decision.execution_state
 
 
-async def test_an_outcome_is_recorded_once_however_often_it_is_reported(
+async def test_row_36_the_real_outcome_is_recorded_once_however_often_it_is_reported(
     client: GovernanceClient, person: Person, events: Events, superuser: Any
 ) -> None:
     verdict = await permitted(client, person)

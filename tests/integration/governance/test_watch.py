@@ -57,7 +57,7 @@ async def test_a_stream_begins_with_what_waits_and_goes_on_with_what_changes(
     ]
 
 
-async def test_a_stream_resumes_where_the_last_one_ended_and_misses_nothing(
+async def test_row_38_a_live_stream_resumes_where_the_last_one_ended_and_misses_nothing(
     client: GovernanceClient, person: Person
 ) -> None:
     async with aclosing(client.watch(person)) as stream:
