@@ -17,6 +17,8 @@ from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2 import FreezeRequest
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
+from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest, EditCheckpointRequest
+from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.rule_pb2 import Counter, Rule, RuleDocument
 from chenu.governance.v1.rule_service_pb2 import CreateRuleRevisionRequest, SetRuleLabelRequest
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
@@ -29,6 +31,7 @@ from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu_gate.action import Target
 from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
+from tests.laws.reviewing import a_deputy
 from tests.laws.stories import blocked, soon
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
@@ -72,6 +75,7 @@ async def household(me: Client, hands: Hands) -> Household:
         FreezeRequest(scope=FreezeScope.FREEZE_SCOPE_TOOL, value="no.such_tool"), metadata=me.me
     )
     await _held(me)
+    await _reviewed(me, hands)
     return Household(
         owner=me,
         thread=thread,
@@ -97,6 +101,20 @@ async def _held(me: Client) -> None:
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.UNAVAILABLE:
             raise
+
+
+async def _reviewed(me: Client, hands: Hands) -> None:
+    """A deputy, and a checkpoint that was remarked upon and then edited."""
+    await a_deputy(me)
+    reviews = ReviewServiceStub(me.fleet.channel("governance"))
+    search = use(me, "thread.search", query=str(uuid4()))
+    at = (await hands.ask(me, search, requires_checkpoint=True)).checkpoint
+    remark = CommentCheckpointRequest(checkpoint_id=at.checkpoint_id, text="Rather look for y.")
+    await reviews.CommentCheckpoint(remark, metadata=me.me)
+    edit = EditCheckpointRequest(
+        checkpoint_id=at.checkpoint_id, etag=at.view_digest, arguments='{"query": "y"}'
+    )
+    await reviews.EditCheckpoint(edit, metadata=me.me)
 
 
 async def notified(me: Client, hands: Hands) -> tuple[str, str]:

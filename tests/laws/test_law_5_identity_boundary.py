@@ -130,7 +130,9 @@ OTHERWISE = {
     "ListNotifications", "GetNotice",
     "ExecuteRun", "StartRun", "StreamRun", "SupersedeCheckpoints", "Complete", "CheckEligibility",
     "Login", "IssueVoteToken", "IssueAgentToken", "AuthorizeAction", "AuthorizeActions",
-    "ListApprovers",
+    "ListApprovers", "ExportEntries",
+    # Of a whole tenant, for its auditors alone: see the integration tests of audit and identity.
+    "EraseSubject", "PlaceHold", "ReleaseHold", "GetSubjectKey", "DestroySubjectKey",
 }  # fmt: skip
 
 

@@ -133,9 +133,11 @@ async def test_an_urgent_checkpoint_waits_its_turn(me: Client, superuser: Any) -
     assert times == sorted(times, reverse=True)
     await superuser.execute(
         "ALTER TABLE governance.checkpoints DISABLE TRIGGER guard;"
+        "ALTER TABLE governance.checkpoints DISABLE TRIGGER guard_edit;"
         f" UPDATE governance.checkpoints SET priority = 'critical'"
         f" WHERE checkpoint_id = '{by_time[-1]}';"
-        " ALTER TABLE governance.checkpoints ENABLE ALWAYS TRIGGER guard"
+        " ALTER TABLE governance.checkpoints ENABLE ALWAYS TRIGGER guard;"
+        " ALTER TABLE governance.checkpoints ENABLE ALWAYS TRIGGER guard_edit"
     )
     listed = await me.checkpoints.ListCheckpoints(ListCheckpointsRequest(), metadata=me.me)
     assert [c.checkpoint_id for c in listed.checkpoints] == by_time

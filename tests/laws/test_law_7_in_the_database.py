@@ -34,6 +34,8 @@ APPEND_ONLY: dict[str, set[str]] = {
     "governance.views": {"TRUNCATE"},
     "governance.deputies": LASTING,
     "governance.remarks": KEPT,
+    "governance.edits": ALL,
+    "governance.edited_views": KEPT,
     "audit.entries": ALL,
     "audit.tree_heads": ALL,
     "audit.quarantine": ALL,
@@ -42,6 +44,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "audit.log": LASTING,
     "audit.tiles": LASTING,
     "nova.run_events": ALL,
+    "courier.attempts": KEPT,
     "llm.ledger": ALL,
 }
 for _service in SERVICES:
