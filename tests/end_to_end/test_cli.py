@@ -1,6 +1,7 @@
 """The command on a real stack: what people type, what they get, what programs can read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -133,7 +134,7 @@ def test_another_person_sees_nothing_of_it(stack: RunningStack, tmp_path: Path) 
     new_thread(stack, name)
     checkpoint = blocked(stack, f'Delete the thread "{name}"')
     (tmp_path / "endpoints.json").write_text((stack.folder / "endpoints.json").read_text())
-    other = RunningStack(tmp_path, stack.receiver, stack.supervisor)
+    other = replace(stack, folder=tmp_path)
     email = f"{uuid4().hex}@chenu.example"
     register = other.chenu(
         "login", "--register", "--email", email, "--name", "Mal", CHENU_PASSWORD="a-password-1"
