@@ -50,7 +50,7 @@ WORKERS_OWN = {"run.resumed", "run.blocked", "run.ended"}
 NOT_OURS = {
     "outbox", "bundles", "relay_state", "receipts", "alembic_version", "workers", "attempts",
     "spent_assertions", "entries", "log", "tiles", "tree_heads", "sources", "quarantine",
-    "streams", "progress", "alerts", "prunings",
+    "streams", "progress", "alerts", "prunings", "resolutions", "notices",
 }  # fmt: skip
 PATHS = {
     f"{m.containing_service.name}.{m.name}": f"/{m.containing_service.full_name}/{m.name}"
