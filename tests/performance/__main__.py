@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -57,7 +56,10 @@ def _options() -> argparse.Namespace:
 
 
 def _arguments() -> str:
-    given = [word for word in sys.argv[1:] if word != "--write"]
+    """What was measured otherwise than by `make bench`; where it is written changes nothing."""
+    options = _options()
+    given = ["--quick"] if options.quick else []
+    given += ["--only", *options.only] if options.only else []
     return f" # {' '.join(given)}" if given else ""
 
 
