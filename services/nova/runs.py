@@ -116,6 +116,9 @@ class Runs:
     async def go_on(self, caller: Caller, run_id: str) -> Run:
         """As `settled`, without waiting for the wake-up where something has been decided."""
         run = await self._journal.get(caller, run_id)
+        if run.state != RunState.RUN_STATE_BLOCKED:
+            run = await self._engine.settled(caller, run_id)
+        # Decided while the run was on its way to blocking: nobody would have woken it yet.
         if run.state == RunState.RUN_STATE_BLOCKED and await self._authorizer.decided(run.block):
             await self._engine.resume(run_id)
         return await self.settled(caller, run_id)
