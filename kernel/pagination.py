@@ -2,19 +2,29 @@
 
 size = page_size(request.page_size)
 after = pages.decode(request.page_token, request)      # None on the first page
-token = pages.encode({"t": last.create_time.isoformat(), "id": last.id}, request)
+rows = await tx.fetch(LIST, size=size + 1, ...)        # one more tells whether another page follows
+page, token = pages.page(rows, size, request, lambda last: {"name": last["name"]})
+
+A list with the latest first: `**pages.before(request)` among the parameters, then `pages.by_time`.
 """
 
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 
 from kernel.errors import InvalidArgument, InvalidPageToken
 
+T = TypeVar("T")
 _TAG_BYTES: Final = 16
+_LATEST: Final = {
+    "before_time": datetime(9999, 1, 1, tzinfo=UTC),
+    "before_id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
+}
 _FREE: Final = ("page_token", "page_size", "include_total")
 
 
@@ -49,6 +59,30 @@ class PageTokens:
             raise InvalidPageToken
         cursor: dict[str, Any] = json.loads(body)
         return cursor
+
+    def page(
+        self, rows: Sequence[T], size: int, request: Message, place: Callable[[T], dict[str, Any]]
+    ) -> tuple[Sequence[T], str]:
+        """The rows of the page, of which one more may have been read, and the next page's token."""
+        if len(rows) <= size:
+            return rows, ""
+        return rows[:size], self.encode(place(rows[size - 1]), request)
+
+    def before(self, request: Any) -> dict[str, Any]:
+        """`before_time` and `before_id`, where the page of a list with the latest first begins."""
+        cursor = self.decode(request.page_token, request)
+        if cursor is None:
+            return dict(_LATEST)
+        time = datetime.fromisoformat(cursor["time"])
+        return {"before_time": time, "before_id": str(cursor["id"])}
+
+    def by_time(
+        self, rows: Sequence[Any], size: int, request: Message, time: str, key: str
+    ) -> tuple[Sequence[Any], str]:
+        """As `page`, in the order of the columns `time` and `key`; `before` reads its tokens."""
+        return self.page(
+            rows, size, request, lambda row: {"time": row[time].isoformat(), "id": row[key]}
+        )
 
     def _tag(self, body: bytes, request: Message) -> bytes:
         bound = type(request)()

@@ -31,10 +31,8 @@ class AlertServicer(AlertServiceServicer):
                 closed_too=request.include_closed,
                 before=after["alert"] if after else None,
             )
-        page = [_message(row) for row in rows[:size]]
-        more = len(rows) > size
-        token = self._pages.encode({"alert": page[-1].alert_id}, request) if more else ""
-        return messages.ListAlertsResponse(alerts=page, next_page_token=token)
+        page, token = self._pages.page(rows, size, request, lambda row: {"alert": row["alert_id"]})
+        return messages.ListAlertsResponse(alerts=map(_message, page), next_page_token=token)
 
 
 def _message(row: Any) -> Alert:

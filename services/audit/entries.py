@@ -92,10 +92,9 @@ class Entries:
                 listing, before=after["index"] if after else None, size=size + 1, **wanted
             )
             counted = await tx.fetch_one(counting, **wanted) if request.include_total else None
-            page = [entry_of(row, caller) for row in rows[:size]]
+            kept, token = self._pages.page(rows, size, request, lambda row: {"index": row["index"]})
+            page = [entry_of(row, caller) for row in kept]
             tx.emit(audit_events.entries_read(f"identity/{caller.identity}", len(page)))
-        more = len(rows) > size
-        token = self._pages.encode({"index": page[-1].index}, request) if more else ""
         return page, token, counted[0] if counted else 0
 
 

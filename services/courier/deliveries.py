@@ -40,12 +40,11 @@ BY_DECISION: Final = Statement("SELECT * FROM courier.deliveries WHERE decision_
 LIST: Final = Statement(
     "SELECT * FROM courier.deliveries"
     " WHERE (create_time, delivery_id)"
-    " < (coalesce(CAST(:before_time AS timestamptz), 'infinity'), CAST(:before_id AS uuid))"
+    " < (:before_time, :before_id)"
     " AND (:state = '' OR state = :state)"
     " AND (CAST(:endpoint_id AS uuid) IS NULL OR endpoint_id = :endpoint_id)"
     " ORDER BY create_time DESC, delivery_id DESC LIMIT :limit"
 )
-LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 async def start(tx: Transaction, endpoint_id: str, decision_id: str, payload_digest: str) -> str:
@@ -104,7 +103,8 @@ async def list_deliveries(
     state: str,
     endpoint_id: str | None,
     limit: int,
-    before: tuple[datetime | None, str] = (None, LAST_ID),
+    before_time: datetime,
+    before_id: str,
 ) -> list[Record]:
     """Deliveries, the latest first."""
     return await tx.fetch(
@@ -112,8 +112,8 @@ async def list_deliveries(
         state=state,
         endpoint_id=endpoint_id,
         limit=limit,
-        before_time=before[0],
-        before_id=before[1],
+        before_time=before_time,
+        before_id=before_id,
     )
 
 

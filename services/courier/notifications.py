@@ -61,12 +61,11 @@ _READ: Final = (
 _GET: Final = Statement(f"{_READ} WHERE n.notification_id = :notification_id")
 _LIST: Final = Statement(
     f"{_READ} WHERE (n.create_time, n.notification_id)"
-    " < (coalesce(CAST(:before_time AS timestamptz), 'infinity'), CAST(:before_id AS uuid))"
+    " < (:before_time, :before_id)"
     " AND (CAST(:channel_id AS uuid) IS NULL OR n.channel_id = :channel_id)"
     " AND (CAST(:checkpoint_id AS uuid) IS NULL OR n.checkpoint_id = :checkpoint_id)"
     " ORDER BY n.create_time DESC, n.notification_id DESC LIMIT :limit"
 )
-LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 _BATCH: Final = 50
 
 
@@ -145,7 +144,8 @@ async def list_notifications(
     channel_id: str | None,
     checkpoint_id: str | None,
     limit: int,
-    before: tuple[datetime | None, str] = (None, LAST_ID),
+    before_time: datetime,
+    before_id: str,
 ) -> list[Record]:
     """The delivery log, the latest first."""
     found: list[Any] = await tx.fetch(
@@ -153,8 +153,8 @@ async def list_notifications(
         channel_id=channel_id,
         checkpoint_id=checkpoint_id,
         limit=limit,
-        before_time=before[0],
-        before_id=before[1],
+        before_time=before_time,
+        before_id=before_id,
     )
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from chenu.governance.v1.checkpoint_pb2 import (
@@ -68,7 +67,7 @@ _GET: Final = Statement(
     " WHERE c.checkpoint_id = :checkpoint_id"
 )
 _LIST: Final = Statement(
-    f"{_BRIEF} WHERE {_FILTER} AND (c.create_time, c.checkpoint_id) < (:time, :id)"
+    f"{_BRIEF} WHERE {_FILTER} AND (c.create_time, c.checkpoint_id) < (:before_time, :before_id)"
     " ORDER BY c.create_time DESC, c.checkpoint_id DESC LIMIT :size"
 )
 _TOTAL: Final = Statement(f"SELECT count(*) AS total {_FROM} WHERE {_FILTER}")
@@ -89,10 +88,6 @@ _SNAPSHOT: Final = Statement(
     " >= pg_snapshot_xmax(CAST(CAST(:since AS text) AS pg_snapshot)) AS known"
 )
 _NEVER: Final = "1:1:"
-_LATEST: Final = {
-    "time": datetime(9999, 1, 1, tzinfo=UTC),
-    "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
-}
 
 
 class Checkpoints:
@@ -115,24 +110,17 @@ class Checkpoints:
     ) -> tuple[list[Checkpoint], str, int | None]:
         """A page, the token of the next one, and how many there are where that was asked."""
         size = page_size(request.page_size)
-        after = self._pages.decode(request.page_token, request)
-        cursor = _LATEST
-        if after is not None:
-            cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
+        place = self._pages.before(request)
         wanted = {**_filter(request), "offset": self._clock.offset}
         total = None
         async with self._database.transaction(caller) as tx:
             await look(tx, caller, self._clock.offset)
-            rows = await tx.fetch(_LIST, **wanted, **cursor, size=size + 1)
+            rows = await tx.fetch(_LIST, **wanted, **place, size=size + 1)
             if request.include_total:
                 counted: Any = await tx.fetch_one(_TOTAL, **wanted)
                 total = counted["total"]
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            position = {"t": last["create_time"].isoformat(), "id": last["checkpoint_id"]}
-            token = self._pages.encode(position, request)
-        return [messages.checkpoint(row) for row in rows[:size]], token, total
+        page, token = self._pages.by_time(rows, size, request, "create_time", "checkpoint_id")
+        return [messages.checkpoint(row) for row in page], token, total
 
     async def count(self, caller: Caller) -> dict[State, int]:
         """How many checkpoints are in each state."""

@@ -82,7 +82,7 @@ _DATE: Final = Statement(
 _GET: Final = Statement(f"SELECT {_COLUMNS} FROM freezes WHERE freeze_id = :freeze_id")  # noqa: S608
 _LIST: Final = Statement(
     f"SELECT {_COLUMNS} FROM freezes WHERE (:lifted OR lift_time IS NULL)"  # noqa: S608
-    " AND (create_time, freeze_id) < (:time, :id)"
+    " AND (create_time, freeze_id) < (:before_time, :before_id)"
     " ORDER BY create_time DESC, freeze_id DESC LIMIT :size"
 )
 _STATE: Final = Statement(
@@ -94,10 +94,6 @@ _LIFT: Final = Statement(
     " WHERE freeze_id = :freeze_id AND lift_time IS NULL"
     " RETURNING freeze_id, tenant, scope, value, epoch"
 )
-_LATEST: Final = {
-    "time": datetime(9999, 1, 1, tzinfo=UTC),
-    "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
-}
 
 
 class Freezes:
@@ -142,18 +138,11 @@ class Freezes:
     ) -> tuple[list[Freeze], str]:
         """A page, the latest first, and the token of the next one."""
         size = page_size(request.page_size)
-        after = self._pages.decode(request.page_token, request)
-        cursor = _LATEST
-        if after is not None:
-            cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
+        place = self._pages.before(request)
         async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(_LIST, lifted=request.include_lifted, size=size + 1, **cursor)
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            position = {"t": last["create_time"].isoformat(), "id": last["freeze_id"]}
-            token = self._pages.encode(position, request)
-        return [_message(row) for row in rows[:size]], token
+            rows = await tx.fetch(_LIST, lifted=request.include_lifted, size=size + 1, **place)
+        page, token = self._pages.by_time(rows, size, request, "create_time", "freeze_id")
+        return [_message(row) for row in page], token
 
     async def state(self) -> Sequence[rpc.FreezeInForce]:
         """What executors refuse permits by, of all tenants."""

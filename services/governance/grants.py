@@ -57,17 +57,13 @@ _MAKE: Final = Statement(
 )
 _GET: Final = Statement(f"SELECT {_COLUMNS} FROM grants WHERE grant_id = :grant_id")  # noqa: S608
 _LIST: Final = Statement(
-    f"SELECT {_COLUMNS} FROM grants WHERE (create_time, grant_id) < (:time, :id)"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM grants WHERE (create_time, grant_id) < (:before_time, :before_id)"  # noqa: S608
     " ORDER BY create_time DESC, grant_id DESC LIMIT :size"
 )
 _REVOKE: Final = Statement(
     "UPDATE grants SET revoke_time = clock_timestamp()"
     " WHERE grant_id = :grant_id AND revoke_time IS NULL"
 )
-_LATEST: Final = {
-    "time": datetime(9999, 1, 1, tzinfo=UTC),
-    "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
-}
 
 
 class Grants:
@@ -97,18 +93,11 @@ class Grants:
     async def page(self, caller: Caller, request: rpc.ListGrantsRequest) -> tuple[list[Grant], str]:
         """A page, the latest first, and the token of the next one."""
         size = page_size(request.page_size)
-        after = self._pages.decode(request.page_token, request)
-        cursor = _LATEST
-        if after is not None:
-            cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
+        place = self._pages.before(request)
         async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(_LIST, size=size + 1, **cursor)
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            position = {"t": last["create_time"].isoformat(), "id": last["grant_id"]}
-            token = self._pages.encode(position, request)
-        return [_message(row) for row in rows[:size]], token
+            rows = await tx.fetch(_LIST, size=size + 1, **place)
+        page, token = self._pages.by_time(rows, size, request, "create_time", "grant_id")
+        return [_message(row) for row in page], token
 
     async def revoke(self, caller: Caller, grant_id: str) -> Grant:
         """End it at once."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from chenu.governance.v1.rule_pb2 import RuleDocument, RuleLabel, RuleRevision
 from chenu.governance.v1.rule_service_pb2 import (
@@ -37,7 +36,7 @@ _GET: Final = Statement(
 )
 _LIST: Final = Statement(
     f"{_COLUMNS}, NULL AS document FROM rule_revisions AS r"
-    " WHERE (r.create_time, r.revision) < (:time, :revision)"
+    " WHERE (r.create_time, r.revision) < (:before_time, :before_id)"
     " ORDER BY r.create_time DESC, r.revision DESC LIMIT :size"
 )
 _INSERT: Final = Statement(
@@ -56,7 +55,6 @@ _POINT: Final = Statement(
     " change_time = clock_timestamp()"
     " RETURNING label, revision, person, change_time, version"
 )
-_LATEST: Final = {"time": datetime(9999, 1, 1, tzinfo=UTC), "revision": "~"}
 
 
 def check_keeper(caller: Caller) -> None:
@@ -113,18 +111,11 @@ class RuleRevisions:
     ) -> tuple[list[RuleRevision], str]:
         """A page, the latest first, and the token of the next."""
         size = page_size(request.page_size)
-        after = self._pages.decode(request.page_token, request)
-        cursor: dict[str, Any] = _LATEST
-        if after is not None:
-            cursor = {"time": datetime.fromisoformat(after["t"]), "revision": after["id"]}
+        place = self._pages.before(request)
         async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(_LIST, **cursor, size=size + 1)
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            position = {"t": last["create_time"].isoformat(), "id": last["revision"]}
-            token = self._pages.encode(position, request)
-        return [_revision(row) for row in rows[:size]], token
+            rows = await tx.fetch(_LIST, **place, size=size + 1)
+        page, token = self._pages.by_time(rows, size, request, "create_time", "revision")
+        return [_revision(row) for row in page], token
 
     async def labels(self, caller: Caller) -> list[RuleLabel]:
         """All labels of the tenant."""

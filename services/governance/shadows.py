@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from chenu.governance.v1.rule_pb2 import ReplayedDecision
 from chenu.governance.v1.rule_service_pb2 import ListShadowVerdictsRequest, ShadowVerdict
@@ -18,13 +17,10 @@ from services.governance.rule_revisions import check_keeper
 _LIST: Final = Statement(
     "SELECT decision_id, revision, kind, tool, change, recorded_effect, recorded_rule, effect,"
     " rule, create_time FROM shadow_verdicts"
-    " WHERE (create_time, decision_id) < (:time, :id) AND (:revision = '' OR revision = :revision)"
+    " WHERE (create_time, decision_id) < (:before_time, :before_id)"
+    " AND (:revision = '' OR revision = :revision)"
     " ORDER BY create_time DESC, decision_id DESC LIMIT :size"
 )
-_LATEST: Final = {
-    "time": datetime(9999, 1, 1, tzinfo=UTC),
-    "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
-}
 
 
 class Shadows:
@@ -39,18 +35,11 @@ class Shadows:
         """A page of the tenant's, the latest first, and the token of the next."""
         check_keeper(caller)
         size = page_size(request.page_size)
-        after = self._pages.decode(request.page_token, request)
-        cursor: dict[str, Any] = _LATEST
-        if after is not None:
-            cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
+        place = self._pages.before(request)
         async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(_LIST, **cursor, revision=request.revision, size=size + 1)
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            position = {"t": last["create_time"].isoformat(), "id": last["decision_id"]}
-            token = self._pages.encode(position, request)
-        return [_verdict(row) for row in rows[:size]], token
+            rows = await tx.fetch(_LIST, **place, revision=request.revision, size=size + 1)
+        page, token = self._pages.by_time(rows, size, request, "create_time", "decision_id")
+        return [_verdict(row) for row in page], token
 
 
 def _verdict(row: Record) -> ShadowVerdict:

@@ -8,7 +8,7 @@ that the tool's schema marks cosmetic. Versions and names of targets do not make
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from chenu.governance.v1 import tombstone_service_pb2 as rpc
@@ -41,7 +41,7 @@ _STANDING: Final = """
 _LIST: Final = Statement(
     "SELECT c.checkpoint_id, d.tool, d.kind, c.resolve_time,"
     " c.resolve_time + CAST(:life AS interval) AS end_time"
-    f" {_STANDING} AND (c.resolve_time, c.checkpoint_id) < (:time, :id)"
+    f" {_STANDING} AND (c.resolve_time, c.checkpoint_id) < (:before_time, :before_id)"
     " ORDER BY c.resolve_time DESC, c.checkpoint_id DESC LIMIT :size"
 )
 _REJECTED: Final = Statement(
@@ -53,10 +53,6 @@ _LIFT: Final = Statement(
     "INSERT INTO lifted_tombstones (checkpoint_id, tenant, identity, person)"
     " VALUES (:checkpoint_id, :tenant, :identity, :person) ON CONFLICT DO NOTHING"
 )
-_LATEST: Final = {
-    "time": datetime(9999, 1, 1, tzinfo=UTC),
-    "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
-}
 
 
 class Tombstones:
@@ -101,10 +97,7 @@ class Tombstones:
     ) -> tuple[list[Tombstone], str]:
         """A page of those that hold, the latest first, and the token of the next one."""
         size = page_size(request.page_size)
-        after = self._pages.decode(request.page_token, request)
-        cursor = _LATEST
-        if after is not None:
-            cursor = {"time": datetime.fromisoformat(after["t"]), "id": after["id"]}
+        place = self._pages.before(request)
         given = {
             "tenant": caller.tenant,
             "identity": caller.identity,
@@ -113,13 +106,9 @@ class Tombstones:
             "size": size + 1,
         }
         async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(_LIST, **given, **cursor)
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            position = {"t": last["resolve_time"].isoformat(), "id": last["checkpoint_id"]}
-            token = self._pages.encode(position, request)
-        return [_message(row) for row in rows[:size]], token
+            rows = await tx.fetch(_LIST, **given, **place)
+        page, token = self._pages.by_time(rows, size, request, "resolve_time", "checkpoint_id")
+        return [_message(row) for row in page], token
 
     async def lift(self, caller: Caller, checkpoint_id: str) -> None:
         """Let the like of it be asked again; once lifted, lifting it again is harmless."""

@@ -93,12 +93,10 @@ class Agents:
         after = self._pages.decode(request.page_token, request) or _BEFORE_ALL
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, identity=caller.identity, rows=size + 1, **after)
-        answer = ListAgentsResponse(agents=[_message(row) for row in rows[:size]])
-        if len(rows) > size:
-            last = rows[size - 1]
-            cursor = {"name": last["name"], "agent": last["agent_id"]}
-            answer.next_page_token = self._pages.encode(cursor, request)
-        return answer
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"name": row["name"], "agent": row["agent_id"]}
+        )
+        return ListAgentsResponse(agents=map(_message, page), next_page_token=token)
 
     async def issue_token(self, agent_id: str, secret: str) -> Issued:
         """An access token with actor "agent"; it has no session and no roles."""

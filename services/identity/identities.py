@@ -89,12 +89,10 @@ class Identities:
         after = self._pages.decode(request.page_token, request) or _BEFORE_ALL
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, person=caller.person, rows=size + 1, **after)
-        answer = ListIdentitiesResponse(identities=[_message(row) for row in rows[:size]])
-        if len(rows) > size:
-            last = rows[size - 1]
-            cursor = {"name": last["name"], "identity": last["identity_id"]}
-            answer.next_page_token = self._pages.encode(cursor, request)
-        return answer
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"name": row["name"], "identity": row["identity_id"]}
+        )
+        return ListIdentitiesResponse(identities=map(_message, page), next_page_token=token)
 
     async def switch(self, caller: Caller, identity_id: str) -> SwitchIdentityResponse:
         """An access token for another of the person's identities, in the same session."""

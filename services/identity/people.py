@@ -87,12 +87,10 @@ class People:
         after = self._pages.decode(request.page_token, request) or _BEFORE_ALL
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, rows=size + 1, **after)
-        answer = ListPeopleResponse(people=[_message(row) for row in rows[:size]])
-        if len(rows) > size:
-            last = rows[size - 1]
-            cursor = {"name": last["name"], "person": last["person_id"]}
-            answer.next_page_token = self._pages.encode(cursor, request)
-        return answer
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"name": row["name"], "person": row["person_id"]}
+        )
+        return ListPeopleResponse(people=map(_message, page), next_page_token=token)
 
     async def set_roles(self, caller: Caller, person: str, roles: Sequence[str]) -> TenantPerson:
         """The person with exactly these roles."""

@@ -39,9 +39,8 @@ async def list_entries(
             run=request.run_id or None,
             size=size + 1,
         )
-    page = [_entry(row) for row in rows[:size]]
-    more = len(rows) > size
-    return page, pages.encode({"call_id": page[-1].call_id}, request) if more else ""
+    page, token = pages.page(rows, size, request, lambda row: {"call_id": row["call_id"]})
+    return [_entry(row) for row in page], token
 
 
 def _entry(row: Any) -> LedgerEntry:

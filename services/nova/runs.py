@@ -139,8 +139,9 @@ class Runs:
                 _LIST, before=after["run_id"] if after else None, size=size + 1, **matching
             )
             counted = await tx.fetch_one(_COUNT, **matching) if request.include_total else None
-        page = [as_it_stands(row) for row in rows[:size]]
-        token = self._pages.encode({"run_id": page[-1].run_id}, request) if len(rows) > size else ""
+        page, token = self._pages.page(
+            [as_it_stands(row) for row in rows], size, request, lambda run: {"run_id": run.run_id}
+        )
         for run in page:
             run.ClearField("lanes")
             run.ClearField("actions")

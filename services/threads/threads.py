@@ -24,11 +24,10 @@ WHERE (:sphere = '' OR sphere = :sphere)
 LIST: Final = Statement(
     f"""SELECT * {_FILTER}
   AND (update_time, thread_id)
-      < (coalesce(CAST(:before_time AS timestamptz), 'infinity'), CAST(:before_id AS uuid))
+      < (:before_time, :before_id)
 ORDER BY update_time DESC, thread_id DESC LIMIT :limit"""
 )
 COUNT: Final = Statement(f"SELECT count(*) AS total {_FILTER}")
-LAST_ID: Final = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 # What a thread is where whoever founds it says nothing of it.
 DEFAULTS: Final[Mapping[str, Any]] = {
     "description": "",
@@ -97,10 +96,12 @@ async def list_threads(
     filters: Mapping[str, str],
     *,
     limit: int,
-    before: tuple[datetime | None, str] = (None, LAST_ID),
+    before_time: datetime,
+    before_id: str,
 ) -> list[Record]:
     """Threads, the latest change first; `filters` has sphere, status and title, "" for any."""
-    return await tx.fetch(LIST, **filters, before_time=before[0], before_id=before[1], limit=limit)
+    place = {"before_time": before_time, "before_id": before_id}
+    return await tx.fetch(LIST, **filters, **place, limit=limit)
 
 
 async def count_threads(tx: Transaction, filters: Mapping[str, str]) -> int:

@@ -131,7 +131,8 @@ OTHERWISE = {
     "ExecuteRun", "StartRun", "StreamRun", "SupersedeCheckpoints", "Complete", "CheckEligibility",
     "Login", "IssueVoteToken", "IssueAgentToken", "AuthorizeAction", "AuthorizeActions",
     "ListApprovers", "ExportEntries",
-    # Of a whole tenant, for its auditors alone: see the integration tests of audit and identity.
+    # Of a whole tenant, for its auditors alone (test_erasure here, test_retention of audit); the
+    # policy of the last two names the audit service as their only caller.
     "EraseSubject", "PlaceHold", "ReleaseHold", "GetSubjectKey", "DestroySubjectKey",
 }  # fmt: skip
 

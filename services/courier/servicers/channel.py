@@ -1,7 +1,6 @@
 """ChannelService."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 from chenu.courier.v1 import channel_service_pb2 as rpc
@@ -72,12 +71,10 @@ class ChannelServicer(ChannelServiceServicer):
         after = (cursor["name"], cursor["id"]) if cursor else ("", channels.FIRST_ID)
         async with self._database.transaction(current().caller) as tx:
             rows = await channels.list_channels(tx, limit=size + 1, after=after)
-        response = rpc.ListChannelsResponse(channels=[self._message(row) for row in rows[:size]])
-        if len(rows) > size:
-            last = rows[size - 1]
-            place = {"name": last["name"], "id": last["channel_id"]}
-            response.next_page_token = self._pages.encode(place, request)
-        return response
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"name": row["name"], "id": row["channel_id"]}
+        )
+        return rpc.ListChannelsResponse(channels=map(self._message, page), next_page_token=token)
 
     async def SwitchChannel(
         self, request: rpc.SwitchChannelRequest, context: Any
@@ -98,28 +95,19 @@ class ChannelServicer(ChannelServiceServicer):
         self, request: rpc.ListNotificationsRequest, context: Any
     ) -> rpc.ListNotificationsResponse:
         size = page_size(request.page_size)
-        cursor = self._pages.decode(request.page_token, request)
-        before = (
-            (datetime.fromisoformat(cursor["time"]), str(cursor["id"]))
-            if cursor
-            else (None, notifications.LAST_ID)
-        )
+        place = self._pages.before(request)
         async with self._database.transaction(current().caller) as tx:
             rows = await notifications.list_notifications(
                 tx,
                 channel_id=request.channel_id or None,
                 checkpoint_id=request.checkpoint_id or None,
                 limit=size + 1,
-                before=before,
+                **place,
             )
-        response = rpc.ListNotificationsResponse(
-            notifications=[resources.notification(row) for row in rows[:size]]
+        page, token = self._pages.by_time(rows, size, request, "create_time", "notification_id")
+        return rpc.ListNotificationsResponse(
+            notifications=map(resources.notification, page), next_page_token=token
         )
-        if len(rows) > size:
-            last = rows[size - 1]
-            place = {"time": last["create_time"].isoformat(), "id": last["notification_id"]}
-            response.next_page_token = self._pages.encode(place, request)
-        return response
 
     async def ReplayNotification(
         self, request: rpc.ReplayNotificationRequest, context: Any

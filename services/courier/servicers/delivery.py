@@ -1,6 +1,5 @@
 """DeliveryService."""
 
-from datetime import datetime
 from typing import Any
 
 from chenu.courier.v1 import delivery_service_pb2 as rpc
@@ -29,28 +28,19 @@ class DeliveryServicer(DeliveryServiceServicer):
         self, request: rpc.ListDeliveriesRequest, context: Any
     ) -> rpc.ListDeliveriesResponse:
         size = page_size(request.page_size)
-        cursor = self._pages.decode(request.page_token, request)
-        before = (
-            (datetime.fromisoformat(cursor["time"]), str(cursor["id"]))
-            if cursor
-            else (None, deliveries.LAST_ID)
-        )
+        place = self._pages.before(request)
         async with self._database.transaction(current().caller) as tx:
             rows = await deliveries.list_deliveries(
                 tx,
                 state=resources.state_word(request.state),
                 endpoint_id=request.endpoint_id or None,
                 limit=size + 1,
-                before=before,
+                **place,
             )
-        response = rpc.ListDeliveriesResponse(
-            deliveries=[resources.delivery(row) for row in rows[:size]]
+        page, token = self._pages.by_time(rows, size, request, "create_time", "delivery_id")
+        return rpc.ListDeliveriesResponse(
+            deliveries=map(resources.delivery, page), next_page_token=token
         )
-        if len(rows) > size:
-            last = rows[size - 1]
-            place = {"time": last["create_time"].isoformat(), "id": last["delivery_id"]}
-            response.next_page_token = self._pages.encode(place, request)
-        return response
 
     async def ReconcileDelivery(
         self, request: rpc.ReconcileDeliveryRequest, context: Any

@@ -68,14 +68,12 @@ class EndpointServicer(EndpointServiceServicer):
         after = (str(cursor["name"]), str(cursor["id"])) if cursor else ("", endpoints.FIRST_ID)
         async with self._database.transaction(current().caller) as tx:
             rows = await endpoints.list_endpoints(tx, limit=size + 1, after=after)
-        response = rpc.ListEndpointsResponse(
-            endpoints=[resources.endpoint(row) for row in rows[:size]]
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"name": row["name"], "id": row["endpoint_id"]}
         )
-        if len(rows) > size:
-            last = rows[size - 1]
-            place = {"name": last["name"], "id": last["endpoint_id"]}
-            response.next_page_token = self._pages.encode(place, request)
-        return response
+        return rpc.ListEndpointsResponse(
+            endpoints=map(resources.endpoint, page), next_page_token=token
+        )
 
     async def UpdateEndpoint(
         self, request: rpc.UpdateEndpointRequest, context: Any

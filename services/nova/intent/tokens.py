@@ -55,37 +55,11 @@ _BEFORE_IS: Final = frozenset(
 
 
 # With a capital in the middle of a line they begin a sentence whose full stop was forgotten.
-_ASKING: Final = frozenset(
-    [
-        "what",
-        "how",
-        "why",
-        "where",
-        "when",
-        "who",
-        "which",
-        "do",
-        "does",
-        "is",
-        "are",
-        "can",
-        "could",
-        "should",
-        "would",
-        "que",
-        "quoi",
-        "comment",
-        "pourquoi",
-        "ou",
-        "quand",
-        "qui",
-        "quel",
-        "quelle",
-        "est",
-        "peux",
-        "pouvez",
-    ]
-)
+_ASKING: Final = frozenset([
+    "what", "how", "why", "where", "when", "who", "which", "do", "does", "is", "are", "can",
+    "could", "should", "would", "que", "quoi", "comment", "pourquoi", "ou", "quand", "qui",
+    "quel", "quelle", "est", "peux", "pouvez"
+])  # fmt: skip
 
 
 class Token:

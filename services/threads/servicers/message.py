@@ -46,8 +46,9 @@ class MessageServicer(MessageServiceServicer):
             rows = await messages.list_messages(
                 tx, request.thread_id, after=cursor["after"], limit=size + 1
             )
-        response = rpc.ListMessagesResponse(messages=[resources.message(r) for r in rows[:size]])
-        if len(rows) > size:
-            place = {"after": rows[size - 1]["sequence_number"]}
-            response.next_page_token = self._pages.encode(place, request)
-        return response
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"after": row["sequence_number"]}
+        )
+        return rpc.ListMessagesResponse(
+            messages=map(resources.message, page), next_page_token=token
+        )

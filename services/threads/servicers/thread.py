@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import datetime
 from typing import Any, Final
 
 from chenu.threads.v1 import thread_service_pb2 as rpc
@@ -54,12 +53,7 @@ class ThreadServicer(ThreadServiceServicer):
         self, request: rpc.ListThreadsRequest, context: Any
     ) -> rpc.ListThreadsResponse:
         size = page_size(request.page_size)
-        cursor = self._pages.decode(request.page_token, request)
-        before = (
-            (datetime.fromisoformat(cursor["time"]), str(cursor["id"]))
-            if cursor
-            else (None, threads.LAST_ID)
-        )
+        place = self._pages.before(request)
         filters = {
             "sphere": SPHERES.word(request.sphere),
             "status": STATUSES.word(request.status),
@@ -67,14 +61,12 @@ class ThreadServicer(ThreadServiceServicer):
         }
         response = rpc.ListThreadsResponse()
         async with self._database.transaction(current().caller) as tx:
-            rows = await threads.list_threads(tx, filters, limit=size + 1, before=before)
+            rows = await threads.list_threads(tx, filters, limit=size + 1, **place)
             if request.include_total:
                 response.total_size = await threads.count_threads(tx, filters)
-        response.threads.extend(resources.thread(row) for row in rows[:size])
-        if len(rows) > size:
-            last = rows[size - 1]
-            place = {"time": last["update_time"].isoformat(), "id": last["thread_id"]}
-            response.next_page_token = self._pages.encode(place, request)
+        page, token = self._pages.by_time(rows, size, request, "update_time", "thread_id")
+        response.threads.extend(resources.thread(row) for row in page)
+        response.next_page_token = token
         return response
 
     async def UpdateThread(

@@ -49,10 +49,9 @@ class ThreadEventServicer(ThreadEventServiceServicer):
             rows = await thread_events.list_events(
                 tx, request.thread_id, after=cursor["after"], limit=size + 1
             )
-        response = rpc.ListThreadEventsResponse(
-            events=[resources.thread_event(row) for row in rows[:size]]
+        page, token = self._pages.page(
+            rows, size, request, lambda row: {"after": row["sequence_number"]}
         )
-        if len(rows) > size:
-            place = {"after": rows[size - 1]["sequence_number"]}
-            response.next_page_token = self._pages.encode(place, request)
-        return response
+        return rpc.ListThreadEventsResponse(
+            events=map(resources.thread_event, page), next_page_token=token
+        )

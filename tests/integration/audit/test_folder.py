@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pymerkle
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from cli.verification.folder import tile_path, verify_folder
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed, Trust, Verdict
 from kernel.context import background
+from kernel.errors import reason_of
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash, split_note
 from services.audit import folder as published
 from services.audit.folder import Folder
@@ -183,6 +185,18 @@ def test_a_missing_or_exchanged_upper_tile_and_an_older_checkpoint_are_found(
     forged = (tiles / "checkpoint").read_text().replace(f"\n{size}\n", f"\n{size - 1}\n")
     (copy / "checkpoint").write_text(forged)
     assert "not signed" in check(copy, log_key).problems[0]
+
+
+async def test_a_tile_by_rpc_is_the_tile_in_the_folder(tiles: Path, log, identity) -> None:
+    me = identity.as_human(Person())
+    for level, index in ((0, 0), (0, 1), (1, 0)):
+        suffix = ".p/2" if level else ""
+        answer = await log.GetTile(log_pb.GetTileRequest(level=level, index=index), metadata=me)
+        written = (tiles / f"tile/{level}/{index:03d}{suffix}").read_bytes()
+        assert answer.hashes[: len(written)] == written
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await log.GetTile(log_pb.GetTileRequest(level=0, index=1 << 40), metadata=me)
+    assert reason_of(refused.value) == "LEAF_NOT_COVERED"
 
 
 def test_paths_of_tiles_are_those_of_the_specification() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -28,9 +29,10 @@ DENIED = VerdictState.VERDICT_STATE_DENIED
 
 
 async def test_an_allowed_action_gets_a_permit_that_its_executor_can_check_offline(
-    client: GovernanceClient, person: Person, permit_key_set: PermitKeys
+    client: GovernanceClient, person: Person, permit_key_set: PermitKeys, superuser: Any
 ) -> None:
     action = allowed(person)
+    epoch = await superuser.fetchval("SELECT epoch FROM governance.freeze")
 
     verdict = await client.ask_one(person, action)
 
@@ -44,7 +46,7 @@ async def test_an_allowed_action_gets_a_permit_that_its_executor_can_check_offli
         now=datetime.now(UTC),
     )
     assert permitted.permit.decision == verdict.decision.decision_id
-    assert permitted.permit.freeze_epoch == 0
+    assert permitted.permit.freeze_epoch == epoch
     assert permitted.permit.expires_at == verdict.permit_expire_time.ToDatetime(UTC)
 
 
