@@ -28,36 +28,41 @@ from chenu.governance.v1.tombstone_service_pb2_grpc import (
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.service import Program, Service, main
 from kernel.watching import Changes
-from services.governance.agent_limits import AskLimit
 from services.governance.authorization import Authorization
-from services.governance.built_in_rules import BUILT_IN
-from services.governance.checkpoints import Checkpoints
 from services.governance.clock import Clock
-from services.governance.counting import Counting
 from services.governance.decisions import Decisions
-from services.governance.deputies import Deputies
-from services.governance.dry_runs import DryRuns
-from services.governance.edits import Edits
-from services.governance.eligibility import Eligibility
-from services.governance.endings import Endings, Sweeper
-from services.governance.freezes import Freezes
-from services.governance.grants import Grants
+from services.governance.holds.agent_limits import AskLimit
+from services.governance.holds.freezes import Freezes
+from services.governance.holds.grants import Grants
+from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Judging
-from services.governance.notices import Notices
 from services.governance.operations import Operations
 from services.governance.outcomes import Outcomes
 from services.governance.permits import PermitKeys
-from services.governance.promotion import Promotion
-from services.governance.reminders import Reminders
-from services.governance.replays import Replays
-from services.governance.requirements import Requirements
-from services.governance.resolutions import Resolutions
-from services.governance.reviewers import Reviewers
-from services.governance.reviews import Reviews
-from services.governance.rule_book import RuleBook
-from services.governance.rule_revisions import RuleRevisions
-from services.governance.rule_trials import Trials
-from services.governance.rules import Rule
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.counting import Counting
+from services.governance.policy.dry_runs import DryRuns
+from services.governance.policy.promotion import Promotion
+from services.governance.policy.replays import Replays
+from services.governance.policy.rule_book import RuleBook
+from services.governance.policy.rule_revisions import RuleRevisions
+from services.governance.policy.rule_trials import Trials
+from services.governance.policy.rules import Rule
+from services.governance.policy.shadows import Shadows
+from services.governance.review.checkpoints import Checkpoints
+from services.governance.review.deputies import Deputies
+from services.governance.review.edits import Edits
+from services.governance.review.eligibility import Eligibility
+from services.governance.review.endings import Endings, Sweeper
+from services.governance.review.notices import Notices
+from services.governance.review.reminders import Reminders
+from services.governance.review.requirements import Requirements
+from services.governance.review.resolutions import Resolutions
+from services.governance.review.reviewers import Reviewers
+from services.governance.review.reviews import Reviews
+from services.governance.review.transitions import Transitions
+from services.governance.review.votes import Votes
+from services.governance.review.watch import Watch
 from services.governance.servicers.authorization import AuthorizationServicer
 from services.governance.servicers.checkpoint import CheckpointServicer
 from services.governance.servicers.deputy import DeputyServicer
@@ -71,13 +76,8 @@ from services.governance.servicers.reviewer import ReviewerServicer
 from services.governance.servicers.rule import RuleServicer
 from services.governance.servicers.tombstone import TombstoneServicer
 from services.governance.settings import GovernanceSettings
-from services.governance.shadows import Shadows
-from services.governance.tombstones import Tombstones
 from services.governance.tool_definitions import ToolDefinitions
-from services.governance.transitions import Transitions
 from services.governance.verdicts import Verdicts
-from services.governance.votes import Votes
-from services.governance.watch import Watch
 
 
 async def assemble(

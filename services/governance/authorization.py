@@ -16,18 +16,18 @@ from kernel.errors import AuditBacklog, Forbidden, RequestIdReused, Unavailable
 from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 from kernel.watching import Changes
-from services.governance import requirements
-from services.governance.agent_limits import AskLimit, out_of_scope
 from services.governance.clock import Clock
-from services.governance.coverage import Use, use
 from services.governance.decisions import Decisions, Judged
-from services.governance.eligibility import Eligibility, Seat
+from services.governance.holds.agent_limits import AskLimit, out_of_scope
+from services.governance.holds.coverage import Use, use
+from services.governance.holds.standing import Standing, frozen
+from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Basis, Judging, Superseded, compute
-from services.governance.lifecycle import Answer
-from services.governance.quorum import Ballot, enough
-from services.governance.standing import Standing, frozen
-from services.governance.tombstones import Tombstones
-from services.governance.transitions import UNUSED, Transitions
+from services.governance.review import requirements
+from services.governance.review.eligibility import Eligibility, Seat
+from services.governance.review.lifecycle import Answer
+from services.governance.review.quorum import Ballot, enough
+from services.governance.review.transitions import UNUSED, Transitions
 from services.governance.verdicts import Row, Verdicts, answer_of, as_stored
 
 _REUSED: Final = "CHREQ"

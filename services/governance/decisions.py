@@ -14,18 +14,18 @@ from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
 from kernel.context import new_id
 from services.governance import audit_events
-from services.governance.agent_limits import always_gated
 from services.governance.clock import Clock
-from services.governance.counting import asked_for, contributions
-from services.governance.coverage import Use
 from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
-from services.governance.gate import gate
-from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
-from services.governance.replay import changed, verdict_of
-from services.governance.requirements import Requirements
-from services.governance.risk import risk_word
-from services.governance.rule_book import InForce
-from services.governance.rules import Effect, Facts, Judgement, RuleSet
+from services.governance.holds.agent_limits import always_gated
+from services.governance.holds.coverage import Use
+from services.governance.policy.counting import asked_for, contributions
+from services.governance.policy.replay import changed, verdict_of
+from services.governance.policy.risk import risk_word
+from services.governance.policy.rule_book import InForce
+from services.governance.policy.rules import Effect, Facts, Judgement, RuleSet
+from services.governance.review.gate import gate
+from services.governance.review.lifecycle import NO_ELIGIBLE_APPROVER
+from services.governance.review.requirements import Requirements
 
 OWN_EXECUTOR: Final = "governance"
 """Whose tools are governance's own operations: see `operations`."""

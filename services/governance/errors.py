@@ -15,7 +15,7 @@ from kernel.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from services.governance.rule import Problem
+from services.governance.policy.rule import Problem
 
 _MOST_PROBLEMS: Final = 20
 

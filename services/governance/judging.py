@@ -11,11 +11,11 @@ from typing import Any, Final, TypeAlias, TypeVar
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
 from kernel.caller import Caller
-from services.governance.counting import Counting, Tally, wanted
 from services.governance.decisions import Decisions, Judged
-from services.governance.eligibility import Eligibility
 from services.governance.errors import LimitsContended
-from services.governance.rule_book import InForce, RuleBook
+from services.governance.policy.counting import Counting, Tally, wanted
+from services.governance.policy.rule_book import InForce, RuleBook
+from services.governance.review.eligibility import Eligibility
 
 T = TypeVar("T")
 Basis: TypeAlias = dict[str, Any]

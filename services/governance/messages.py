@@ -29,8 +29,8 @@ from chenu.governance.v1.checkpoint_pb2 import (
 )
 from chenu.governance.v1.decision_pb2 import Decision
 from kernel.database import Record
-from services.governance import requirements
-from services.governance.gate import OPTIONS, preview
+from services.governance.review import requirements
+from services.governance.review.gate import OPTIONS, preview
 
 Row: TypeAlias = Mapping[str, Any] | Record
 

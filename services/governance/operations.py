@@ -43,7 +43,7 @@ from services.governance import audit_events
 from services.governance.authorization import Authorization, Own
 from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR as EXECUTOR
-from services.governance.lifecycle import Execution
+from services.governance.review.lifecycle import Execution
 
 NOT_BEFORE: Final = "not_before"
 _POLL_SECONDS: Final = 1.0

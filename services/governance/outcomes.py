@@ -15,8 +15,8 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import audit_events
 from services.governance.errors import OutcomeConflict
-from services.governance.lifecycle import Execution, after_report
-from services.governance.rules import Effect
+from services.governance.policy.rules import Effect
+from services.governance.review.lifecycle import Execution, after_report
 
 # Reports of one executor are taken in one after another: each builds on the one before.
 _TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtext('outcomes'), hashtext(:executor))")

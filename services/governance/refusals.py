@@ -20,8 +20,8 @@ from services.governance.errors import (
     OutOfScope,
     RejectedBefore,
 )
-from services.governance.lifecycle import NO_ELIGIBLE_APPROVER
-from services.governance.standing import FROZEN, OUT_OF_SCOPE, REJECTED_BEFORE
+from services.governance.holds.standing import FROZEN, OUT_OF_SCOPE, REJECTED_BEFORE
+from services.governance.review.lifecycle import NO_ELIGIBLE_APPROVER
 
 _ENDED: Final[dict[int, type[ServiceError]]] = {
     VerdictState.VERDICT_STATE_EXPIRED: CheckpointExpired,

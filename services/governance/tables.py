@@ -24,9 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from kernel.outbox import Xid8, outbox_tables
-from services.governance.hold_tables import hold_tables
-from services.governance.review_tables import review_tables
-from services.governance.rule_tables import rule_tables
+from services.governance.holds.hold_tables import hold_tables
+from services.governance.policy.rule_tables import rule_tables
+from services.governance.review.review_tables import review_tables
 
 SCHEMA = "governance"
 metadata = MetaData(schema=SCHEMA)

@@ -9,10 +9,10 @@ from typing import Any
 from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu_gate.action import Action
 from services.governance import messages
-from services.governance.lifecycle import Answer, Checkpoint, State, answer
 from services.governance.permits import PermitKeys
-from services.governance.rule_book import RuleBook
-from services.governance.rules import Effect
+from services.governance.policy.rule_book import RuleBook
+from services.governance.policy.rules import Effect
+from services.governance.review.lifecycle import Answer, Checkpoint, State, answer
 
 Row = Mapping[str, Any]
 

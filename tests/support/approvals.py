@@ -11,8 +11,8 @@ from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.checkpoint_service_pb2 import ListCheckpointsRequest
 from chenu_gate.action import Tool
-from services.governance.built_in_rules import BUILT_IN
-from services.governance.rules import CheckpointType, Effect, Rule
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.rules import CheckpointType, Effect, Rule
 from tests.support.actions import DEFINITION
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person, StandInIdentity

@@ -9,13 +9,13 @@ from chenu.governance.v1 import checkpoint_service_pb2 as messages
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceServicer
 from kernel.context import current
-from services.governance.batches import Batches
-from services.governance.checkpoints import Checkpoints
-from services.governance.endings import Endings
-from services.governance.lifecycle import Option, State
 from services.governance.messages import STATES
-from services.governance.votes import Votes
-from services.governance.watch import Watch
+from services.governance.review.batches import Batches
+from services.governance.review.checkpoints import Checkpoints
+from services.governance.review.endings import Endings
+from services.governance.review.lifecycle import Option, State
+from services.governance.review.votes import Votes
+from services.governance.review.watch import Watch
 
 
 class CheckpointServicer(CheckpointServiceServicer):

@@ -8,7 +8,7 @@ from typing import Any
 from chenu.governance.v1 import deputy_service_pb2 as messages
 from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceServicer
 from kernel.context import current
-from services.governance.deputies import Deputies
+from services.governance.review.deputies import Deputies
 
 
 class DeputyServicer(DeputyServiceServicer):

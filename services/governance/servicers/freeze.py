@@ -8,7 +8,7 @@ from chenu.governance.v1 import freeze_service_pb2 as rpc
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceServicer
 from kernel.context import current
-from services.governance.freezes import Freezes
+from services.governance.holds.freezes import Freezes
 from services.governance.operations import Operations
 
 

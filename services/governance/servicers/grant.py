@@ -7,7 +7,7 @@ from typing import Any
 from chenu.governance.v1 import grant_service_pb2 as rpc
 from chenu.governance.v1.grant_service_pb2_grpc import GrantServiceServicer
 from kernel.context import current
-from services.governance.grants import Grants
+from services.governance.holds.grants import Grants
 from services.governance.operations import Operations
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from chenu.governance.v1 import notice_service_pb2 as rpc
 from chenu.governance.v1.notice_service_pb2_grpc import NoticeServiceServicer
 from kernel.pagination import page_size
-from services.governance.notices import Notices
+from services.governance.review.notices import Notices
 
 
 class NoticeServicer(NoticeServiceServicer):

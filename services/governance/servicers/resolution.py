@@ -12,7 +12,7 @@ from chenu.governance.v1.resolution_service_pb2 import (
 )
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceServicer
 from kernel.pagination import page_size
-from services.governance.resolutions import Resolutions
+from services.governance.review.resolutions import Resolutions
 
 
 class ResolutionServicer(ResolutionServiceServicer):

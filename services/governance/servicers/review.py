@@ -10,10 +10,10 @@ from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceServicer
 from chenu_gate.action import Target
 from chenu_gate.refusal import ActionRefused
 from kernel.context import current
-from services.governance.checkpoints import Checkpoints
-from services.governance.edits import Edit, Edits
 from services.governance.errors import EditRefused
-from services.governance.reviews import Reviews
+from services.governance.review.checkpoints import Checkpoints
+from services.governance.review.edits import Edit, Edits
+from services.governance.review.reviews import Reviews
 
 
 class ReviewServicer(ReviewServiceServicer):

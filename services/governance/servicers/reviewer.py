@@ -7,7 +7,7 @@ from typing import Any
 from chenu.governance.v1 import reviewer_service_pb2 as rpc
 from chenu.governance.v1.reviewer_service_pb2_grpc import ReviewerServiceServicer
 from kernel.context import current
-from services.governance.reviewers import Reviewers
+from services.governance.review.reviewers import Reviewers
 
 
 class ReviewerServicer(ReviewerServiceServicer):

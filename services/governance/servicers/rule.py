@@ -11,16 +11,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chenu.governance.v1 import rule_service_pb2 as messages
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceServicer
 from kernel.context import current
-from services.governance import rule_documents
-from services.governance.constitution import LAWS, UNMATCHED_TEXT, as_markdown
-from services.governance.dry_runs import DryRuns
 from services.governance.operations import Operations
-from services.governance.promotion import Promotion
-from services.governance.replays import LIMIT, Replays
-from services.governance.rule_book import RuleBook
-from services.governance.rule_revisions import RuleRevisions, check_keeper
-from services.governance.rule_trials import Trials
-from services.governance.shadows import Shadows
+from services.governance.policy import rule_documents
+from services.governance.policy.constitution import LAWS, UNMATCHED_TEXT, as_markdown
+from services.governance.policy.dry_runs import DryRuns
+from services.governance.policy.promotion import Promotion
+from services.governance.policy.replays import LIMIT, Replays
+from services.governance.policy.rule_book import RuleBook
+from services.governance.policy.rule_revisions import RuleRevisions, check_keeper
+from services.governance.policy.rule_trials import Trials
+from services.governance.policy.shadows import Shadows
 
 
 class RuleServicer(RuleServiceServicer):

@@ -7,7 +7,7 @@ from typing import Any
 from chenu.governance.v1 import tombstone_service_pb2 as rpc
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceServicer
 from kernel.context import current
-from services.governance.tombstones import Tombstones
+from services.governance.holds.tombstones import Tombstones
 
 
 class TombstoneServicer(TombstoneServiceServicer):

@@ -19,10 +19,10 @@ from kernel.settings import SharedSettings
 from kernel.watching import Changes
 from services.governance.__main__ import assemble
 from services.governance.clock import Clock
-from services.governance.endings import Sweeper
-from services.governance.reminders import Reminders
+from services.governance.review.endings import Sweeper
+from services.governance.review.reminders import Reminders
+from services.governance.review.transitions import Transitions
 from services.governance.settings import GovernanceSettings
-from services.governance.transitions import Transitions
 from tests.support.approvals import RULES
 from tests.support.database_urls import DatabaseUrls
 from tests.support.executor import StandInExecutor

@@ -14,7 +14,7 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
 )
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from services.governance.clock import Clock
-from services.governance.endings import Sweeper
+from services.governance.review.endings import Sweeper
 from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Metadata, Person, StandInIdentity

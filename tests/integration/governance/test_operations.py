@@ -17,21 +17,21 @@ from kernel.context import background
 from kernel.database import Transaction
 from kernel.service import Service
 from kernel.watching import Changes
-from services.governance.agent_limits import AskLimit
 from services.governance.authorization import Authorization
 from services.governance.clock import Clock
-from services.governance.counting import Counting
 from services.governance.decisions import Decisions
-from services.governance.eligibility import Eligibility
+from services.governance.holds.agent_limits import AskLimit
+from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Judging
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.permits import PermitKeys
-from services.governance.requirements import Requirements
-from services.governance.rule_book import RuleBook
+from services.governance.policy.counting import Counting
+from services.governance.policy.rule_book import RuleBook
+from services.governance.review.eligibility import Eligibility
+from services.governance.review.requirements import Requirements
+from services.governance.review.transitions import Transitions
 from services.governance.settings import GovernanceSettings
-from services.governance.tombstones import Tombstones
 from services.governance.tool_definitions import ToolDefinitions
-from services.governance.transitions import Transitions
 from services.governance.verdicts import Verdicts
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person

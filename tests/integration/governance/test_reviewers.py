@@ -7,7 +7,7 @@ import pytest
 
 from chenu.governance.v1.reviewer_service_pb2 import ListReviewersRequest
 from services.governance.clock import Clock
-from services.governance.reviewers import is_rubber_stamp
+from services.governance.review.reviewers import is_rubber_stamp
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person
 

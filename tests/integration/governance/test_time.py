@@ -12,8 +12,8 @@ from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.review_service_pb2 import ClaimCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from services.governance.clock import Clock
-from services.governance.endings import Sweeper
-from services.governance.working_time import later
+from services.governance.review.endings import Sweeper
+from services.governance.review.working_time import later
 from tests.integration.governance.conftest import Events
 from tests.laws.stories import soon
 from tests.support.approvals import OFFICE, colleague, inbox, waiting

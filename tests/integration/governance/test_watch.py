@@ -14,9 +14,9 @@ from chenu.governance.v1.decision_pb2 import ExecutionState
 from kernel.pagination import PageTokens
 from kernel.service import Service
 from kernel.watching import Changes
-from services.governance.checkpoints import Checkpoints
 from services.governance.clock import Clock
-from services.governance.watch import Watch
+from services.governance.review.checkpoints import Checkpoints
+from services.governance.review.watch import Watch
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity, bearer
 from tests.support.refusals import refused

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from chenu.identity.v1.eligibility_service_pb2 import CheckEligibilityResponse
-from services.governance.eligibility import Eligibility, Seat
+from services.governance.review.eligibility import Eligibility, Seat
 
 TENANT, OWNER = str(uuid4()), str(uuid4())
 

@@ -16,7 +16,8 @@ from services.governance.errors import (
     NotEntitled,
     OutcomeConflict,
 )
-from services.governance.lifecycle import (
+from services.governance.policy.rules import Effect
+from services.governance.review.lifecycle import (
     NO_ELIGIBLE_APPROVER,
     Answer,
     Checkpoint,
@@ -26,8 +27,7 @@ from services.governance.lifecycle import (
     after_report,
     answer,
 )
-from services.governance.quorum import Electorate, Entitled
-from services.governance.rules import Effect
+from services.governance.review.quorum import Electorate, Entitled
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VALIDITY = timedelta(hours=24)

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
 from services.governance.errors import CheckpointClaimed, CheckpointNotPending, NotEntitled
-from services.governance.lifecycle import Checkpoint, Option, State
-from services.governance.quorum import (
+from services.governance.review.lifecycle import Checkpoint, Option, State
+from services.governance.review.quorum import (
     Ballot,
     Electorate,
     Entitled,

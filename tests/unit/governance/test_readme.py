@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import services.governance
-from services.governance.built_in_rules import BUILT_IN
-from services.governance.rules import RuleSet
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.rules import RuleSet
 from services.governance.settings import GovernanceSettings
 
 README = (Path(services.governance.__file__).parent / "README.md").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.governance.requirements import (
+from services.governance.review.requirements import (
     RequirementInvalid,
     Requirements,
     parse,

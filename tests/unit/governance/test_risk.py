@@ -7,7 +7,7 @@ from hypothesis import given
 
 from chenu.governance.v1.approval_pb2 import RiskClass
 from chenu_gate.action import Action, ActionKind, Target
-from services.governance.risk import amounts, risk
+from services.governance.policy.risk import amounts, risk
 from tests.support import actions
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chenu_gate.action import Action, ActionKind
-from services.governance.built_in_rules import BUILT_IN
-from services.governance.counters import MICROS, Counter, Measure, Per, amount_of
-from services.governance.replay import (
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.counters import MICROS, Counter, Measure, Per, amount_of
+from services.governance.policy.replay import (
     COUNTER_NOT_RECORDED,
     Change,
     Verdict,
@@ -21,8 +21,8 @@ from services.governance.replay import (
     may_loosen,
     verdict_of,
 )
-from services.governance.rule import Facts, Rule, RuleInvalid
-from services.governance.rules import CheckpointType, Effect, RuleSet
+from services.governance.policy.rule import Facts, Rule, RuleInvalid
+from services.governance.policy.rules import CheckpointType, Effect, RuleSet
 from tests.support.actions import actions, an_action
 from tests.unit.governance.test_rules import a_rule, facts_of, judged
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu_gate.action import READING_KINDS, Action, ActionKind, Target
-from services.governance.built_in_rules import BUILT_IN
-from services.governance.rules import (
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.rules import (
     UNMATCHED,
     CheckpointType,
     Effect,

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chenu_gate.action import ActionKind
-from services.governance.built_in_rules import BUILT_IN
-from services.governance.rule import Effect, Facts, Rule
-from services.governance.rules import RuleSet
-from services.governance.stopping import matched_facts
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.rule import Effect, Facts, Rule
+from services.governance.policy.rules import RuleSet
+from services.governance.policy.stopping import matched_facts
 from tests.support.actions import an_action
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

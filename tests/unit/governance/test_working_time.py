@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chenu.governance.v1.approval_pb2 import WorkingHours
-from services.governance.working_time import later
+from services.governance.review.working_time import later
 
 OFFICE = WorkingHours(
     time_zone="America/Montreal",

@@ -1,0 +1,1 @@
+"""What stands for or against an action besides the rules: freezes, grants, rejections, limits."""

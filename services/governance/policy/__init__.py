@@ -1,0 +1,1 @@
+"""What the rules say: built in or a tenant's own, tried, replayed, promoted."""

@@ -1,0 +1,88 @@
+"""What counters say now, read before an action is judged and compared when it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
+
+from chenu_gate.action import Action
+from kernel.caller import Caller
+from kernel.database import Database
+from kernel.statement import Statement
+from services.governance.clock import Clock
+from services.governance.policy.counters import Counter
+from services.governance.policy.rule_book import InForce
+
+_READ: Final = Statement(
+    "SELECT w.tally, w.since, coalesce(sum(c.amount), 0)::bigint AS value,"
+    " coalesce(max(c.counted_id), 0) AS latest"
+    " FROM (SELECT tally, clock_timestamp() + CAST(:offset AS interval)"
+    "   - seconds * interval '1 second' AS since"
+    "   FROM unnest(CAST(:tallies AS text[]), CAST(:seconds AS bigint[])) AS u (tally, seconds))"
+    "   AS w"
+    " LEFT JOIN counted AS c ON c.tenant = CAST(:tenant AS uuid) AND c.tally = w.tally"
+    "   AND c.create_time > w.since"
+    " GROUP BY w.tally, w.since"
+)
+
+
+class Tally(NamedTuple):
+    """A sum as it was read, with what tells whether it has changed since."""
+
+    value: int
+    latest: int
+    since: datetime
+
+
+class Counting:
+    """Reads sums. Plans of one tenant that are bound by them take turns in this process."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, tenant: str) -> asyncio.Lock:
+        """Held while such a plan is judged and stored: others would only be judged in vain."""
+        return self._turns.setdefault(tenant, asyncio.Lock())
+
+    async def read(self, caller: Caller, wanted: Mapping[str, int]) -> dict[str, Tally]:
+        """The sums of these tallies over their windows of so many seconds."""
+        if not wanted:
+            return {}
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(
+                _READ,
+                tenant=caller.tenant,
+                tallies=list(wanted),
+                seconds=list(wanted.values()),
+                offset=self._clock.offset,
+            )
+        return {row["tally"]: Tally(row["value"], row["latest"], row["since"]) for row in rows}
+
+
+def wanted(in_force: InForce, actions: Iterable[Action]) -> dict[str, int]:
+    """The tallies without which the actions cannot be judged, and their windows in seconds."""
+    return {
+        counter.tally(action): counter.window_seconds
+        for action in actions
+        for counter in asked_for(in_force, action)
+    }
+
+
+def asked_for(in_force: InForce, action: Action) -> tuple[Counter, ...]:
+    """The counters that the rules in force, and those in their shadow, ask for."""
+    shadow = in_force.shadow.asks_for(action) if in_force.shadow else ()
+    return (*in_force.live.asks_for(action), *shadow)
+
+
+def contributions(in_force: InForce, action: Action) -> dict[str, int]:
+    """What the action adds, by tally; what adds nothing is left out."""
+    shadow = in_force.shadow.counted_in(action) if in_force.shadow else ()
+    added = {
+        counter.tally(action): counter.contribution(action)
+        for counter in (*in_force.live.counted_in(action), *shadow)
+    }
+    return {tally: amount for tally, amount in added.items() if amount}

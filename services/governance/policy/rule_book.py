@@ -1,0 +1,119 @@
+"""Which rules hold for which tenant, known without asking the database.
+
+A plan carries the labels that it was judged by, and the statement that stores it compares them
+with what stands (migration 0005, `judged`): only when they differ is anything read. So a
+promotion holds from its commit on, in every process, and nothing polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeVar
+
+from chenu.governance.v1.rule_pb2 import RuleDocument
+from kernel.caller import Caller
+from kernel.database import Database
+from kernel.errors import ServiceError
+from kernel.statement import Statement
+from services.governance.policy import rule_documents
+from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.rules import Rule, RuleSet
+
+LIVE: Final = "live"
+SHADOW: Final = "shadow"
+_TENANTS: Final = 10_000
+_REVISIONS: Final = 128
+_READ: Final = Statement("SELECT document FROM rule_revisions WHERE revision = :revision")
+_LABELS: Final = Statement(
+    "SELECT label, revision FROM rule_labels"
+    " WHERE label IN ('live', 'shadow') AND revision IS NOT NULL"
+)
+T = TypeVar("T")
+
+
+class InForce(NamedTuple):
+    """What a tenant's actions are judged by; `shadow` is judged beside it and never enforced."""
+
+    live: RuleSet
+    shadow: RuleSet | None
+    labels: Mapping[str, str]
+
+
+class RuleBook:
+    """Compiled revisions and who goes by them; both bounded, the least used make room."""
+
+    def __init__(self, database: Database, built_in: Iterable[Rule] = BUILT_IN) -> None:
+        self._database = database
+        self.built_in = RuleSet(replace(rule, built_in=True) for rule in built_in)
+        self._default = InForce(self.built_in, None, {})
+        self._tenants: OrderedDict[str, InForce] = OrderedDict()
+        self._revisions: OrderedDict[str, RuleSet] = OrderedDict()
+
+    def in_force(self, tenant: str) -> InForce:
+        """What this process believes; whatever it decides by it is checked when it is stored."""
+        known = self._tenants.get(tenant)
+        if known is None:
+            return self._default
+        self._tenants.move_to_end(tenant)
+        return known
+
+    async def learn(self, caller: Caller, labels: Mapping[str, str]) -> InForce:
+        """Go by these labels of the caller's tenant from now on."""
+        live, shadow = labels.get(LIVE), labels.get(SHADOW)
+        found = InForce(
+            await self._standing(caller, live) if live else self.built_in,
+            await self._standing(caller, shadow) if shadow else None,
+            dict(labels),
+        )
+        _keep(self._tenants, caller.tenant, found, _TENANTS)
+        return found
+
+    async def refresh(self, caller: Caller) -> InForce:
+        """What stands now, asked of the database."""
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(_LABELS)
+        labels = {row["label"]: row["revision"] for row in rows}
+        known = self.in_force(caller.tenant)
+        return known if known.labels == labels else await self.learn(caller, labels)
+
+    async def revision(self, caller: Caller, revision: str) -> RuleSet | None:
+        """The compiled rules of one of the tenant's revisions; None where it has none such."""
+        if revision == self.built_in.revision:
+            return self.built_in
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(_READ, revision=revision)
+        if row is None:
+            return None
+        # By its hash: whoever's it is, it says the same.
+        document = rule_documents.as_stored(row["document"])
+        found = self._revisions.get(revision)
+        if found is None:
+            found = await asyncio.to_thread(self.compiled, document)
+        _keep(self._revisions, revision, found, _REVISIONS)
+        return found
+
+    async def _standing(self, caller: Caller, revision: str) -> RuleSet:
+        """What a label points to; without it nothing is decided, and not by milder rules."""
+        found = await self.revision(caller, revision)
+        if found is None:
+            raise ServiceError(f"the revision {revision} cannot be read")
+        return found
+
+    def compiled(self, document: RuleDocument) -> RuleSet:
+        """A tenant's rules beside the built-in ones; RuleInvalid tells all that is wrong."""
+        return rule_documents.rule_set(document, self.built_in.rules)
+
+    def described(self, revision: str, code: str) -> str:
+        """A rule in words, if its revision is at hand or it is a built-in one."""
+        rule = self._revisions.get(revision, self.built_in).named(code) or self.built_in.named(code)
+        return rule.description if rule else ""
+
+
+def _keep(kept: OrderedDict[str, T], key: str, value: T, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -1,0 +1,282 @@
+"""What the rules say of an action. Pure: the same facts always get the same answer.
+
+    rules = RuleSet(BUILT_IN)
+    judgement = rules.judge(action, facts)
+
+Conditions are CEL over a typed environment (`rule_language`). The most restrictive rule that
+matches wins, then the one of the highest priority; the order of the rules says nothing. A rule
+that cannot be evaluated counts as matching, unless it would allow something. A tenant's rule
+may set a built-in one aside (`overrides`), if that is loosenable; the laws are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from cel_expr_python.cel import Activation, Expression
+
+from chenu_gate.action import READING_KINDS, Action
+from chenu_gate.canonical_json import digest, write
+from services.governance.policy.counters import Counter
+from services.governance.policy.rule import (
+    UNMATCHED,
+    CheckpointType,
+    Effect,
+    Facts,
+    Judgement,
+    Match,
+    Problem,
+    Rule,
+    RuleInvalid,
+)
+from services.governance.policy.rule_language import (
+    ConditionInvalid,
+    Language,
+    bindings,
+    counters_in,
+)
+
+__all__ = [
+    "UNMATCHED", "CheckpointType", "Effect", "Facts", "Judgement", "Match", "Problem", "Rule",
+    "RuleInvalid", "RuleSet", "revision_of",
+]  # fmt: skip
+_REMEMBERED_SCOPES: Final = 4_096
+_GROUP: Final = 50
+
+
+class _Compiled(NamedTuple):
+    rule: Rule
+    condition: Expression
+
+
+class _Group(NamedTuple):
+    """Rules of one effect and one scope; `any_holds` is all their conditions in one.
+
+    As a rule none of many holds: one evaluation says so for all of them, and only where one
+    holds, or cannot be evaluated, are they looked at one by one.
+    """
+
+    members: tuple[_Compiled, ...]
+    any_holds: Expression
+    counters: frozenset[str]
+
+    @property
+    def first(self) -> Rule:
+        return self.members[0].rule
+
+
+class RuleSet:
+    """An immutable revision of rules, compiled once; scopes are looked at once per kind of action.
+
+    `revision` is the hash of what the rules and counters say, unless another name is given.
+    """
+
+    def __init__(
+        self, rules: Iterable[Rule], counters: Iterable[Counter] = (), *, revision: str = ""
+    ) -> None:
+        self.rules: Final[Sequence[Rule]] = tuple(
+            sorted(rules, key=lambda rule: (-rule.priority, rule.code))
+        )
+        self.counters: Final = tuple(sorted(counters, key=lambda counter: counter.name))
+        self.revision: Final = revision or revision_of(self.rules, self.counters)
+        self._named = {rule.code: rule for rule in self.rules}
+        self._language = Language(counter.name for counter in self.counters)
+        self._overriding = any(rule.overrides for rule in self.rules)
+        self._groups = self._grouped(self._compiled())
+        self._scopes: dict[tuple[str, ...], tuple[_Group, ...]] = {}
+
+    def judge(self, action: Action, facts: Facts) -> Judgement:
+        """The most restrictive of what matches; what matches nothing is gated unless it reads."""
+        activation = self._activation(action, facts)
+        covering = self._covering(action)
+        aside = self._set_aside(covering, activation)
+        decisive: Rule | None = None
+        warnings: list[Rule] = []
+        for group in covering:
+            effect = group.first.effect
+            # Once something severer has matched, only warnings are still of interest.
+            if decisive and decisive.effect is not effect and effect is not Effect.WARN:
+                continue
+            if _value(group.any_holds, activation) is False:
+                continue
+            holding = [
+                rule
+                for rule, condition in group.members
+                if rule.code not in aside and _holds(rule, condition, activation)
+            ]
+            if effect is Effect.WARN:
+                warnings += holding
+            if holding and (decisive is None or decisive.effect is effect):
+                decisive = min([*holding, decisive or holding[0]], key=_rank)
+        if decisive is None:
+            return _UNMATCHED_READING if action.kind in READING_KINDS else _UNMATCHED_OTHER
+        told = tuple(rule.description for rule in sorted(warnings, key=_rank))
+        return Judgement(decisive.effect, decisive.code, decisive.checkpoint_type, told)
+
+    def explain(self, action: Action, facts: Facts) -> list[Match]:
+        """Every rule that matches the action, the severest first, whether it decides or not."""
+        activation = self._activation(action, facts)
+        covering = self._covering(action)
+        aside = self._set_aside(covering, activation)
+        found = [
+            Match(rule, aside.get(rule.code, ""), _value(condition, activation) is None)
+            for group in covering
+            for rule, condition in group.members
+            if _holds(rule, condition, activation)
+        ]
+        return sorted(found, key=lambda match: (-match.rule.effect.severity, *_rank(match.rule)))
+
+    def named(self, code: str) -> Rule | None:
+        """The rule of that code; None for `unmatched` and for rules of other revisions."""
+        return self._named.get(code)
+
+    def asks_for(self, action: Action) -> tuple[Counter, ...]:
+        """The counters without which the action cannot be judged."""
+        if not self.counters:
+            return ()
+        names = frozenset[str]().union(*(one.counters for one in self._covering(action)))
+        return tuple(counter for counter in self.counters if counter.name in names)
+
+    def counted_in(self, action: Action) -> tuple[Counter, ...]:
+        """The counters that the action adds to, should it be allowed."""
+        return tuple(counter for counter in self.counters if counter.counts(action))
+
+    def _set_aside(self, covering: Iterable[_Group], activation: Activation) -> dict[str, str]:
+        """The rules that others override, with whose doing it is; only what is true for certain."""
+        if not self._overriding:
+            return {}
+        members = [one for group in covering for one in group.members]
+        loosenable = {one.rule.code for one in members if one.rule.built_in and one.rule.loosenable}
+        return {
+            code: one.rule.code
+            for one in members
+            if one.rule.overrides and _value(one.condition, activation) is True
+            for code in one.rule.overrides
+            if code in loosenable
+        }
+
+    def _compiled(self) -> list[_Compiled]:
+        problems = [*_contradictions(self.rules, self.counters)]
+        compiled = []
+        for rule in self.rules:
+            try:
+                condition = self._language.compile(rule.condition)
+                compiled.append(_Compiled(rule, condition))
+            except ConditionInvalid as invalid:
+                problems += [
+                    Problem(rule.code, "condition", one.text, one.line, one.column)
+                    for one in invalid.mistakes
+                ]
+        if problems:
+            raise RuleInvalid(problems)
+        return compiled
+
+    def _grouped(self, compiled: Iterable[_Compiled]) -> tuple[_Group, ...]:
+        """By effect, the severest first, and scope; not more in a group than is quick to search."""
+        alike: dict[tuple[Any, ...], list[_Compiled]] = {}
+        for one in compiled:
+            rule = one.rule
+            scope = (rule.effect, rule.kinds, rule.tools, rule.spheres, rule.agents)
+            alike.setdefault(scope, []).append(one)
+        groups = [
+            self._group(members[start : start + _GROUP])
+            for members in alike.values()
+            for start in range(0, len(members), _GROUP)
+        ]
+        return tuple(sorted(groups, key=lambda group: -group.first.effect.severity))
+
+    def _group(self, members: Sequence[_Compiled]) -> _Group:
+        counters = frozenset[str]().union(*(counters_in(one.rule.condition) for one in members))
+        if len(members) == 1:
+            return _Group(tuple(members), members[0].condition, counters)
+        # On lines of their own: a condition may end in a comment.
+        text = " || ".join(f"(\n{one.rule.condition}\n)" for one in members)
+        any_holds = self._language.compile(text)
+        # The first evaluation plans it, which takes a hundred times as long.
+        any_holds.eval(self._language.activation({}))
+        return _Group(tuple(members), any_holds, counters)
+
+    def _covering(self, action: Action) -> tuple[_Group, ...]:
+        scope = (
+            action.kind, action.tool.name, action.principal.agent,
+            action.source_sphere, action.target_sphere,
+        )  # fmt: skip
+        covering = self._scopes.get(scope)
+        if covering is None:
+            covering = tuple(group for group in self._groups if group.first.covers(action))
+            if len(self._scopes) >= _REMEMBERED_SCOPES:
+                self._scopes.clear()
+            self._scopes[scope] = covering
+        return covering
+
+    def known(self, action: Action, facts: Facts) -> dict[str, Any]:
+        """The variables of conditions, as these rules see the action."""
+        known = {
+            "caller.tenant": facts.tenant,
+            "caller.person": facts.person,
+            "caller.identity": facts.identity,
+            "caller.identities": [facts.identity, *facts.identities],
+            "caller.agent": facts.agent,
+            "caller.actor": facts.actor,
+            "requires_checkpoint": facts.requires_checkpoint,
+            "time": facts.time,
+        }
+        for counter in self.counters:
+            if counter.key in facts.counters:
+                known[f"counters.{counter.name}"] = facts.counters[counter.key]
+        return bindings(action, known)
+
+    def _activation(self, action: Action, facts: Facts) -> Activation:
+        return self._language.activation(self.known(action, facts))
+
+
+_UNMATCHED_READING: Final = Judgement(Effect.ALLOW, UNMATCHED)
+_UNMATCHED_OTHER: Final = Judgement(Effect.CHECKPOINT, UNMATCHED, CheckpointType.EXECUTION_APPROVAL)
+
+
+def revision_of(rules: Iterable[Rule], counters: Iterable[Counter] = ()) -> str:
+    """The hash of what rules and counters say, whatever their order."""
+    said: Any = [rule.document() for rule in sorted(rules, key=lambda rule: rule.code)]
+    counted = [one.document() for one in sorted(counters, key=lambda counter: counter.name)]
+    return digest(write({"rules": said, "counters": counted}))
+
+
+def _contradictions(rules: Sequence[Rule], counters: Sequence[Counter]) -> Iterator[Problem]:
+    by_code: dict[str, Rule] = {}
+    for rule in sorted(rules, key=lambda rule: not rule.built_in):
+        if (rule.effect is Effect.CHECKPOINT) != (rule.checkpoint_type is not None):
+            told = "a checkpoint type belongs to the effect CHECKPOINT, and to no other"
+            yield Problem(rule.code, "checkpoint_type", told)
+        if rule.code in by_code or rule.code == UNMATCHED:
+            whose = "a built-in rule has" if by_code.get(rule.code, rule).built_in else "is taken:"
+            yield Problem(rule.code, "code", f"{whose} this code; choose another")
+        by_code.setdefault(rule.code, rule)
+        for code in rule.overrides:
+            aside = by_code.get(code)
+            # The constitution: what is not loosenable stays, whatever a tenant writes. Judging
+            # looks once more (`_set_aside`), so a set that came another way cannot loosen it.
+            if aside is None or not aside.built_in:
+                yield Problem(rule.code, "overrides", f"{code} is not a built-in rule")
+            elif not aside.loosenable:
+                told = f"{code} is part of the constitution, which no tenant can loosen"
+                yield Problem(rule.code, "overrides", told)
+    names = [counter.name for counter in counters]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem(name, "counters", "two counters have this name; choose another")
+
+
+def _rank(rule: Rule) -> tuple[int, str]:
+    """The one of the highest priority comes first."""
+    return -rule.priority, rule.code
+
+
+def _holds(rule: Rule, condition: Expression, activation: Activation) -> bool:
+    value = _value(condition, activation)
+    return rule.effect is not Effect.ALLOW if value is None else value
+
+
+def _value(condition: Expression, activation: Activation) -> bool | None:
+    """True or false; None where it cannot be evaluated."""
+    value = condition.eval(activation).value()
+    return value if isinstance(value, bool) else None

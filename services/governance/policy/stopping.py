@@ -1,0 +1,64 @@
+"""Why an action was stopped: what its rule looked at, and what it found there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from chenu_gate.canonical_json import write
+from chenu_gate.visible_text import visible
+from services.governance.policy.rule import Rule
+
+_NAMED: Final = re.compile(
+    r"\b(?:action|caller|counters)(?:\.[A-Za-z_][A-Za-z0-9_]*)+|\brequires_checkpoint\b|\btime\b"
+)
+_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'")
+_LONGEST: Final = 200
+
+
+def matched_facts(rule: Rule | None, known: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Each fact that the rule's condition names, with what it was; the kind where none is named.
+
+    `known` are the variables of the rule's language. Values are made visible, as in the view.
+    """
+    condition = _STRINGS.sub("''", rule.condition) if rule else ""
+    named = sorted({path for match in _NAMED.findall(condition) for path in [_fact(match, known)]})
+    if not named or (rule and rule.kinds):
+        named = ["action.kind", *(name for name in named if name != "action.kind")]
+    return [{"fact": name, "value": _shown(value)} for name, value in _values(named, known)]
+
+
+def _fact(match: str, known: Mapping[str, Any]) -> str:
+    """The variable with the path into it; without the function that is called on it."""
+    parts = match.split(".")
+    for length in range(len(parts), 0, -1):
+        root = ".".join(parts[:length])
+        if root in known:
+            steps, value = [root], known[root]
+            for part in parts[length:]:
+                if not isinstance(value, Mapping) or part not in value:
+                    break
+                steps.append(part)
+                value = value[part]
+            return ".".join(steps)
+    return match
+
+
+def _values(named: list[str], known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name in named:
+        root = next((one for one in known if name == one or name.startswith(f"{one}.")), "")
+        value: Any = known.get(root)
+        for part in name[len(root) + 1 :].split(".") if root and name != root else ():
+            value = value[part]
+        yield name, value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = visible(value if isinstance(value, str) else write(value).decode()).text
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}… ({len(text) - _LONGEST} more characters, in full among the rest)"

@@ -1,0 +1,1 @@
+"""Checkpoints and the people who decide them: views, votes, edits, time."""

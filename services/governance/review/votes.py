@@ -1,0 +1,141 @@
+"""A person's answer: counted under the checkpoint's lock, and kept for good."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kernel.caller import Caller
+from kernel.context import new_id
+from kernel.database import Database, Transaction
+from kernel.errors import EtagMismatch, Forbidden
+from kernel.statement import Statement
+from services.governance.clock import Clock
+from services.governance.errors import NotEntitled, VoteTokenUsed
+from services.governance.review import requirements
+from services.governance.review.eligibility import Eligibility, Seat
+from services.governance.review.lifecycle import Option
+from services.governance.review.quorum import Ballot, Electorate
+from services.governance.review.transitions import Locked, Transitions
+from services.governance.review.voters import Principal, look
+
+_FIND: Final = Statement(
+    "SELECT c.identity, c.approval, c.escalated, (SELECT jsonb_agg(jsonb_build_object("
+    "'person', person, 'identity', voter_identity, 'stage', stage,"
+    " 'seat', coalesce(seat, person), 'seat_identity', coalesce(seat_identity, voter_identity)))"
+    " FROM votes WHERE votes.checkpoint_id = c.checkpoint_id AND votes.revision = c.revision"
+    " AND view_digest = c.etag AND option = 'approve') AS approvers"
+    " FROM checkpoints AS c WHERE c.checkpoint_id = :checkpoint_id"
+)
+_USED: Final = Statement("SELECT true AS used FROM votes WHERE token_id = :token_id")
+_CAST: Final = Statement(
+    "INSERT INTO votes (vote_id, checkpoint_id, tenant, identity, revision, person,"
+    " voter_identity, actor, option, view_digest, session, authentication, token_id, stage,"
+    " seat, seat_identity)"
+    " VALUES (:vote_id, :checkpoint_id, :tenant, :identity, :revision, :person, :voter_identity,"
+    " :actor, :option, :view_digest, :session, :authentication, :token_id, :stage,"
+    " CAST(:seat AS uuid), CAST(:seat_identity AS uuid))"
+)
+_COMMENT: Final = Statement(
+    "INSERT INTO comments (vote_id, tenant, identity, comment)"
+    " VALUES (:vote_id, :tenant, :identity, :comment)"
+)
+
+
+class Votes:
+    """Takes the votes of people who are entitled to them."""
+
+    def __init__(
+        self, database: Database, eligibility: Eligibility, transitions: Transitions, clock: Clock
+    ) -> None:
+        self._database, self._eligibility = database, eligibility
+        self._transitions, self._clock = transitions, clock
+
+    async def cast(
+        self, caller: Caller, checkpoint_id: str, option: Option, etag: str, comment: str
+    ) -> None:
+        """Give one option to exactly what the etag stands for; raises unless it counted."""
+        _check_token(caller, checkpoint_id, etag)
+        # Before the lock: nobody holds a row while another service is asked.
+        electorate = await self.electorate(caller, checkpoint_id)
+        async with self._database.transaction(caller) as tx:
+            principals = await look(tx, caller, self._clock.offset)
+            locked = await self._transitions.lock(tx, checkpoint_id)
+            if locked is None:
+                raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
+            if await tx.fetch_one(_USED, token_id=caller.token_id):
+                raise VoteTokenUsed
+            after, ballot = locked.standing.vote(option, electorate, etag=etag, now=locked.now)
+            seat = next((one for one in principals if one.person == ballot.seat), None)
+            vote_id = await _insert(tx, caller, locked, option, ballot, seat)
+            if comment:
+                own = {name: locked.row[name] for name in ("tenant", "identity")}
+                await tx.execute(_COMMENT, vote_id=vote_id, **own, comment=comment)
+            await self._transitions.move(
+                tx, locked, after, comment, vote=vote_id, option=option.value
+            )
+        await self._transitions.announce([locked.row])
+
+    async def electorate(self, caller: Caller, checkpoint_id: str) -> Electorate:
+        """The caller as a voter on the checkpoint, by identity's word of this moment."""
+        async with self._database.transaction(caller) as tx:
+            principals = await look(tx, caller, self._clock.offset)
+            row = await tx.fetch_one(_FIND, checkpoint_id=checkpoint_id)
+        if row is None:
+            raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
+        approvers = row["approvers"] or []
+        seats = [
+            Seat(caller.person, caller.identity, caller.session),
+            *(Seat(one.person, one.identity) for one in principals),
+            *(Seat(one["person"], one["identity"]) for one in approvers),
+            *(Seat(one["seat"], one["seat_identity"]) for one in approvers),
+        ]
+        alive, refusals = await self._eligibility.alive(caller.tenant, row["identity"], seats)
+        if refusals[0]:
+            raise NotEntitled(cause=refusals[0])
+        return Electorate(
+            voter=alive[caller.person],
+            stands_for=tuple(alive[one.person] for one in principals if one.person in alive),
+            void=Eligibility.void(
+                requirements.read(row["approval"]), approvers, alive, row["escalated"]
+            ),
+        )
+
+
+def _check_token(caller: Caller, checkpoint_id: str, etag: str) -> None:
+    """The token was bought for this checkpoint and this view, or it buys nothing here."""
+    if caller.claims.get("checkpoint") != checkpoint_id:
+        raise NotEntitled(cause="ANOTHER_CHECKPOINT", subject=f"checkpoint/{checkpoint_id}")
+    if caller.claims.get("view_digest") != etag:
+        raise EtagMismatch("the vote token was made for another view; look again")
+
+
+async def _insert(
+    tx: Transaction,
+    caller: Caller,
+    locked: Locked,
+    option: Option,
+    ballot: Ballot,
+    seat: Principal | None,
+) -> str:
+    row, vote_id = locked.row, new_id()
+    authentication = caller.claims.get("amr", ())
+    await tx.execute(
+        _CAST,
+        vote_id=vote_id,
+        tenant=row["tenant"],
+        identity=row["identity"],
+        checkpoint_id=row["checkpoint_id"],
+        revision=row["revision"],
+        person=caller.person,
+        voter_identity=caller.identity,
+        actor=caller.actor,
+        option=option.value,
+        view_digest=locked.standing.etag,
+        session=caller.session,
+        authentication=" ".join(map(str, authentication)),
+        token_id=caller.token_id,
+        stage=ballot.stage,
+        seat=seat.person if seat else None,
+        seat_identity=seat.identity if seat else None,
+    )
+    return vote_id
