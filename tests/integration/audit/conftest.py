@@ -1,6 +1,6 @@
 """The audit service on a free port, and sources of events that the tests play."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import asyncpg
@@ -10,6 +10,7 @@ import pytest
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
+from deploy.local.nats_server import NatsServer
 from kernel.database import set_codecs
 from kernel.service import Service
 from kernel.settings import SharedSettings
@@ -19,6 +20,15 @@ from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
 from tests.support.source import StandInSource
+
+
+@pytest.fixture(scope="session")
+def nats_url(state_folder: Path) -> Iterator[str]:
+    """A NATS of its own: a service that other tests run would speak for the same source."""
+    server = NatsServer(state_folder / "audit" / "nats", state_folder / "logs" / "audit-nats.log")
+    server.start()
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -190,7 +190,7 @@ def test_a_missing_or_exchanged_upper_tile_and_an_older_checkpoint_are_found(
 async def test_a_tile_by_rpc_is_the_tile_in_the_folder(tiles: Path, log, identity) -> None:
     me = identity.as_human(Person())
     for level, index in ((0, 0), (0, 1), (1, 0)):
-        suffix = ".p/2" if level else ""
+        suffix = f".p/{size_of(tiles) // 256}" if level else ""
         answer = await log.GetTile(log_pb.GetTileRequest(level=level, index=index), metadata=me)
         written = (tiles / f"tile/{level}/{index:03d}{suffix}").read_bytes()
         assert answer.hashes[: len(written)] == written
