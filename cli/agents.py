@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from google.protobuf.field_mask_pb2 import FieldMask
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from chenu.identity.v1.agent_service_pb2 import (
     HireAgentRequest,
     HireAgentResponse,
     ListAgentsRequest,
+    UpdateAgentRequest,
 )
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.identity.v1.token_service_pb2 import IssueAgentTokenRequest
@@ -23,7 +25,7 @@ from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from cli.command import command
 from cli.connection import Connection
 from cli.here import Here, as_json
-from cli.identifiers import every, resolve
+from cli.identifiers import every, items, resolve
 from cli.problems import UsageProblem
 from cli.rendering import ago, facts, one_line, safe, short, table, when
 
@@ -37,6 +39,16 @@ async def agent_id(connection: Connection, typed: str) -> str:
     request = ListAgentsRequest(page_size=200)
     known = every(stub.ListAgents, request, "agents", lambda one: str(one.display_name))
     return await resolve(typed, "agent", known, by_name=True)
+
+
+async def as_it_is(connection: Connection, typed: str) -> Agent:
+    """The agent that was meant, with the etag that a change of it must name."""
+    wanted = await agent_id(connection, typed)
+    request = ListAgentsRequest(page_size=200)
+    async for agent in items(connection.stub(AgentServiceStub).ListAgents, request, "agents"):
+        if agent.agent_id == wanted:
+            return Agent.FromString(agent.SerializeToString())
+    raise UsageProblem(f"{typed} is no agent of yours")
 
 
 async def hire_agent(
@@ -73,6 +85,46 @@ async def hire(
     """
     hired = await hire_agent(here.connection, name, scopes=scope or [], always_gated=always_gated)
     here.show(hired, _hired)
+
+
+async def update(
+    here: Here,
+    which: Which,
+    name: Annotated[str, typer.Option("--name", help="What you call it from now on.")] = "",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="All that it may use from now on; may be repeated."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="It may use whatever you may.")
+    ] = False,
+    always_gated: Annotated[
+        bool | None,
+        typer.Option("--always-gated/--not-always-gated", help="You decide whatever it does."),
+    ] = None,
+) -> None:
+    """Rename an agent, or say anew what it may use; its next tokens say so.
+
+    [bold]chenu agents update Filer --scope thread.search --always-gated[/bold]
+    """
+    if scope and everything:
+        raise UsageProblem("either --scope or --everything")
+    wanted: dict[str, Any] = {"display_name": name} if name else {}
+    if scope or everything:
+        wanted["scopes"] = scope or []
+    if always_gated is not None:
+        wanted["always_gated"] = always_gated
+    if not wanted:
+        raise UsageProblem("nothing to change: see chenu agents update --help")
+    agent = await as_it_is(here.connection, which)
+    request = UpdateAgentRequest(
+        agent_id=agent.agent_id,
+        agent=Agent(**wanted),
+        update_mask=FieldMask(paths=list(wanted)),
+        etag=agent.etag,
+    )
+    answer = await here.connection.stub(AgentServiceStub).UpdateAgent(request)
+    here.show(answer, lambda updated: _facts(updated.agent))
 
 
 async def fire(here: Here, which: Which) -> None:
@@ -154,6 +206,7 @@ def register_commands(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Who may act for you.")
     command(group, "list")(list_agents)
     command(group, "hire")(hire)
+    command(group, "update")(update)
     command(group, "fire")(fire)
     command(group, "token")(token)
     app.add_typer(group, name="agents", rich_help_panel="Things")

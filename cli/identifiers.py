@@ -1,7 +1,7 @@
 """Ids as people type them: whole, or any beginning or end of four characters that fits only one."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from cli.problems import UsageProblem
@@ -42,13 +42,16 @@ async def every(
     call: Callable[..., Any], request: Any, field: str, name: Callable[[Any], str]
 ) -> AsyncIterator[tuple[str, str]]:
     """(id, name) of each item that a list RPC gives, page after page."""
-    noun = ""
+    async for item in items(call, request, field):
+        yield getattr(item, item.DESCRIPTOR.fields[0].name), name(item)
+
+
+async def items(call: Callable[..., Any], request: Any, field: str) -> AsyncIterator[Any]:
+    """Each item that a list RPC gives, page after page."""
     for _ in range(_PAGES):
         answer = await call(request)
-        items: Iterable[Any] = getattr(answer, field)
-        for item in items:
-            noun = noun or item.DESCRIPTOR.fields[0].name
-            yield getattr(item, noun), name(item)
+        for item in getattr(answer, field):
+            yield item
         if not answer.next_page_token:
             return
         request.page_token = answer.next_page_token

@@ -1,5 +1,6 @@
 """Agents' accounts: hired and fired by people, for one identity each."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,17 +10,18 @@ from chenu.identity.v1.agent_service_pb2 import (
     HireAgentResponse,
     ListAgentsRequest,
     ListAgentsResponse,
+    UpdateAgentRequest,
 )
 from kernel import idempotency
 from kernel.caller import Caller
 from kernel.context import current, new_id
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden
+from kernel.errors import EtagMismatch, Forbidden, InvalidArgument
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.identity import audit_events
 from services.identity.attempts import Attempts
-from services.identity.errors import WrongCredentials
+from services.identity.errors import AgentFired, WrongCredentials
 from services.identity.secret_tokens import digest, new_secret
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
@@ -34,16 +36,25 @@ _INSERT: Final = Statement(
 )
 _FIND: Final = Statement(
     "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time, scopes,"
-    " always_gated FROM agents"
+    " always_gated, version FROM agents"
     " WHERE agent_id = :agent"
 )
+_LOCK: Final = Statement(
+    "SELECT display_name, scopes, always_gated, version, fire_time FROM agents"
+    " WHERE agent_id = :agent FOR UPDATE"
+)
+_UPDATE: Final = Statement(
+    "UPDATE agents SET display_name = :display_name, scopes = CAST(:scopes AS text[]),"
+    " always_gated = :always_gated, version = version + 1 WHERE agent_id = :agent"
+)
+_EDITABLE: Final = ("display_name", "scopes", "always_gated")
 _FIRE: Final = Statement(
     "UPDATE agents SET fire_time = clock_timestamp() + :clock_offset"
     " WHERE agent_id = :agent AND fire_time IS NULL"
 )
 _LIST: Final = Statement(
     "SELECT agent_id, display_name, identity_id, user_id, create_time, fire_time, scopes,"
-    " always_gated, lower(display_name) AS name FROM agents WHERE identity_id = :identity"
+    " always_gated, version, lower(display_name) AS name FROM agents WHERE identity_id = :identity"
     " AND (lower(display_name), agent_id) > (:name, :agent)"
     " ORDER BY lower(display_name), agent_id LIMIT :rows"
 )
@@ -78,6 +89,23 @@ class Agents:
                 await idempotency.remember(tx, caller, request.request_id, agent)
                 tx.emit(audit_events.agent_hired(caller, agent))
             return HireAgentResponse(agent=await _find(tx, agent), secret=secret)
+
+    async def update(self, caller: Caller, request: UpdateAgentRequest) -> Agent:
+        """The agent as it is from its next token on."""
+        wanted = _edited(request.agent, request.update_mask.paths)
+        async with self._database.transaction(caller) as tx:
+            await self._sessions.require(tx, caller)
+            row = await tx.fetch_one(_LOCK, agent=request.agent_id)
+            if row is None:
+                raise Forbidden(subject=f"agent/{request.agent_id}")
+            if row["fire_time"] is not None:
+                raise AgentFired
+            if request.etag != _etag(row):
+                raise EtagMismatch(etag=_etag(row))
+            columns = {name: row[name] for name in _EDITABLE} | wanted
+            await tx.execute(_UPDATE, agent=request.agent_id, **columns)
+            tx.emit(audit_events.agent_updated(caller, request.agent_id, list(wanted)))
+            return await _find(tx, request.agent_id)
 
     async def fire(self, caller: Caller, agent_id: str) -> Agent:
         """No new tokens and no renewals from now on; firing it again changes nothing."""
@@ -126,6 +154,30 @@ def limited(agent: Caller, row: Any) -> Caller:
     return replace(agent, claims=limits)
 
 
+def _edited(agent: Agent, paths: Iterable[str]) -> dict[str, Any]:
+    """What these paths of the update mask set."""
+    wanted = list(dict.fromkeys(paths))
+    if not wanted:
+        raise InvalidArgument("update_mask: names no field", field="update_mask")
+    for path in wanted:
+        if path not in _EDITABLE:
+            raise InvalidArgument(
+                "update_mask: names a field that cannot be changed", field=ascii(path)
+            )
+    if "display_name" in wanted and not agent.display_name:
+        raise InvalidArgument("agent.display_name: must not be empty", field="agent.display_name")
+    set_to = {
+        "display_name": agent.display_name,
+        "scopes": list(agent.scopes),
+        "always_gated": agent.always_gated,
+    }
+    return {path: set_to[path] for path in wanted}
+
+
+def _etag(row: Record) -> str:
+    return f"v{row['version']}"
+
+
 async def _find(tx: Transaction, agent_id: str) -> Agent:
     row = await tx.fetch_one(_FIND, agent=agent_id)
     if row is None:
@@ -143,4 +195,5 @@ def _message(row: Record) -> Agent:
         fire_time=row["fire_time"],
         scopes=row["scopes"],
         always_gated=row["always_gated"],
+        etag=_etag(row),
     )

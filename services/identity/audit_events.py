@@ -152,6 +152,14 @@ def agent_hired(caller: Caller, agent: str) -> AuditRecord:
     return _event("agent.hired", AUDIT_ACTION_AGENT_HIRED, f"agent/{agent}", caller)
 
 
+def agent_updated(caller: Caller, agent: str, changed: list[str]) -> AuditRecord:
+    """By a person; `changed` are the names of the fields."""
+    subject = f"agent/{agent}"
+    return _event(
+        "agent.updated", AUDIT_ACTION_UPDATE, subject, caller, changed=",".join(sorted(changed))
+    )
+
+
 def agent_fired(caller: Caller, agent: str) -> AuditRecord:
     """By a person."""
     return _event("agent.fired", AUDIT_ACTION_AGENT_FIRED, f"agent/{agent}", caller)

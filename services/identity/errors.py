@@ -94,6 +94,13 @@ class LastOwner(FailedPrecondition):
     message = "the tenant would have no owner left; give somebody else that role first"
 
 
+class AgentFired(FailedPrecondition):
+    """What is over stays as it was."""
+
+    reason = "AGENT_FIRED"
+    message = "the agent was fired; hire another one"
+
+
 class InvitationInvalid(Unauthenticated):
     """Unknown, used or too old: one answer for all three."""
 

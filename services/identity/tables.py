@@ -8,6 +8,7 @@ history, knows people by their ids. Secrets are there as digests only.
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -183,6 +184,7 @@ agents = Table(
     _time("fire_time", nullable=True),
     Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("always_gated", Boolean, nullable=False, server_default=text("false")),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
     _within("users", "user_id", "tenant_id"),
     _within("identities", "identity_id", "user_id"),
     Index("agents_identity", "agent_id", "identity_id", unique=True),

@@ -24,6 +24,7 @@ from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
 from chenu.identity.v1 import identity_service_pb2 as identities
 from chenu.identity.v1 import token_service_pb2 as tokens
+from chenu.identity.v1.agent_pb2 import Agent
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
@@ -46,6 +47,7 @@ from tests.support.identity import Metadata, bearer
 ETAG = "sha256:" + "0" * 64
 MASK = {"update_mask": FieldMask(paths=["title"]), "etag": "x"}
 NAME = {"update_mask": FieldMask(paths=["name"]), "etag": "x"}
+GATED = {"update_mask": FieldMask(paths=["always_gated"]), "etag": "x"}
 # One thing by its id: what the id is of, and a request that breaks no other rule.
 BY_ID: dict[str, tuple[str, Any]] = {
     "GetThread": ("thread", lambda i: threads.GetThreadRequest(thread_id=i)),
@@ -119,6 +121,10 @@ BY_ID: dict[str, tuple[str, Any]] = {
     "ReconcileDelivery": (
         "delivery",
         lambda i: deliveries.ReconcileDeliveryRequest(delivery_id=i, state=2),
+    ),
+    "UpdateAgent": (
+        "agent",
+        lambda i: agents.UpdateAgentRequest(agent_id=i, agent=Agent(always_gated=True), **GATED),
     ),
     "FireAgent": ("agent", lambda i: agents.FireAgentRequest(agent_id=i)),
     "SwitchIdentity": ("identity", lambda i: auth.SwitchIdentityRequest(identity_id=i)),

@@ -7,6 +7,8 @@ from chenu.identity.v1.agent_service_pb2 import (
     HireAgentResponse,
     ListAgentsRequest,
     ListAgentsResponse,
+    UpdateAgentRequest,
+    UpdateAgentResponse,
 )
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceServicer
 from kernel.context import current
@@ -21,6 +23,11 @@ class AgentServicer(AgentServiceServicer):
 
     async def HireAgent(self, request: HireAgentRequest, _context: object) -> HireAgentResponse:
         return await self._agents.hire(current().caller, request)
+
+    async def UpdateAgent(
+        self, request: UpdateAgentRequest, _context: object
+    ) -> UpdateAgentResponse:
+        return UpdateAgentResponse(agent=await self._agents.update(current().caller, request))
 
     async def FireAgent(self, request: FireAgentRequest, _context: object) -> FireAgentResponse:
         return FireAgentResponse(agent=await self._agents.fire(current().caller, request.agent_id))

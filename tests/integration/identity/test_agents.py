@@ -6,12 +6,15 @@ from uuid import uuid4
 import grpc
 import jwt
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
+from chenu.identity.v1.agent_pb2 import Agent
 from chenu.identity.v1.agent_service_pb2 import (
     FireAgentRequest,
     HireAgentRequest,
     HireAgentResponse,
     ListAgentsRequest,
+    UpdateAgentRequest,
 )
 from chenu.identity.v1.auth_service_pb2 import LogoutRequest
 from chenu.identity.v1.identity_service_pb2 import ListIdentitiesRequest
@@ -93,21 +96,97 @@ async def test_a_fired_agent_gets_no_token(
     assert types.count("chenu.identity.agent.fired") == 1
 
 
-async def test_a_foreign_agent_is_fired_by_nobody_and_answers_like_a_missing_one(
+async def test_a_foreign_agent_is_fired_or_changed_by_nobody_and_answers_like_a_missing_one(
     identity: Identity, someone: Someone
 ) -> None:
     stranger = await identity.register()
     hired = await hire(identity, someone)
     answers = []
     for agent in (hired.agent.agent_id, str(uuid4())):
-        error = await refusal(
+        mine = Agent(agent_id=agent)
+        for call in (
             identity.agents.FireAgent(FireAgentRequest(agent_id=agent), metadata=stranger.metadata),
-            DENIED,
-            "FORBIDDEN",
-        )
-        answers.append((error.details(), dict(error.trailing_metadata() or ())[DETAILS_KEY]))
-    assert answers[0] == answers[1]
+            identity.agents.UpdateAgent(
+                update(mine, etag=hired.agent.etag, scopes=[]), metadata=stranger.metadata
+            ),
+        ):
+            error = await refusal(call, DENIED, "FORBIDDEN")
+            answers.append((error.details(), dict(error.trailing_metadata() or ())[DETAILS_KEY]))
+    assert len(set(answers)) == 1
     assert await agent_token(identity, hired)
+
+
+def update(agent: Agent, *paths: str, etag: str = "", **wanted: Any) -> UpdateAgentRequest:
+    return UpdateAgentRequest(
+        agent_id=agent.agent_id,
+        agent=Agent(**wanted),
+        update_mask=FieldMask(paths=paths or list(wanted)),
+        etag=etag or agent.etag,
+    )
+
+
+async def test_an_owner_says_anew_what_an_agent_is_called_and_may_use(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    hired = await hire(identity, someone)
+    narrowed = update(hired.agent, scopes=["thread.search"], always_gated=True)
+    answer = await identity.agents.UpdateAgent(narrowed, metadata=someone.metadata)
+    assert (list(answer.agent.scopes), answer.agent.always_gated) == (["thread.search"], True)
+    assert answer.agent.display_name == hired.agent.display_name
+    assert answer.agent.etag != hired.agent.etag
+    claims = jwt.decode(await agent_token(identity, hired), options={"verify_signature": False})
+    assert (claims["scopes"], claims["always_gated"]) == (["thread.search"], True)
+
+    renamed = update(answer.agent, "display_name", "scopes", display_name="Filer")
+    answer = await identity.agents.UpdateAgent(renamed, metadata=someone.metadata)
+    assert (answer.agent.display_name, list(answer.agent.scopes)) == ("Filer", [])
+    assert answer.agent.always_gated
+    told = await events(admin, f"agent/{hired.agent.agent_id}")
+    changed = [event["data"]["details"]["changed"] for event in told if event["type"].endswith(".updated")]
+    assert changed == ["always_gated,scopes", "display_name,scopes"]
+    assert "Filer" not in str(told)
+
+
+async def test_an_agent_that_has_changed_or_was_fired_is_not_changed(
+    identity: Identity, someone: Someone
+) -> None:
+    agent = (await hire(identity, someone)).agent
+    gate = update(agent, always_gated=True)
+    await identity.agents.UpdateAgent(gate, metadata=someone.metadata)
+    await refusal(
+        identity.agents.UpdateAgent(gate, metadata=someone.metadata),
+        grpc.StatusCode.ABORTED,
+        "ETAG_MISMATCH",
+    )
+    fire = FireAgentRequest(agent_id=agent.agent_id)
+    fired = (await identity.agents.FireAgent(fire, metadata=someone.metadata)).agent
+    await refusal(
+        identity.agents.UpdateAgent(update(fired, always_gated=False), metadata=someone.metadata),
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "AGENT_FIRED",
+    )
+
+
+@pytest.mark.parametrize(
+    ("paths", "wanted"),
+    [
+        ((), {}),
+        (("owner_id",), {"owner_id": str(uuid4())}),
+        (("display_name",), {}),
+        (("display_name",), {"display_name": "x" * 256}),
+        (("scopes",), {"scopes": ["Thread delete"]}),
+    ],
+    ids=["nothing", "somebody else's", "no name", "too long a name", "no tool"],
+)
+async def test_what_cannot_be_an_agent_is_refused(
+    identity: Identity, someone: Someone, paths: tuple[str, ...], wanted: dict[str, Any]
+) -> None:
+    agent = (await hire(identity, someone)).agent
+    await refusal(
+        identity.agents.UpdateAgent(update(agent, *paths, **wanted), metadata=someone.metadata),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_REQUEST",
+    )
 
 
 async def test_agents_are_listed_by_name_for_the_calling_identity_only(
@@ -138,6 +217,7 @@ async def test_an_agent_hires_fires_and_lists_nobody(identity: Identity, someone
     for call in (
         identity.agents.HireAgent(HireAgentRequest(display_name="Mine"), metadata=token),
         identity.agents.FireAgent(FireAgentRequest(agent_id=other), metadata=token),
+        identity.agents.UpdateAgent(update(Agent(agent_id=other), scopes=[]), metadata=token),
         identity.agents.ListAgents(ListAgentsRequest(), metadata=token),
         identity.identities.ListIdentities(ListIdentitiesRequest(), metadata=token),
     ):

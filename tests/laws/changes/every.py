@@ -12,6 +12,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("identity", "AuthService.ChangePassword"): identity.change_password,
     ("identity", "IdentityService.CreateIdentity"): identity.create_identity,
     ("identity", "AgentService.HireAgent"): identity.hire_agent,
+    ("identity", "AgentService.UpdateAgent"): identity.update_agent,
     ("identity", "AgentService.FireAgent"): identity.fire_agent,
     ("identity", "PeopleService.InvitePerson"): identity.invite_person,
     ("identity", "PeopleService.SetPersonRoles"): identity.set_person_roles,

@@ -3,11 +3,14 @@
 from typing import Any
 from uuid import uuid4
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
 from chenu.identity.v1 import identity_service_pb2 as identities
 from chenu.identity.v1 import people_service_pb2 as people
 from chenu.identity.v1 import token_service_pb2 as tokens
+from chenu.identity.v1.agent_pb2 import Agent
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from chenu.identity.v1.identity_pb2 import IdentityType
@@ -67,6 +70,15 @@ async def create_identity(s: Scene) -> Call:
 async def hire_agent(s: Scene) -> Call:
     request = agents.HireAgentRequest(display_name="Helper")
     return lambda: stub(s, AgentServiceStub).HireAgent(request, metadata=s.me.me)
+
+
+async def update_agent(s: Scene) -> Call:
+    hired = await (await hire_agent(s))()
+    request = agents.UpdateAgentRequest(
+        agent_id=hired.agent.agent_id, etag=hired.agent.etag,
+        agent=Agent(always_gated=True), update_mask=FieldMask(paths=["always_gated"]),
+    )  # fmt: skip
+    return lambda: stub(s, AgentServiceStub).UpdateAgent(request, metadata=s.me.me)
 
 
 async def fire_agent(s: Scene) -> Call:
