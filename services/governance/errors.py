@@ -98,10 +98,10 @@ class EditRefused(InvalidArgument):
 
 
 class VoteTokenUsed(Aborted):
-    """A vote token is good for one vote."""
+    """A vote token is good for one vote, however often that vote is sent."""
 
     reason = "VOTE_TOKEN_USED"
-    message = "this vote token was used before; get another for another vote"
+    message = "this vote token was used for another vote; get another one"
 
 
 class NotEntitled(PermissionDenied):

@@ -129,7 +129,12 @@ class GovernanceClient:
         return answer.checkpoint
 
     async def reject(
-        self, person: Person, checkpoint: BlockedCheckpoint, comment: str = ""
+        self,
+        person: Person,
+        checkpoint: BlockedCheckpoint,
+        comment: str = "",
+        *,
+        metadata: Metadata | None = None,
     ) -> Checkpoint:
         """The person rejects what they were shown."""
         answer = await self.checkpoints.RejectCheckpoint(
@@ -138,7 +143,7 @@ class GovernanceClient:
                 etag=checkpoint.view_digest,
                 comment=comment,
             ),
-            metadata=self.vote(person, checkpoint),
+            metadata=metadata or self.vote(person, checkpoint),
         )
         return answer.checkpoint
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from kernel.caller import Caller
 from kernel.context import new_id
-from kernel.database import Database, Transaction
+from kernel.database import Database, Record, Transaction
 from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
 from services.governance.clock import Clock
@@ -18,15 +19,21 @@ from services.governance.review.quorum import Ballot, Electorate
 from services.governance.review.transitions import Locked, Transitions
 from services.governance.review.voters import Principal, look
 
+# What a token was used for: its option and comment.
+_CAST_BY: Final = (
+    "(SELECT jsonb_build_array(v.option, coalesce(w.comment, '')) FROM votes AS v"
+    " LEFT JOIN comments AS w USING (vote_id) WHERE v.token_id = :token_id) AS cast_before"
+)
 _FIND: Final = Statement(
-    "SELECT c.identity, c.approval, c.escalated, (SELECT jsonb_agg(jsonb_build_object("
+    "SELECT c.identity, c.approval, c.escalated, (SELECT jsonb_agg(jsonb_build_object("  # noqa: S608
     "'person', person, 'identity', voter_identity, 'stage', stage,"
     " 'seat', coalesce(seat, person), 'seat_identity', coalesce(seat_identity, voter_identity)))"
     " FROM votes WHERE votes.checkpoint_id = c.checkpoint_id AND votes.revision = c.revision"
-    " AND view_digest = c.etag AND option = 'approve') AS approvers"
+    " AND view_digest = c.etag AND option = 'approve') AS approvers,"
+    f" {_CAST_BY}"
     " FROM checkpoints AS c WHERE c.checkpoint_id = :checkpoint_id"
 )
-_USED: Final = Statement("SELECT true AS used FROM votes WHERE token_id = :token_id")
+_USED: Final = Statement(f"SELECT {_CAST_BY}")
 _CAST: Final = Statement(
     "INSERT INTO votes (vote_id, checkpoint_id, tenant, identity, revision, person,"
     " voter_identity, actor, option, view_digest, session, authentication, token_id, stage,"
@@ -53,17 +60,24 @@ class Votes:
     async def cast(
         self, caller: Caller, checkpoint_id: str, option: Option, etag: str, comment: str
     ) -> None:
-        """Give one option to exactly what the etag stands for; raises unless it counted."""
+        """Give one option to exactly what the etag stands for; raises unless it counted.
+
+        The same vote by the same token again changes nothing.
+        """
         _check_token(caller, checkpoint_id, etag)
+        row, principals = await self._find(caller, checkpoint_id)
+        if _was_cast(row, option, comment):
+            return
         # Before the lock: nobody holds a row while another service is asked.
-        electorate = await self.electorate(caller, checkpoint_id)
+        electorate = await self._electorate(caller, row, principals)
         async with self._database.transaction(caller) as tx:
             principals = await look(tx, caller, self._clock.offset)
             locked = await self._transitions.lock(tx, checkpoint_id)
             if locked is None:
                 raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
-            if await tx.fetch_one(_USED, token_id=caller.token_id):
-                raise VoteTokenUsed
+            used: Any = await tx.fetch_one(_USED, token_id=caller.token_id)
+            if _was_cast(used, option, comment):
+                return
             after, ballot = locked.standing.vote(option, electorate, etag=etag, now=locked.now)
             seat = next((one for one in principals if one.person == ballot.seat), None)
             vote_id = await _insert(tx, caller, locked, option, ballot, seat)
@@ -77,11 +91,20 @@ class Votes:
 
     async def electorate(self, caller: Caller, checkpoint_id: str) -> Electorate:
         """The caller as a voter on the checkpoint, by identity's word of this moment."""
+        return await self._electorate(caller, *await self._find(caller, checkpoint_id))
+
+    async def _find(self, caller: Caller, checkpoint_id: str) -> tuple[Record, list[Principal]]:
+        """The checkpoint with its votes, and in whose place the caller may stand."""
         async with self._database.transaction(caller) as tx:
             principals = await look(tx, caller, self._clock.offset)
-            row = await tx.fetch_one(_FIND, checkpoint_id=checkpoint_id)
+            row = await tx.fetch_one(_FIND, checkpoint_id=checkpoint_id, token_id=caller.token_id)
         if row is None:
             raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
+        return row, principals
+
+    async def _electorate(
+        self, caller: Caller, row: Record, principals: Sequence[Principal]
+    ) -> Electorate:
         approvers = row["approvers"] or []
         seats = [
             Seat(caller.person, caller.identity, caller.session),
@@ -107,6 +130,15 @@ def _check_token(caller: Caller, checkpoint_id: str, etag: str) -> None:
         raise NotEntitled(cause="ANOTHER_CHECKPOINT", subject=f"checkpoint/{checkpoint_id}")
     if caller.claims.get("view_digest") != etag:
         raise EtagMismatch("the vote token was made for another view; look again")
+
+
+def _was_cast(row: Record, option: Option, comment: str) -> bool:
+    """Whether the token has cast this very vote; VoteTokenUsed where it has cast another."""
+    if row["cast_before"] is None:
+        return False
+    if row["cast_before"] != [option.value, comment]:
+        raise VoteTokenUsed
+    return True
 
 
 async def _insert(

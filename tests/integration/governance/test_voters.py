@@ -1,6 +1,7 @@
 """Who may vote: a person with a vote token for this very checkpoint, and nobody else."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,9 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
     ResolveCheckpointRequest,
 )
 from kernel.errors import reason_of
+from services.governance.clock import Clock
+from services.governance.review.endings import Sweeper
+from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Metadata, Person, StandInIdentity, bearer
 from tests.support.refusals import refused
@@ -50,9 +54,14 @@ async def test_a_token_for_another_checkpoint_does_not_count_here(
 async def test_a_vote_token_is_good_for_one_vote(client: GovernanceClient, person: Person) -> None:
     _, checkpoint = await client.blocked(person)
     token = client.vote(person, checkpoint)
-    await client.approve(person, checkpoint, metadata=token)
+    await client.approve(person, checkpoint, comment="yes", metadata=token)
 
-    await refused(client.approve(person, checkpoint, metadata=token), ABORTED, "VOTE_TOKEN_USED")
+    for another in (
+        client.reject(person, checkpoint, "yes", metadata=token),
+        client.approve(person, checkpoint, comment="yes, but", metadata=token),
+    ):
+        await refused(another, ABORTED, "VOTE_TOKEN_USED")
+    assert len((await client.get(person, checkpoint.checkpoint_id)).votes) == 1
 
 
 @pytest.mark.parametrize("kind", ["human", "agent", "nova", "service", "nobody"])
@@ -136,17 +145,48 @@ async def test_whom_identity_does_not_entitle_does_not_vote(
     assert await pending(client, person, checkpoint)
 
 
-async def test_one_token_sent_twice_at_once_votes_once(
+async def test_one_token_sent_many_times_at_once_votes_once(
+    client: GovernanceClient, person: Person, events: Events
+) -> None:
+    _, checkpoint = await client.blocked(person)
+    token = client.vote(person, checkpoint)
+
+    answers = await asyncio.gather(
+        *(client.approve(person, checkpoint, metadata=token) for _ in range(5))
+    )
+
+    assert {answer.state for answer in answers} == {APPROVED}
+    assert len((await client.get(person, checkpoint.checkpoint_id)).votes) == 1
+    types = [event["type"] for event in await events(f"checkpoint/{checkpoint.checkpoint_id}")]
+    assert types == ["chenu.governance.checkpoint.created", "chenu.governance.checkpoint.approved"]
+
+
+async def test_of_two_votes_that_one_token_casts_at_once_one_counts(
     client: GovernanceClient, person: Person
 ) -> None:
     _, checkpoint = await client.blocked(person)
     token = client.vote(person, checkpoint)
 
     answers = await asyncio.gather(
-        *(client.approve(person, checkpoint, metadata=token) for _ in range(5)),
+        client.approve(person, checkpoint, metadata=token),
+        client.reject(person, checkpoint, metadata=token),
         return_exceptions=True,
     )
 
-    lost = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
-    assert [reason_of(error) for error in lost] == ["VOTE_TOKEN_USED"] * 4
+    (lost,) = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+    assert reason_of(lost) == "VOTE_TOKEN_USED"
     assert len((await client.get(person, checkpoint.checkpoint_id)).votes) == 1
+
+
+async def test_a_vote_that_is_sent_again_is_answered_with_the_state_of_then(
+    client: GovernanceClient, person: Person, clock: Clock, sweeper: Sweeper
+) -> None:
+    _, checkpoint = await client.blocked(person)
+    token = client.vote(person, checkpoint)
+    first = await client.approve(person, checkpoint, comment="yes", metadata=token)
+
+    assert await client.approve(person, checkpoint, comment="yes", metadata=token) == first
+    clock.offset = timedelta(days=2)
+    await sweeper.sweep()
+    lapsed = await client.approve(person, checkpoint, comment="yes", metadata=token)
+    assert lapsed.state == CheckpointState.CHECKPOINT_STATE_EXPIRED

@@ -142,7 +142,9 @@ async def test_an_owner_says_anew_what_an_agent_is_called_and_may_use(
     assert (answer.agent.display_name, list(answer.agent.scopes)) == ("Filer", [])
     assert answer.agent.always_gated
     told = await events(admin, f"agent/{hired.agent.agent_id}")
-    changed = [event["data"]["details"]["changed"] for event in told if event["type"].endswith(".updated")]
+    changed = [
+        event["data"]["details"]["changed"] for event in told if event["type"].endswith(".updated")
+    ]
     assert changed == ["always_gated,scopes", "display_name,scopes"]
     assert "Filer" not in str(told)
 
