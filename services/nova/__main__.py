@@ -24,6 +24,7 @@ from services.nova.resolutions import SUBJECT, Resolutions
 from services.nova.runs import Runs
 from services.nova.servicer import RunServicer
 from services.nova.settings import NovaSettings
+from services.nova.thread_history import ThreadHistory
 
 CATALOGUE_SECONDS: Final = 60.0
 
@@ -45,6 +46,7 @@ async def assemble(service: Service[NovaSettings]) -> None:
         planner=Planner(channels, catalogue, contexts, settings),
         authorizer=authorizer,
         executions=Executions(catalogue, authorizer, patience),
+        history=ThreadHistory(channels, patience),
         patience=patience,
         max_rounds=settings.max_rounds,
     )

@@ -1,6 +1,5 @@
 """The way of a run through the lanes, from the last one it finished to its end or a block."""
 
-import time
 from functools import partial
 
 import grpc
@@ -20,6 +19,7 @@ from services.nova.lanes.execution import Executions
 from services.nova.lanes.planning import Planner, tell_results
 from services.nova.patience import DATABASE_AWAY, Patience
 from services.nova.record import RunRecord
+from services.nova.thread_history import ThreadHistory
 
 _log = structlog.get_logger(component="pipeline")
 
@@ -36,12 +36,14 @@ class Pipeline:
         planner: Planner,
         authorizer: Authorizer,
         executions: Executions,
+        history: ThreadHistory,
         patience: Patience,
         max_rounds: int,
     ) -> None:
         self._journal, self._delegations = journal, delegations
         self._contexts, self._planner = contexts, planner
         self._authorizer, self._executions = authorizer, executions
+        self._history = history
         self._patience, self._max_rounds = patience, max_rounds
 
     async def advance(self, record: RunRecord) -> None:
@@ -61,6 +63,8 @@ class Pipeline:
         if record.ended:
             await self._withdraw(record)
             end(record)
+            with acting_as(record.delegation):
+                await self._history.ended(record)
             record.audit.append(audit_events.ended(record))
         else:
             record.audit.append(audit_events.blocked(record))
@@ -82,6 +86,7 @@ class Pipeline:
             may_plan_anew = run.round < self._max_rounds
             if not (may_plan_anew and await refuse(record, verdicts, self._authorizer)):
                 decide(record, verdicts)
+                await self._history.decided(record, verdicts)
                 if record.at_rest:
                     return
                 await self._executions.execute(record, verdicts)
@@ -116,7 +121,7 @@ class Pipeline:
         if record.cancel_reason is not None:
             run.state, run.error_reason = RunState.RUN_STATE_CANCELLED, "RUN_CANCELLED"
             run.error_message = record.cancel_reason or "cancelled"
-        elif run.deadline.ToNanoseconds() < time.time_ns():
+        elif record.overdue:
             run.state, run.error_reason = RunState.RUN_STATE_EXPIRED, "RUN_EXPIRED"
             run.error_message = "The run's deadline has passed."
         return record.at_rest

@@ -69,6 +69,11 @@ class RunRecord:
         """Whether it has ended, or waits for a person."""
         return self.ended or self.run.state == RunState.RUN_STATE_BLOCKED
 
+    @property
+    def overdue(self) -> bool:
+        """Whether its time is over."""
+        return self.run.deadline.ToNanoseconds() < time.time_ns()
+
     def begin(self, lane: Lane) -> None:
         """The lane starts; its clock runs."""
         self.run.current_lane = lane

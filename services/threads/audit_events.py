@@ -68,7 +68,7 @@ def message_created(
 
 
 def thread_event_appended(thread: Thread, event_id: str, digest: str) -> AuditRecord:
-    """A person recorded an event in a thread's history."""
+    """A person recorded an event in a thread's history, or Nova what became of a run."""
     return record(
         source=SOURCE,
         type="thread_event.appended",

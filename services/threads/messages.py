@@ -21,9 +21,11 @@ LATEST: Final = Statement(
 )
 
 
-def new_message(role: str, content: str) -> tuple[dict[str, str], Event]:
+def new_message(
+    role: str, content: str, message_id: str | None = None
+) -> tuple[dict[str, str], Event]:
     """A message, and the event that tells who spoke, not what was said."""
-    message = {"id": new_id(), "role": role, "content": content}
+    message = {"id": message_id or new_id(), "role": role, "content": content}
     payload = {"note": "message", "message_id": message["id"], "role": role}
     return message, Event("note.added", payload)
 

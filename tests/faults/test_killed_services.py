@@ -3,10 +3,13 @@
 import pytest
 
 from chenu.nova.v1.run_pb2 import RunState
+from chenu.threads.v1.thread_event_pb2 import ThreadEventType
 from tests.faults.proof import no_lane_ran_twice, recorded, scripted, succeeded, the_log_verifies
 from tests.faults.stage import SERVICES, Stage, soon
 from tests.support.fleet import Client
 
+CREATED = ThreadEventType.THREAD_EVENT_TYPE_THREAD_CREATED
+COMPLETED = ThreadEventType.THREAD_EVENT_TYPE_ACTION_COMPLETED
 WITHIN_A_ROUND = 1000
 
 
@@ -17,15 +20,21 @@ def create(title: str) -> tuple[str, dict[str, str]]:
 async def two_rounds(me: Client) -> str:
     """A run that has done its first round and waits for the model in its second."""
     text = scripted([create("First")], [create("Second")], slow=WITHIN_A_ROUND)
-    run = await me.begin(text)
-    await soon(me.titles, "the first round is done", seconds=20)
+    run = await me.begin(text, thread_id=await me.new_thread("Home"))
+
+    async def first() -> bool:
+        return "First" in await me.titles()
+
+    await soon(first, "the first round is done", seconds=20)
     assert (await me.run(run.run_id)).state == RunState.RUN_STATE_RUNNING
     return run.run_id
 
 
 async def nothing_was_lost_or_done_twice(stage: Stage, me: Client, run_id: str) -> None:
     run = await succeeded(me, run_id)
-    assert sorted(await me.titles()) == ["First", "Second"]
+    assert sorted(await me.titles()) == ["First", "Home", "Second"]
+    told = await me.history(run.thread_id)
+    assert [event.type for event in told] == [CREATED, COMPLETED, COMPLETED]
     assert [(action.round, action.index) for action in run.actions] == [(1, 0), (2, 0)]
     await no_lane_ran_twice(me, run_id)
     types = await recorded(me, f"run/{run_id}", "run.ended")
@@ -49,7 +58,7 @@ async def test_row_26_a_run_goes_on_after_a_sudden_death_and_repeats_nothing(
 @pytest.mark.timeout(180)
 async def test_a_run_outlives_nova_before_it_has_done_anything(stage: Stage, me: Client) -> None:
     text = scripted([create("First")], [create("Second")], slow=WITHIN_A_ROUND)
-    run = await me.begin(text)
+    run = await me.begin(text, thread_id=await me.new_thread("Home"))
     await stage.restart("nova")
     await nothing_was_lost_or_done_twice(stage, me, run.run_id)
     assert "nova.run.resumed" in await recorded(me, f"run/{run.run_id}", "run.ended")

@@ -37,6 +37,7 @@ DELEGATIONS_CHANGES = {
     "CheckpointService.SupersedeCheckpoints",
     "CompletionService.Complete",
     "CompletionService.StreamComplete",
+    "ThreadEventService.RecordRun",  # what became of the run: history, and its answer, once
 }
 NOVAS_OWN = {"TokenService.RenewDelegation"}
 

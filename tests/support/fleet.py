@@ -40,6 +40,12 @@ from chenu.nova.v1.run_service_pb2 import (
     StartRunRequest,
 )
 from chenu.nova.v1.run_service_pb2_grpc import RunServiceStub
+from chenu.threads.v1.message_pb2 import Message
+from chenu.threads.v1.message_service_pb2 import ListMessagesRequest
+from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
+from chenu.threads.v1.thread_event_pb2 import ThreadEvent
+from chenu.threads.v1.thread_event_service_pb2 import ListThreadEventsRequest
+from chenu.threads.v1.thread_event_service_pb2_grpc import ThreadEventServiceStub
 from chenu.threads.v1.thread_service_pb2 import CreateThreadRequest, ListThreadsRequest
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
 from kernel.service import Program, Service
@@ -230,6 +236,20 @@ class Client:
         )
         thread_id: str = answer.thread.thread_id
         return thread_id
+
+    async def history(self, thread_id: str) -> list[ThreadEvent]:
+        """What happened in a thread, in order."""
+        answer = await ThreadEventServiceStub(self.fleet.channel("threads")).ListThreadEvents(
+            ListThreadEventsRequest(thread_id=thread_id), metadata=self.me
+        )
+        return list(answer.events)
+
+    async def messages(self, thread_id: str) -> list[Message]:
+        """What was said in a thread, in order."""
+        answer = await MessageServiceStub(self.fleet.channel("threads")).ListMessages(
+            ListMessagesRequest(thread_id=thread_id), metadata=self.me
+        )
+        return list(answer.messages)
 
     async def titles(self) -> list[str]:
         """The titles of the person's threads."""

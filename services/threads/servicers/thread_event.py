@@ -9,7 +9,7 @@ from kernel.database import Database
 from kernel.idempotency import claim, remember
 from kernel.pagination import PageTokens, page_size
 from kernel.watching import Changes
-from services.threads import resources, thread_events, threads
+from services.threads import resources, run_history, thread_events, threads
 from services.threads.words import EVENT_TYPES
 
 _METHOD: Final = "/chenu.threads.v1.ThreadEventService/AppendThreadEvent"
@@ -36,6 +36,13 @@ class ThreadEventServicer(ThreadEventServiceServicer):
             row = await thread_events.get(tx, made)
         self._changes.notify(row["thread_id"])
         return rpc.AppendThreadEventResponse(event=resources.thread_event(row))
+
+    async def RecordRun(self, request: rpc.RecordRunRequest, context: Any) -> rpc.RecordRunResponse:
+        caller = current().caller
+        async with self._database.transaction(caller) as tx:
+            thread = await run_history.record_run(tx, caller, request)
+        self._changes.notify(thread["thread_id"])
+        return rpc.RecordRunResponse(sequence_number=thread["event_count"])
 
     async def ListThreadEvents(
         self, request: rpc.ListThreadEventsRequest, context: Any

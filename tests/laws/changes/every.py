@@ -27,6 +27,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("threads", "ThreadService.ArchiveThread"): threads.status("ArchiveThread"),
     ("threads", "ThreadService.ReopenThread"): threads.status("ReopenThread", "ArchiveThread"),
     ("threads", "ThreadEventService.AppendThreadEvent"): threads.append_event,
+    ("threads", "ThreadEventService.RecordRun"): threads.record_run,
     ("threads", "MessageService.CreateMessage"): threads.create_message,
     ("threads", "ExecutorService.ExecuteAction"): threads.execute,
     ("courier", "ExecutorService.ExecuteAction"): courier.execute,

@@ -1,5 +1,7 @@
 """Changes of threads."""
 
+from uuid import uuid4
+
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from chenu.threads.v1 import message_service_pb2 as messages
@@ -53,6 +55,17 @@ async def append_event(s: Scene) -> Call:
     )
     stub = s.stub(ThreadEventServiceStub, "threads")
     return lambda: stub.AppendThreadEvent(request, metadata=s.me.me)
+
+
+async def record_run(s: Scene) -> Call:
+    fact = events.RunFact(
+        type=ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_TRIGGERED, request_id=str(uuid4())
+    )
+    request = events.RecordRunRequest(
+        thread_id=await s.me.new_thread("Told"), run_id=str(uuid4()), facts=[fact]
+    )
+    stub, nova = s.stub(ThreadEventServiceStub, "threads"), await s.hands.nova(s.me)
+    return lambda: stub.RecordRun(request, metadata=nova)
 
 
 async def create_message(s: Scene) -> Call:
