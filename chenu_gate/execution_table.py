@@ -82,6 +82,7 @@ class Execution:
     started_at: datetime
     finished_at: datetime | None
     deadline: datetime | None
+    permit: str
 
 
 def executions_table(metadata: sa.MetaData) -> sa.Table:
@@ -107,6 +108,8 @@ def executions_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.Column("deadline", sa.DateTime(timezone=True)),
         sa.Column("reported_at", sa.DateTime(timezone=True)),
+        # As it was signed: it is good for nothing any more, and proves by what right it was done.
+        sa.Column("permit", sa.Text, nullable=False, server_default=""),
         sa.CheckConstraint(f"state IN ({states})", name="executions_state"),
         sa.CheckConstraint(
             "(state = 'RUNNING') = (finished_at IS NULL)", name="executions_finished"
@@ -137,16 +140,16 @@ class ExecutionStatements:
         table = f"{schema}.executions"
         self.insert = Statement(
             f"INSERT INTO {table} (decision_id, permit_id, action_digest, tenant, identity, tool,"  # noqa: S608 - a checked name
-            " state, reason, outcome, deadline, finished_at)"
+            " state, reason, outcome, deadline, permit, finished_at)"
             " VALUES ($1::text::uuid, $2, $3, $4::text::uuid, $5::text::uuid, $6, $7::text, $8,"
-            " $9::text::jsonb, clock_timestamp() + $10::interval,"
+            " $9::text::jsonb, clock_timestamp() + $10::interval, $12,"
             " CASE WHEN $7::text <> 'RUNNING' THEN clock_timestamp() END)"
             " ON CONFLICT (decision_id) DO NOTHING"
             # Looked at once the row is in: it may have waited long for another one's end.
             " RETURNING state, clock_timestamp() < $11::timestamptz AS in_time",
             (
                 *("decision_id", "permit_id", "action_digest", "tenant", "identity", "tool"),
-                *("state", "reason", "outcome", "deadline", "last_moment"),
+                *("state", "reason", "outcome", "deadline", "last_moment", "permit"),
             ),
         )
         self.set_outcome = Statement(

@@ -185,6 +185,7 @@ class Executions:
             outcome=_json(outcome),
             deadline=deadline,
             last_moment=permit.last_moment,
+            permit=permitted.token,
         )
         if row is None:
             first = await self.get(connection, permit.decision)

@@ -132,6 +132,7 @@ def _outcome(execution: Execution) -> Outcome:
         action_digest=execution.action_digest,
         state=f"EXECUTION_STATE_{execution.state}",
         reason=execution.reason[:100],
+        permit=execution.permit,
     )
     if execution.finished_at is not None:
         outcome.finish_time.FromDatetime(execution.finished_at)

@@ -140,6 +140,8 @@ class PermittedAction:
 
     action: Action
     permit: Permit
+    token: str = ""
+    """The permit as it was signed, which is kept beside the execution as evidence."""
 
 
 def mint(permit: Permit, key: Ed25519PrivateKey, kid: str) -> str:
@@ -178,7 +180,7 @@ def verify(
     """
     if not timedelta(0) <= leeway <= MAX_LEEWAY:
         raise ValueError(f"leeway must lie between 0 and {MAX_LEEWAY.total_seconds():.0f} s")
-    permit = _permit(_claims(token, keys))
+    permit = read(token, keys)
     if permit.audience != audience:
         raise PermitForAnotherAudience
     if permit.expires_at - permit.issued_at > MAX_LIFETIME:
@@ -199,7 +201,12 @@ def verify(
         raise PermitForAnotherIdentity
     if any(one.epoch > permit.freeze_epoch and one.covers(action) for one in freezes):
         raise PermitFrozen
-    return PermittedAction(action, permit)
+    return PermittedAction(action, permit, token)
+
+
+def read(token: str, keys: PermitKeys) -> Permit:
+    """What a permit says, if one of these keys signed it, whether or not it is in force."""
+    return _permit(_claims(token, keys))
 
 
 def permit_keys(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:

@@ -111,6 +111,11 @@ class KeySet:
         self._verified[token, typ, audience] = claims
         return claims
 
+    def signer(self, token: str) -> str:
+        """The public key (a JWK's `x`) that a token names, if it is known; else empty."""
+        key = self._keys.get(unverified_header(token)["kid"])
+        return public_jwk(key)["x"] if key is not None else ""
+
     async def refresh(self) -> None:
         """Read the source again; keys that it no longer names are forgotten."""
         document = json.loads(await self.source())

@@ -157,7 +157,7 @@ async def assemble(
         seconds=settings.watch_seconds,
         heartbeat=settings.heartbeat_seconds,
     )
-    votes = Votes(database, eligibility, transitions, clock)
+    votes = Votes(database, eligibility, transitions, clock, service.keys)
     service.add_servicer(
         add_AuthorizationServiceServicer_to_server, AuthorizationServicer(authorization, permits)
     )
@@ -195,7 +195,8 @@ async def assemble(
         ),
     )
     service.add_servicer(
-        add_OutcomeServiceServicer_to_server, OutcomeServicer(Outcomes(service.worker, changes))
+        add_OutcomeServiceServicer_to_server,
+        OutcomeServicer(Outcomes(service.worker, changes, permits)),
     )
     service.add_servicer(
         add_ReviewerServiceServicer_to_server, ReviewerServicer(Reviewers(database, clock))

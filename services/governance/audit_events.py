@@ -47,7 +47,7 @@ def decision_made(decision_id: str, *, effect: str, sphere: str, **facts: str) -
 
 
 def checkpoint_created(checkpoint_id: str, *, sphere: str, **facts: str) -> AuditRecord:
-    """A person is asked; facts are decision, type, rule, etag, action_digest, run."""
+    """A person is asked; facts are decision, type, rule, etag, digests, run."""
     return record(
         source=_SOURCE,
         type="checkpoint.created",

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
+from chenu_gate.canonical_json import digest, write
 from chenu_gate.refusal import ActionRefused
 from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
@@ -261,6 +262,8 @@ def _events(row: dict[str, Any]) -> list[AuditRecord]:
         decision=row["decision_id"],
         type=row["checkpoint"]["type"],
         etag=row["checkpoint"]["etag"],
+        approval=digest(write(row["checkpoint"]["approval"])),
+        facts=digest(write(row["facts"])),
         **common,
     )
     return [made, created]

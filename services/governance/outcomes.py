@@ -8,6 +8,7 @@ from typing import Final
 
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.outcome_service_pb2 import Outcome
+from chenu_gate.canonical_json import digest
 from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
 from kernel.errors import Forbidden
@@ -15,6 +16,7 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import audit_events
 from services.governance.errors import OutcomeConflict
+from services.governance.permits import PermitKeys
 from services.governance.policy.rules import Effect
 from services.governance.review.lifecycle import Execution, after_report
 
@@ -33,8 +35,9 @@ _KNOWN: Final = Statement(
     " WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )
 _RECORD: Final = Statement(
-    "INSERT INTO executions (decision_id, tenant, identity, state, reason, finish_time)"
-    " VALUES (:decision_id, :tenant, :identity, :state, :reason, :finish_time)"
+    "INSERT INTO executions (decision_id, tenant, identity, state, reason, finish_time, permit,"
+    " permit_key) VALUES (:decision_id, :tenant, :identity, :state, :reason, :finish_time,"
+    " :permit, :permit_key)"
     " ON CONFLICT (decision_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
     " finish_time = excluded.finish_time, report_time = clock_timestamp()"
 )
@@ -46,8 +49,8 @@ _CONSUME: Final = Statement(
 class Outcomes:
     """Takes in reports; all of a request or none of it."""
 
-    def __init__(self, worker: Database, changes: Changes) -> None:
-        self._worker, self._changes = worker, changes
+    def __init__(self, worker: Database, changes: Changes, permits: PermitKeys) -> None:
+        self._worker, self._changes, self._permits = worker, changes, permits
 
     async def report(self, caller: Caller, outcomes: Sequence[Outcome]) -> None:
         """Record what is new; OutcomeConflict names the first decision that it contradicts."""
@@ -64,7 +67,8 @@ class Outcomes:
                 zip(decision_ids, outcomes, strict=True), key=lambda one: _order(decisions, one[0])
             ):
                 row = _own(decisions, decision_id, caller)
-                await _record(tx, row, outcome, known)
+                signed_by = self._permits.key_of(outcome.permit)
+                await _record(tx, row, outcome, known, signed_by)
         for tenant in {row["tenant"] for row in rows}:
             self._changes.notify(tenant)
 
@@ -84,7 +88,7 @@ def _own(decisions: Mapping[str, Record], decision_id: str, caller: Caller) -> R
 
 
 async def _record(
-    tx: Transaction, row: Record, outcome: Outcome, known: dict[str, Execution]
+    tx: Transaction, row: Record, outcome: Outcome, known: dict[str, Execution], signed_by: str
 ) -> None:
     decision_id = row["decision_id"]
     if outcome.action_digest != row["action_digest"]:
@@ -110,10 +114,20 @@ async def _record(
         state=after.value,
         reason=outcome.reason,
         finish_time=finish,
+        permit=outcome.permit,
+        permit_key=signed_by,
     )
     if row["checkpoint_id"] is not None:
         await tx.execute(_CONSUME, checkpoint_id=row["checkpoint_id"])
-    tx.emit(audit_events.decision_executed(row, after.value, run=row["run"], cause=outcome.reason))
+    tx.emit(
+        audit_events.decision_executed(
+            row,
+            after.value,
+            run=row["run"],
+            cause=outcome.reason,
+            permit=digest(outcome.permit.encode()) if outcome.permit else "",
+        )
+    )
 
 
 def _was_permitted(row: Record) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from chenu_gate.action import Action
-from chenu_gate.permit import LIFETIME, Permit, mint
+from chenu_gate.permit import LIFETIME, Permit, PermitRefused, key_id, mint
 from kernel.context import new_id
 from kernel.tokens import SigningKey
 
@@ -56,6 +56,15 @@ class PermitKeys:
             lifetime=self._lifetime,
         )
         return mint(permit, self._signing.private, self._signing.kid), permit.expires_at
+
+    def key_of(self, token: str) -> str:
+        """The public key (a JWK's `x`) that a permit names, if it is still known; else empty."""
+        try:
+            kid = key_id(token)
+        except PermitRefused:
+            return ""
+        keys = json.loads(self.jwks)["keys"]
+        return next((str(jwk["x"]) for jwk in keys if jwk["kid"] == kid), "")
 
     async def reload(self) -> None:
         """Read the folder again; where that fails, things stay as they were."""

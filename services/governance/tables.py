@@ -190,6 +190,9 @@ votes = Table(
     # In whose place, where a deputy voted.
     Column("seat", _ID),
     Column("seat_identity", _ID),
+    # The vote token, which is spent, and the public key that signed it: evidence.
+    Column("token", Text, nullable=False, server_default=""),
+    Column("token_key", Text, nullable=False, server_default=""),
     CheckConstraint("actor = 'human'", name="votes_human"),
     CheckConstraint("option IN ('approve', 'reject')", name="votes_option"),
     Index("votes_of_checkpoint", "checkpoint_id"),
@@ -212,6 +215,9 @@ executions = Table(
     Column("reason", Text, nullable=False),
     Column("finish_time", _TIME),
     Column("report_time", _TIME, nullable=False, server_default=_NOW),
+    # The permit that it was executed by, and the public key that signed it: evidence.
+    Column("permit", Text, nullable=False, server_default=""),
+    Column("permit_key", Text, nullable=False, server_default=""),
     CheckConstraint(
         "state IN ('running', 'succeeded', 'failed', 'unknown')", name="executions_state"
     ),

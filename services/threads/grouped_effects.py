@@ -30,6 +30,7 @@ class GroupedEffect:
         return {
             "decision_id": permit.decision,
             "permit_id": permit.id,
+            "permit": permitted.token,
             "action_digest": permit.action,
             "last_moment": permit.last_moment.isoformat(),
             "tool": permitted.action.tool.name,

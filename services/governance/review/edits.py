@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chenu_gate.action import MAX_BYTES, Action, Target
-from chenu_gate.canonical_json import read
+from chenu_gate.canonical_json import digest, read, write
 from chenu_gate.refusal import ActionRefused
 from chenu_gate.tools import ToolRefused
 from chenu_gate.view import argument_lines
@@ -255,12 +255,11 @@ def _changes(before: Action, after: Action) -> list[dict[str, str]]:
 
 async def _store(tx: Transaction, locked: Locked, editor: str, made: dict[str, Any]) -> None:
     row = locked.row
-    own = {name: row[name] for name in ("checkpoint_id", "tenant", "identity")}
-    own["revision"] = made["revision"]
 
     def given(*names: str) -> dict[str, Any]:
         return {name: made[name] for name in names}
 
+    own = {name: row[name] for name in ("checkpoint_id", "tenant", "identity")} | given("revision")
     await tx.execute(
         _EDIT,
         **own,
@@ -296,5 +295,6 @@ async def _store(tx: Transaction, locked: Locked, editor: str, made: dict[str, A
             revision=str(made["revision"]),
             new_etag=made["etag"],
             new_action_digest=made["action_digest"],
+            **{f"new_{name}": digest(write(made[name])) for name in ("approval", "facts")},
         )
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from chenu_gate.canonical_json import digest
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database, Record, Transaction
 from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
+from kernel.tokens import KeySet
 from services.governance.clock import Clock
 from services.governance.errors import NotEntitled, VoteTokenUsed
 from services.governance.review import requirements
@@ -37,10 +39,10 @@ _USED: Final = Statement(f"SELECT {_CAST_BY}")
 _CAST: Final = Statement(
     "INSERT INTO votes (vote_id, checkpoint_id, tenant, identity, revision, person,"
     " voter_identity, actor, option, view_digest, session, authentication, token_id, stage,"
-    " seat, seat_identity)"
+    " seat, seat_identity, token, token_key)"
     " VALUES (:vote_id, :checkpoint_id, :tenant, :identity, :revision, :person, :voter_identity,"
     " :actor, :option, :view_digest, :session, :authentication, :token_id, :stage,"
-    " CAST(:seat AS uuid), CAST(:seat_identity AS uuid))"
+    " CAST(:seat AS uuid), CAST(:seat_identity AS uuid), :token, :token_key)"
 )
 _COMMENT: Final = Statement(
     "INSERT INTO comments (vote_id, tenant, identity, comment)"
@@ -52,9 +54,14 @@ class Votes:
     """Takes the votes of people who are entitled to them."""
 
     def __init__(
-        self, database: Database, eligibility: Eligibility, transitions: Transitions, clock: Clock
+        self,
+        database: Database,
+        eligibility: Eligibility,
+        transitions: Transitions,
+        clock: Clock,
+        keys: KeySet,
     ) -> None:
-        self._database, self._eligibility = database, eligibility
+        self._database, self._eligibility, self._keys = database, eligibility, keys
         self._transitions, self._clock = transitions, clock
 
     async def cast(
@@ -80,12 +87,19 @@ class Votes:
                 return
             after, ballot = locked.standing.vote(option, electorate, etag=etag, now=locked.now)
             seat = next((one for one in principals if one.person == ballot.seat), None)
-            vote_id = await _insert(tx, caller, locked, option, ballot, seat)
+            token_key = self._keys.signer(caller.token)
+            vote_id = await _insert(tx, caller, locked, option, ballot, seat, token_key=token_key)
             if comment:
                 own = {name: locked.row[name] for name in ("tenant", "identity")}
                 await tx.execute(_COMMENT, vote_id=vote_id, **own, comment=comment)
             await self._transitions.move(
-                tx, locked, after, comment, vote=vote_id, option=option.value
+                tx,
+                locked,
+                after,
+                comment,
+                vote=vote_id,
+                option=option.value,
+                token=digest(caller.token.encode()),
             )
         await self._transitions.announce([locked.row])
 
@@ -148,6 +162,8 @@ async def _insert(
     option: Option,
     ballot: Ballot,
     seat: Principal | None,
+    *,
+    token_key: str,
 ) -> str:
     row, vote_id = locked.row, new_id()
     authentication = caller.claims.get("amr", ())
@@ -169,5 +185,7 @@ async def _insert(
         stage=ballot.stage,
         seat=seat.person if seat else None,
         seat_identity=seat.identity if seat else None,
+        token=caller.token,
+        token_key=token_key,
     )
     return vote_id

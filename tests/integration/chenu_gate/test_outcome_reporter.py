@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -112,6 +113,21 @@ async def test_every_ended_execution_is_reported_once(
     ]
     assert all(one.HasField("finish_time") for one in governance.outcomes)
     assert governance.outcomes[2].action_digest == late.permit.action
+
+
+async def test_an_end_is_reported_with_the_permit_as_it_was_signed(
+    reporter: OutcomeReporter,
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    one = replace(permitted(), token="as.it.was-signed")
+    async with transaction() as tx:
+        await executions.fence(tx, one)
+
+    await reporter.report_once()
+
+    assert [outcome.permit for outcome in governance.outcomes] == [one.token]
 
 
 async def test_an_unknown_end_that_became_known_is_reported_again(

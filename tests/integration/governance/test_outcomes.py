@@ -1,18 +1,22 @@
 """What executors report: once, twice, late, in conflict."""
 
 import asyncio
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chenu.governance.v1.authorization_service_pb2 import Verdict, VerdictState
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu_gate.action import Target
+from chenu_gate.canonical_json import digest
+from chenu_gate.permit import key_id, read
 from kernel.errors import reason_of
 from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
@@ -57,6 +61,27 @@ async def test_row_36_the_real_outcome_is_recorded_once_however_often_it_is_repo
         "SELECT * FROM governance.executions WHERE decision_id = $1", verdict.decision.decision_id
     )
     assert (row["finish_time"], row["reason"]) == (finished, "OK")
+
+
+async def test_the_permit_is_kept_with_the_key_that_signed_it_and_named_in_the_log(
+    client: GovernanceClient, person: Person, events: Events, superuser: Any
+) -> None:
+    verdict, forged = await permitted(client, person), await permitted(client, person)
+
+    await client.report(verdict, SUCCEEDED, permit=verdict.permit)
+    await client.report(forged, SUCCEEDED, permit="no.permit.at-all")
+
+    kept = await superuser.fetch(
+        "SELECT permit, permit_key FROM governance.executions WHERE decision_id = ANY ($1)"
+        " ORDER BY permit_key DESC",
+        [verdict.decision.decision_id, forged.decision.decision_id],
+    )
+    (genuine, key), (_, unknown) = kept
+    assert (genuine, unknown) == (verdict.permit, "")
+    public = Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(f"{key}="))
+    assert read(verdict.permit, {key_id(genuine): public}).decision == verdict.decision.decision_id
+    _, executed = await events(f"decision/{verdict.decision.decision_id}")
+    assert executed["data"]["details"]["permit"] == digest(verdict.permit.encode())
 
 
 @pytest.mark.parametrize(

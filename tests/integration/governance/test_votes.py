@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+from base64 import urlsafe_b64decode
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chenu.governance.v1.authorization_service_pb2 import VerdictState
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, CheckpointState
 from chenu.governance.v1.checkpoint_service_pb2 import (
     ResolveCheckpointRequest,
 )
+from chenu_gate.canonical_json import digest, write
 from kernel.errors import reason_of
+from kernel.tokens import decode
 from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient
@@ -53,6 +58,29 @@ async def test_a_vote_is_kept_with_who_gave_it_to_what_and_how_they_were_known(
     assert approved["data"]["details"]["etag"] == checkpoint.view_digest
     assert approved["data"]["details"]["action_digest"] == checkpoint.action_digest
     assert "d'accord" not in json.dumps(approved)
+
+
+async def test_a_vote_rests_on_the_token_as_it_was_signed_and_the_log_names_all_of_it(
+    client: GovernanceClient, person: Person, events: Events, superuser: Any
+) -> None:
+    _, checkpoint = await client.blocked(person)
+    await client.approve(person, checkpoint)
+
+    vote = await superuser.fetchrow(
+        "SELECT v.token, v.token_key, v.person::text, c.approval, d.facts"
+        " FROM governance.votes AS v JOIN governance.checkpoints AS c USING (checkpoint_id)"
+        " JOIN governance.decisions AS d USING (decision_id) WHERE checkpoint_id = $1",
+        checkpoint.checkpoint_id,
+    )
+    public = Ed25519PublicKey.from_public_bytes(urlsafe_b64decode(f"{vote['token_key']}="))
+    claims = decode(vote["token"], public, "governance")
+    assert (claims["sub"], claims["view_digest"]) == (vote["person"], checkpoint.view_digest)
+    made, approved = [
+        event["data"]["details"] for event in await events(f"checkpoint/{checkpoint.checkpoint_id}")
+    ]
+    assert approved["token"] == digest(vote["token"].encode())
+    assert made["approval"] == digest(write(vote["approval"]))
+    assert made["facts"] == digest(write(vote["facts"]))
 
 
 async def test_a_rejection_ends_it_in_the_words_of_the_person(
