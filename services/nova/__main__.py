@@ -45,7 +45,7 @@ async def assemble(service: Service[NovaSettings]) -> None:
         contexts=contexts,
         planner=Planner(channels, catalogue, contexts, settings),
         authorizer=authorizer,
-        executions=Executions(catalogue, authorizer, patience),
+        executions=Executions(catalogue, authorizer, contexts, patience),
         history=ThreadHistory(channels, patience),
         patience=patience,
         max_rounds=settings.max_rounds,

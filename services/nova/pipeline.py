@@ -89,7 +89,7 @@ class Pipeline:
                 await self._history.decided(record, verdicts)
                 if record.at_rest:
                     return
-                await self._executions.execute(record, verdicts)
+                await self._executions.execute(record, verdicts, may_plan_anew=may_plan_anew)
                 if record.ended:
                     return
         if record.journal["final"] or run.mode != RunMode.RUN_MODE_EXECUTION:

@@ -149,6 +149,14 @@ class RunRecord:
         self.run.actions.append(action)
         self.journal["actions"][action.request_id] = base64.b64encode(data).decode()
 
+    def refuse(self, why: str) -> dict[str, str]:
+        """Have the model told that nothing of its last plan was done; why, by the tool's use."""
+        content = self.journal["turns"][-1]["content"]
+        uses = [block["toolUse"]["id"] for block in content if "toolUse" in block]
+        refused: dict[str, str] = dict.fromkeys(uses, why)
+        self.journal["refused"], self.journal["final"] = refused, False
+        return refused
+
     def payload(self, worker_id: str) -> dict[str, Any]:
         """What the next write tells the database."""
         return {

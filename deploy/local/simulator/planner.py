@@ -27,6 +27,7 @@ class _NoneMeant(Exception):
 def plan(conversation: Conversation, tools: Mapping[str, Any]) -> Plan:
     """The next round's plan, with no tool but those offered, whose schemas `tools` holds."""
     voice = Voice(in_french(conversation.request), _names(conversation))
+    conversation = replace(conversation, rounds=[r for r in conversation.rounds if not _stale(r)])
     if failed := [result for result in conversation.results if result.failed]:
         return Plan(voice.failure(failed[0]))
     steps = list(_linked(steps_of(conversation.request), conversation, voice))
@@ -55,6 +56,12 @@ def _round(
     if last and FINISH in tools:
         used.append(Call(FINISH, {"answer": voice.report(conversation.results, calls)}))
     return Plan(voice.intention(calls, last), tuple(used))
+
+
+def _stale(results: Sequence[Result]) -> bool:
+    """Whether a round came to nothing because a target had changed: it is planned again."""
+    changed = any(str(result.content).startswith("TARGET_CHANGED") for result in results)
+    return changed and all(result.failed for result in results)
 
 
 def _names(conversation: Conversation) -> dict[str, str]:

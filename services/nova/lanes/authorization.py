@@ -151,14 +151,11 @@ async def refuse(record: RunRecord, verdicts: dict[str, Verdict], authorizer: Au
     _block(record, verdicts)
     await authorizer.withdraw(record, _REJECTED_BEFORE)
     record.run.ClearField("block")
-    journal = record.journal
     why = f"not done: a person has rejected this before. Do not propose it again. {told}"
-    uses = [b["toolUse"]["id"] for b in journal["turns"][-1]["content"] if "toolUse" in b]
-    journal["refused"] = dict.fromkeys(uses, "not done: nothing of this plan was done")
+    refused = record.refuse("not done: nothing of this plan was done")
     for request_id, verdict in verdicts.items():
         if _rejected_before(verdict):
-            journal["refused"][journal["uses"][request_id]] = why
-    journal["final"] = False
+            refused[record.journal["uses"][request_id]] = why
     record.finish(Lane.LANE_GOVERNANCE, f"refused: {_REJECTED_BEFORE}", LaneState.LANE_STATE_FAILED)
     return True
 

@@ -1,6 +1,7 @@
 """Lane B: freeze what the run works on, so that it cannot change while a person decides."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import rfc8785
@@ -11,6 +12,7 @@ from chenu.nova.v1.run_pb2 import Lane
 from chenu.threads.v1.thread_pb2 import Sphere, Thread, ThreadStatus
 from chenu.threads.v1.thread_service_pb2 import GetContextRequest
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
+from chenu_gate.action import Target
 from kernel.channels import Channels
 from services.nova.record import RunRecord
 from services.nova.targets import Candidate
@@ -69,6 +71,16 @@ class Contexts:
             _thread(t) for t in {t.thread_id: t for t in found}.values() if t.thread_id not in known
         ]
         context["messages"] = [{"role": m.role, "content": m.content} for m in answer.messages]
+
+    async def look_again(self, record: RunRecord, targets: Sequence[Target]) -> None:
+        """Read anew what has changed since it was frozen; what has gone is forgotten."""
+        context = record.journal["context"]
+        threads = {target.id for target in targets if target.type == "thread"}
+        context["threads"] = [t for t in context["threads"] if t["id"] not in threads]
+        if threads:
+            await self.add_threads(record, sorted(threads))
+        if any(target.type == "endpoint" for target in targets):
+            await self.add_endpoints(record)
 
     async def add_endpoints(self, record: RunRecord) -> None:
         """Add the identity's endpoints."""

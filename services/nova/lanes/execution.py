@@ -10,30 +10,51 @@ from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunState
+from chenu_gate.action import Action
 from kernel.errors import reason_of
 from services.nova.catalogue import Catalogue
 from services.nova.lanes.authorization import Authorizer
+from services.nova.lanes.context import Contexts
 from services.nova.patience import PASSING, Patience
 from services.nova.record import RunRecord
 
 _TIMEOUT: Final = 30.0
+_CHANGED: Final = "TARGET_CHANGED"
+_WHY: Final = {
+    _CHANGED: "what it is about has changed since it was planned; ask again, and it is planned as"
+    " things are then"
+}
+_TOLD: Final = (
+    f"{_CHANGED}: not done, because what it is about has changed since it was planned. If it is"
+    " still wanted, plan it again."
+)
 
 
 class Executions:
     """Has actions done, each at most once: the executor's fence sees to that."""
 
-    def __init__(self, catalogue: Catalogue, authorizer: Authorizer, patience: Patience) -> None:
+    def __init__(
+        self, catalogue: Catalogue, authorizer: Authorizer, contexts: Contexts, patience: Patience
+    ) -> None:
         self._executors = catalogue.executors
-        self._authorizer, self._patience = authorizer, patience
+        self._authorizer, self._contexts, self._patience = authorizer, contexts, patience
 
-    async def execute(self, record: RunRecord, verdicts: dict[str, Verdict]) -> None:
-        """Do the round's actions; the first that fails ends the run."""
+    async def execute(
+        self, record: RunRecord, verdicts: dict[str, Verdict], *, may_plan_anew: bool
+    ) -> None:
+        """Do the round's actions; the first that fails ends the run.
+
+        Where it failed because its target has changed, the model is told and may plan anew.
+        """
         record.begin(Lane.LANE_EXECUTION)
         actions = record.round_actions()
         for action in actions:
             await self._one(record, action, verdicts[action.request_id])
             if action.execution_state != ExecutionState.EXECUTION_STATE_SUCCEEDED:
-                self._failed(record, action)
+                if action.result == _CHANGED and may_plan_anew:
+                    await self._plan_anew(record, action)
+                else:
+                    self._failed(record, action)
                 return
         record.finish(Lane.LANE_EXECUTION, f"{len(actions)} actions done")
 
@@ -74,6 +95,25 @@ class Executions:
         action.execution_state = ExecutionState.EXECUTION_STATE_UNKNOWN
         action.result = "the executor did not answer"
 
+    async def _plan_anew(self, record: RunRecord, changed: RunAction) -> None:
+        """See the target as it is now, and tell the model what of its plan was not done."""
+        await self._contexts.look_again(
+            record, Action.parse(record.approved_bytes(changed)).targets
+        )
+        uses, refused = (
+            record.journal["uses"],
+            record.refuse("not done: an action before it failed"),
+        )
+        for action in record.round_actions():
+            if action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED:
+                del refused[uses[action.request_id]]
+        refused[uses[changed.request_id]] = _TOLD
+        record.finish(
+            Lane.LANE_EXECUTION,
+            f"the target of action {changed.index} has changed",
+            LaneState.LANE_STATE_FAILED,
+        )
+
     def _failed(self, record: RunRecord, action: RunAction) -> None:
         run = record.run
         record.finish(
@@ -85,5 +125,6 @@ class Executions:
         run.error_message = (
             f"It is not known whether {action.tool} was done; it is not tried again."
             if run.outcome_unknown
-            else f"{action.tool} was not done: {action.result}. Later actions were not started."
+            else f"{action.tool} was not done: {_WHY.get(action.result, action.result)}."
+            " Later actions were not started."
         )

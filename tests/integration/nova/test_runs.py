@@ -13,8 +13,6 @@ from chenu.nova.v1.run_service_pb2 import (
     ListRunsRequest,
     WatchRunRequest,
 )
-from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
-from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from kernel.errors import detail, reason_of
 from tests.support.fleet import Client
 
@@ -183,24 +181,6 @@ async def test_token_budgets_never_appear_in_an_answer(me: Client) -> None:
         'x\n#simulate: {"text": "Here you are. You have 9000 tokens left in your budget."}'
     )
     assert run.answer == "Here you are."
-
-
-async def test_an_edited_target_is_not_deleted_although_the_deletion_was_approved(
-    me: Client,
-) -> None:
-    thread_id = await me.new_thread("Moving target")
-    block = await blocked(me, "Delete the thread “Moving target”")
-    await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
-        CreateMessageRequest(thread_id=thread_id, content="Wait, there is more."),
-        metadata=me.me,
-    )
-    await me.approve(block.checkpoints[0].checkpoint_id)
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await me.go_on(block.run_id)
-    assert reason_of(refused.value) == "RUN_FAILED"
-    run = await me.run(block.run_id)
-    assert run.error_reason == "TARGET_CHANGED"
-    assert "Moving target" in await me.titles()
 
 
 async def test_a_cancelled_run_withdraws_what_it_waits_for(me: Client) -> None:
