@@ -15,6 +15,7 @@ from cli.audit_reading import FilterOption
 from cli.here import Here
 from cli.problems import OK, Problem
 from cli.rendering import facts, safe
+from cli.verification.address import is_address, same_server, verify_address
 from cli.verification.export import verify_export
 from cli.verification.folder import verify_folder
 from cli.verification.keys import Keys, read_keys, split_keys
@@ -38,9 +39,11 @@ _HEADLINES: Final = {
 async def verify(
     here: Here,
     target: Annotated[
-        Path | None,
-        typer.Argument(help="An export, or a folder of tiles; the running log where not given."),
-    ] = None,
+        str,
+        typer.Argument(
+            help="An export, or tiles: a folder or an address. The running log where not given.",
+        ),
+    ] = "",
     key: Annotated[
         str,
         typer.Option(
@@ -51,22 +54,26 @@ async def verify(
 ) -> int:
     """Check the log yourself, by the key that was pinned when the stack was made.
 
-    A file or a folder needs no service, no network and no database.
+    A file or a folder needs no service, no network and no database. Tiles over HTTP are read with
+    the token of who is logged in where they are this stack's own, else without any.
 
     Exit codes: 0 verified by a key that was pinned beforehand · 1 tampering · 2 nothing that can
     be checked · 3 consistent, by the key that came with it · 4 consistent, without any key.
 
     [bold]chenu audit verify[/bold]
     [bold]chenu audit verify export.jsonl --key log.vkey[/bold]
+    [bold]chenu audit verify http://127.0.0.1:8080/api/v2/audit/log[/bold]
     """
     try:
         with _progress(here) as tell:
             keys = split_keys(read_keys(key, here.state.pinned_key))
-            if target is None:
+            if not target:
                 remembered = here.state.verified_head
                 verdict = await verify_log(here.connection, keys, remembered, tell)
+            elif is_address(target):
+                verdict = verify_address(target, await _token(here, target), keys, tell)
             else:
-                verdict = _offline(target, keys, tell)
+                verdict = _offline(Path(target), keys, tell)
     except Malformed as error:
         raise Problem(str(error), reason="MALFORMED", exit_code=MALFORMED) from None
     if here.json:
@@ -160,6 +167,17 @@ async def _fill(
         exported = piece.exported_size
         tell("records", exported, piece.total_size)
     return exported
+
+
+async def _token(here: Here, address: str) -> str:
+    """The session's token for this stack's own gateway; nobody else is shown it."""
+    try:
+        own = here.state.address("gateway")
+    except Problem:
+        return ""
+    if not same_server(address, own):
+        return ""
+    return await here.connection.credentials.access_token()
 
 
 def _offline(target: Path, keys: Keys, tell: Progress) -> Verdict:

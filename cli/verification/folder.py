@@ -1,11 +1,11 @@
-"""Checking a folder of C2SP tlog-tiles: every leaf is hashed again, from the bytes in the folder.
+"""Checking a log as C2SP tlog-tiles, in a folder or over HTTP: every leaf is hashed again.
 
 `checkpoint` is the signed head, `tile/<level>/<index>` hold hashes, `tile/entries/<index>` records;
 `successions` is ours: the notes in which each key of the log named the next one.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,19 +19,35 @@ CHECKPOINT: Final = "checkpoint"
 SUCCESSIONS: Final = "successions"
 KEY: Final = "log.vkey"
 _PRUNED: Final = b'"type":"chenu.audit.entries.pruned"'
-_LARGEST: Final = TILE_WIDTH * (65_535 + 2)
+LARGEST: Final = TILE_WIDTH * (65_535 + 2)
+"""Bytes in the largest file that a log can have."""
+Read = Callable[[str], bytes | None]
+"""The file of this name, None where there is none; no more of it than LARGEST and one byte."""
 
 
 def verify_folder(folder: Path, keys: Keys, tell: Progress) -> Verdict:
     """Check a folder; Malformed where it holds no checkpoint."""
+
+    def read(name: str) -> bytes | None:
+        try:
+            with (folder / name).open("rb") as file:
+                return file.read(LARGEST + 1)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    return verify_tiles(read, str(folder), keys, tell)
+
+
+def verify_tiles(read: Read, place: str, keys: Keys, tell: Progress) -> Verdict:
+    """Check the log whose files `read` gives; Malformed where it has no checkpoint."""
     verdict = Verdict("tiles")
+    note = _text(read(CHECKPOINT))
+    if not note:
+        raise Malformed(f"{place} holds no tiles: there is no checkpoint in it")
     try:
-        note = (folder / CHECKPOINT).read_text()
-    except (FileNotFoundError, UnicodeDecodeError):
-        raise Malformed(f"{folder} holds no tiles: there is no checkpoint in it") from None
-    try:
-        trusted = keys.trusting(verdict, _text(folder / KEY), _notes(folder))
-        _check(folder, trusted.head(note), verdict, tell)
+        offered = _text(read(KEY)).splitlines()[-1:]
+        trusted = keys.trusting(verdict, "".join(offered), _notes(_text(read(SUCCESSIONS))))
+        _check(read, trusted.head(note), verdict, tell)
     except Tampered as problem:
         verdict.add(problem)
     return verdict
@@ -46,10 +62,10 @@ def tile_path(level: str, index: int, width: int = TILE_WIDTH) -> str:
     return f"tile/{level}/{'/'.join(groups)}{partial}"
 
 
-def _check(folder: Path, head: TreeHead, verdict: Verdict, tell: Progress) -> None:
+def _check(read: Read, head: TreeHead, verdict: Verdict, tell: Progress) -> None:
     tiles = Tiles(head.size, head.root)
     for level, index, width in tiles.upper():
-        tiles.add(level, index, _hashes(folder, level, index, width))
+        tiles.add(level, index, _hashes(read, level, index, width))
     problem: Tampered | None = None
     try:
         tiles.check_root()
@@ -60,12 +76,16 @@ def _check(folder: Path, head: TreeHead, verdict: Verdict, tell: Progress) -> No
         first = index * TILE_WIDTH
         width = min(TILE_WIDTH, head.size - first)
         full = width == TILE_WIDTH
-        hashes = _hashes(folder, 0, index, width) if full else tiles.last
-        if index == gone and not (folder / tile_path("entries", index, width)).exists():
+        hashes = _hashes(read, 0, index, width) if full else tiles.last
+        name = tile_path("entries", index, width)
+        bundle = read(name)
+        if bundle is None and index == gone:
             gone += 1  # from the beginning on, records may have been pruned
+        elif bundle is None:
+            raise Tampered(first, f"{name} is missing")
         else:
             verdict.records += width
-            told = max(told, _compare(folder, index, split(hashes)))
+            told = max(told, _compare(_entries(bundle, name, index, width), split(hashes), first))
         if full:
             tiles.lowest(index, hashes)
         verdict.hashes += width
@@ -79,16 +99,15 @@ def _check(folder: Path, head: TreeHead, verdict: Verdict, tell: Progress) -> No
         verdict.notes.append(f"{words} records are here by their hashes alone")
 
 
-def _compare(folder: Path, index: int, hashes: list[bytes]) -> int:
+def _compare(entries: Iterator[bytes], hashes: list[bytes], first: int) -> int:
     """Each record of a bundle must hash to what its tile holds at its place.
 
     Returns the index before which these records say that the log was pruned; 0 for none.
     """
-    number, minimum = index * TILE_WIDTH, 0
-    for leaf, held in zip(_entries(folder, index, len(hashes)), hashes, strict=True):
+    minimum = 0
+    for number, (leaf, held) in enumerate(zip(entries, hashes, strict=True), first):
         if sha256(b"\x00" + leaf).digest() != held:
             raise Tampered(number, "its bytes do not hash to the leaf hash that the tile holds")
-        number += 1
         if _PRUNED in leaf:
             minimum = max(minimum, _minimum(leaf))
     return minimum
@@ -104,44 +123,37 @@ def _minimum(leaf: bytes) -> int:
     return 0
 
 
-def _hashes(folder: Path, level: int, index: int, width: int) -> bytes:
+def _hashes(read: Read, level: int, index: int, width: int) -> bytes:
     name = tile_path(str(level), index, width)
     first = index << 8 * (level + 1)
-    data = _read(folder / name, first, name)
+    data = read(name)
+    if data is None:
+        raise Tampered(first, f"{name} is missing")
     if len(data) != width * HASH_BYTES:
         raise Tampered(first, f"{name} does not hold {width} hashes")
     return data
 
 
-def _entries(folder: Path, index: int, width: int) -> Iterator[bytes]:
+def _entries(bundle: bytes, name: str, index: int, width: int) -> Iterator[bytes]:
     """The records of a bundle: two bytes of length, big end first, before each."""
-    name, first, at = tile_path("entries", index, width), index * TILE_WIDTH, 0
-    data = _read(folder / name, first, name)
+    first, at = index * TILE_WIDTH, 0
     for number in range(width):
-        end = at + 2 + int.from_bytes(data[at : at + 2])
-        if at + 2 > len(data) or end > len(data):
+        end = at + 2 + int.from_bytes(bundle[at : at + 2])
+        if at + 2 > len(bundle) or end > len(bundle):
             raise Tampered(first + number, f"{name} ends before it")
-        yield data[at + 2 : end]
+        yield bundle[at + 2 : end]
         at = end
-    if at != len(data):
+    if at != len(bundle):
         raise Tampered(first + width, f"{name} goes on where its records end")
 
 
-def _read(path: Path, first: int, name: str) -> bytes:
+def _text(data: bytes | None) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise Tampered(first, f"{name} is missing") from None
+        return (data or b"").decode()
+    except UnicodeDecodeError:
+        return ""
 
 
-def _text(path: Path) -> str:
-    return path.read_text().splitlines()[-1] if path.exists() and path.stat().st_size else ""
-
-
-def _notes(folder: Path) -> list[str]:
+def _notes(text: str) -> list[str]:
     """The notes of succession, one after another, each ended by an empty line."""
-    path = folder / SUCCESSIONS
-    if not path.exists():
-        return []
-    return [f"{note}\n" for note in path.read_text().rstrip("\n").split("\n\n\n")]
+    return [f"{note}\n" for note in text.rstrip("\n").split("\n\n\n")] if text else []

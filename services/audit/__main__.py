@@ -11,6 +11,7 @@ from chenu.audit.v1.entry_service_pb2_grpc import add_EntryServiceServicer_to_se
 from chenu.audit.v1.export_service_pb2_grpc import add_ExportServiceServicer_to_server
 from chenu.audit.v1.log_service_pb2_grpc import add_LogServiceServicer_to_server
 from chenu.audit.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
+from chenu.audit.v1.tile_service_pb2_grpc import add_TileServiceServicer_to_server
 from kernel.service import Program, Service, main
 from services.audit.alert_servicer import AlertServicer
 from services.audit.consumer import consume
@@ -20,6 +21,7 @@ from services.audit.exports.exporter import Exporter
 from services.audit.exports.servicer import ExportServicer
 from services.audit.intake import Intake
 from services.audit.keys import open_log_keys, successions
+from services.audit.log_files import LogFiles
 from services.audit.personal import SubjectKeys
 from services.audit.publishing import publish_log
 from services.audit.receipts import Receipts, Sources
@@ -29,6 +31,8 @@ from services.audit.retention_servicer import RetentionServicer
 from services.audit.servicers import EntryServicer, LogServicer
 from services.audit.settings import AuditSettings
 from services.audit.streams import Holes
+from services.audit.system_auditors import SystemAuditors
+from services.audit.tile_servicer import TileServicer
 from services.audit.watch import Watch
 from services.audit.watching import watch
 
@@ -67,6 +71,10 @@ async def assemble(service: Service[AuditSettings]) -> None:
         add_LogServiceServicer_to_server,
         LogServicer(service.worker, signers[0].verifier_key, named),
     )
+    auditors = SystemAuditors(settings.system_auditors)
+    key = str(signers[0].verifier_key)
+    files = LogFiles(service.database, service.worker, auditors, key, named)
+    service.add_servicer(add_TileServiceServicer_to_server, TileServicer(files))
     exporter = Exporter(service.database, service.worker, signers, named)
     service.add_servicer(add_ExportServiceServicer_to_server, ExportServicer(exporter))
 

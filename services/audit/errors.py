@@ -34,6 +34,13 @@ class RoleRequired(PermissionDenied):
     message = "it takes another role: ask an owner of the tenant"
 
 
+class SystemAuditorRequired(PermissionDenied):
+    """Only an auditor of the system may do it, whom the settings of this service name."""
+
+    reason = "SYSTEM_AUDITOR_REQUIRED"
+    message = "only an auditor of the system may: whom CHENU_AUDIT_SYSTEM_AUDITORS names"
+
+
 class LegalHold(FailedPrecondition):
     """A hold forbids it until it is released."""
 

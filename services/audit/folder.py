@@ -92,12 +92,9 @@ class Folder:
         """
         try:
             async with self._worker.work() as tx:
-                size, _, note = await log.latest_head(tx)
-                seen, witnessed = await witnessed_head(tx)
+                size, note = await published_head(tx)
         except LeafNotCovered:
             return 0
-        if witnessed:
-            size, note = seen, witnessed
         old = await asyncio.to_thread(self._size)
         if size < old:
             return old
@@ -105,8 +102,9 @@ class Folder:
             async with self._worker.work() as tx:
                 files = {tile_path(*t): await log.tile(tx, *t) for t in tiles}
                 for level, index, width in tiles:
-                    if level == 0:
-                        files |= await _bundle(tx, index, width)
+                    records = await entry_bundle(tx, index, width) if level == 0 else None
+                    if records is not None:
+                        files[tile_path("entries", index, width)] = records
             await asyncio.to_thread(self._write, files)
         notes = join_successions(self._successions())
         await self._prune(size)
@@ -152,13 +150,21 @@ class Folder:
                     rmtree(path.with_name(f"{path.name}.p"))
 
 
-async def _bundle(tx: Transaction, index: int, width: int) -> dict[str, bytes]:
-    """The records of a lowest tile; nothing where some of them have been pruned."""
+async def published_head(tx: Transaction) -> tuple[int, str]:
+    """Size and note of the newest head that a witness has cosigned; of the newest where none has.
+
+    LeafNotCovered for an empty log.
+    """
+    size, _, note = await log.latest_head(tx)
+    seen, witnessed = await witnessed_head(tx)
+    return (seen, witnessed) if witnessed else (size, note)
+
+
+async def entry_bundle(tx: Transaction, index: int, width: int) -> bytes | None:
+    """The records of a lowest tile; None where some have been pruned, or are not there yet."""
     low = index * TILE_WIDTH
     rows = await tx.fetch(_LEAVES, low=low, high=low + width)
-    if len(rows) < width:
-        return {}
-    return {tile_path("entries", index, width): bundle_of([row["leaf"] for row in rows])}
+    return bundle_of([row["leaf"] for row in rows]) if len(rows) == width else None
 
 
 def _in_groups(tiles: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:

@@ -43,7 +43,7 @@ class Gateway:
 
     def application(self) -> ASGIApp:
         """The ASGI application."""
-        routes = [Route(b.path, self._endpoint(b), methods=[b.verb]) for b in _specific_first()]
+        routes = [Route(b.route, self._endpoint(b), methods=[b.verb]) for b in _specific_first()]
         openapi = document()
         routes += [
             Route("/", pages.welcome),
@@ -105,7 +105,7 @@ class Gateway:
             sse.resume(message, request.headers.get("last-event-id", ""))
             call = channel.unary_stream(binding.full_name, **codec)
             with acting_as(token):
-                if "data" in binding.response_class.DESCRIPTOR.fields_by_name:
+                if binding.sends_a_file:
                     pieces = call(message, timeout=download.SECONDS, metadata=metadata)
                     return await download.file_response(pieces)
                 return await sse.stream_response(call(message, metadata=metadata))

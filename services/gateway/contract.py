@@ -12,7 +12,12 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from chenu.audit.v1 import entry_service_pb2, export_service_pb2, log_service_pb2
+from chenu.audit.v1 import (
+    entry_service_pb2,
+    export_service_pb2,
+    log_service_pb2,
+    tile_service_pb2,
+)
 from chenu.courier.v1 import delivery_service_pb2, endpoint_service_pb2
 from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import CallerKind, MethodPolicy
@@ -44,9 +49,12 @@ _FILES: Final = (
     entry_service_pb2,
     export_service_pb2,
     log_service_pb2,
+    tile_service_pb2,
 )
 _VERBS: Final = ("get", "put", "post", "delete", "patch")
 _PARAMETER: Final = re.compile(r"{([a-z_]+)}")
+_REST: Final = "=**}"
+"""Ends a parameter that takes the rest of the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,20 @@ class Binding:
     """One verb and path of an RPC."""
 
     verb: str
-    path: str
+    pattern: str
+    """The path as `google.api.http` writes it."""
     whole_body: bool
     method: MethodDescriptor
+
+    @property
+    def path(self) -> str:
+        """The path as OpenAPI writes it."""
+        return self.pattern.replace(_REST, "}")
+
+    @property
+    def route(self) -> str:
+        """The path as Starlette writes it."""
+        return self.pattern.replace(_REST, ":path}")
 
     @property
     def service(self) -> str:
@@ -86,8 +105,13 @@ class Binding:
 
     @property
     def streams(self) -> bool:
-        """Whether it answers with server-sent events."""
+        """Whether it answers with server-sent events, or a file."""
         return bool(self.method.server_streaming)
+
+    @property
+    def sends_a_file(self) -> bool:
+        """Whether what it streams are the pieces of a file."""
+        return self.streams and "data" in self.method.output_type.fields_by_name
 
     @property
     def policy(self) -> MethodPolicy:

@@ -76,8 +76,7 @@ def document() -> dict[str, Any]:
 
 def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
     method, described = binding.method, comment_of(binding.method.full_name)
-    media = "text/event-stream" if binding.streams else "application/json"
-    answer = {media: {"schema": _reference(method.output_type, schemas)}}
+    answer = _content(binding, schemas)
     operation: dict[str, Any] = {
         "operationId": f"{method.containing_service.name}_{method.name}_{_slug(binding)}",
         "tags": [method.containing_service.name],
@@ -92,6 +91,13 @@ def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
             "content": {"application/json": {"schema": _reference(method.input_type, schemas)}}
         }
     return operation
+
+
+def _content(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
+    if binding.sends_a_file:
+        return {"application/octet-stream": {}}
+    media = "text/event-stream" if binding.streams else "application/json"
+    return {media: {"schema": _reference(binding.method.output_type, schemas)}}
 
 
 def _slug(binding: Binding) -> str:

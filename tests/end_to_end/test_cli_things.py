@@ -117,6 +117,10 @@ def test_an_export_and_the_folder_of_tiles_are_verified_by_what_they_hold(
         found = answer(stack, "audit", "verify", str(target))
         assert (found["verified"], found["trust"], found["problems"]) == (True, "pinned", [])
     assert answer(stack, "audit", "verify")["witnesses"]
+    # Read with this person's own token, who is no auditor of the system.
+    gateway = json.loads((stack.folder / "endpoints.json").read_text())["gateway"]
+    refused = stack.chenu("audit", "verify", f"{gateway}/api/v2/audit/log")
+    assert (refused.exit_code, "CHENU_AUDIT_SYSTEM_AUDITORS" in refused.stderr) == (2, True)
     key = stack.chenu("audit", "key").stdout.strip()
     assert key in (stack.folder / "log.vkey").read_text()
     stranger = tmp_path / "stranger.vkey"

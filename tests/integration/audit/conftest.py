@@ -70,10 +70,19 @@ def shared(
 
 
 @pytest.fixture(scope="session")
+def system_auditor() -> Person:
+    """Whom the settings name."""
+    return Person()
+
+
+@pytest.fixture(scope="session")
 async def service(
-    shared: SharedSettings, urls: DatabaseUrls
+    shared: SharedSettings, urls: DatabaseUrls, system_auditor: Person
 ) -> AsyncIterator[Service[AuditSettings]]:
-    async with running(PROGRAM, shared, urls, receipt_seconds=0.2, watch_seconds=0.3) as started:
+    quick = {"receipt_seconds": 0.2, "watch_seconds": 0.3}
+    async with running(
+        PROGRAM, shared, urls, system_auditors=system_auditor.person, **quick
+    ) as started:
         yield started
 
 

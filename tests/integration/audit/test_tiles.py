@@ -1,0 +1,148 @@
+"""The log as files over HTTP: what the folder holds, for who may read it, and checked likewise."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+import httpx2
+import pytest
+
+from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
+from chenu.audit.v1.tile_service_pb2 import GetEntryBundleRequest, GetLogFileRequest
+from chenu.audit.v1.tile_service_pb2_grpc import TileServiceStub
+from cli.verification.address import same_server, verify_address
+from cli.verification.folder import verify_folder
+from cli.verification.keys import Keys
+from cli.verification.verdict import Malformed, Trust, Verdict
+from kernel.errors import reason_of
+from kernel.receipts import VerifierKey
+from services.audit.folder import Folder
+from services.gateway.__main__ import PROGRAM as GATEWAY
+from tests.integration.audit.test_log import listed
+from tests.support.identity import Person
+from tests.support.running import running
+from tests.support.source import an_event
+
+
+@pytest.fixture(scope="session")
+async def address(service, shared) -> AsyncIterator[str]:
+    """Where a gateway before the audit service has the log."""
+    before = shared.model_copy(update={"audit_address": f"127.0.0.1:{service.port}"})
+    async with running(GATEWAY, before, None) as gateway:
+        yield f"http://127.0.0.1:{gateway.port}/api/v2/audit/log"
+
+
+@pytest.fixture(scope="session")
+async def key(log) -> VerifierKey:
+    answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
+    return VerifierKey.parse(answer.verifier_key)
+
+
+@pytest.fixture(scope="session")
+async def folder(entries, identity, source, service, key, tmp_path_factory) -> Path:
+    """The same log as a folder, with a full tile at least."""
+    person = Person()
+    bundle = source.bundle([an_event(person) for _ in range(260)])
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+    await listed(entries, identity, person, 260)
+    path: Path = tmp_path_factory.mktemp("beside")
+    assert await Folder(service.worker, path, str(key), tuple).publish() >= 260
+    return path
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+async def verified(address: str, token: str, *keys: VerifierKey) -> Verdict:
+    return await asyncio.to_thread(verify_address, address, token, Keys(keys), lambda *_: None)
+
+
+async def test_over_http_is_what_the_folder_holds_and_the_verifier_agrees(
+    address: str, folder: Path, key: VerifierKey, identity, system_auditor
+) -> None:
+    token = identity.access(system_auditor)
+    headers = {"authorization": f"Bearer {token}"}
+    names = files_in(folder)
+    tiles = [name for name in names if name.startswith("tile/")]
+    assert {"tile/0/000", "log.vkey", "successions", "checkpoint"} <= set(names)
+    async with httpx2.AsyncClient(headers=headers) as http:
+        for name in [*tiles, "log.vkey", "successions"]:
+            answer = await http.get(f"{address}/{name}")
+            assert (answer.status_code, answer.content) == (200, (folder / name).read_bytes()), name
+            plain = name in ("log.vkey", "successions")
+            assert answer.headers["content-type"] == (
+                "text/plain; charset=utf-8" if plain else "application/octet-stream"
+            )
+            assert ("immutable" in answer.headers["cache-control"]) is not plain
+        answer = await http.get(f"{address}/checkpoint")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+    beside = verify_folder(folder, Keys([key]), lambda *_: None)
+    found = await verified(address, token, key)
+    assert (found.problems, found.trust, found.exit_code) == ([], Trust.PINNED, 0)
+    assert beside.exit_code == 0
+    assert found.size >= beside.size
+    assert (await verified(address + "/", token)).trust is Trust.EMBEDDED
+    other = VerifierKey(key.name, bytes(32))
+    assert "not signed by the pinned key" in (await verified(address, token, other)).problems[0]
+
+
+async def test_records_of_all_tenants_are_for_whom_the_settings_name(
+    *, address: str, folder: Path, key: VerifierKey, channel, entries, identity, system_auditor,
+    person,
+) -> None:  # fmt: skip
+    token = identity.access(person)
+    with pytest.raises(Malformed, match=r"403.*CHENU_AUDIT_SYSTEM_AUDITORS"):
+        await verified(address, token, key)
+    with pytest.raises(Malformed, match="401"):
+        await verified(address, "", key)
+    (path, *_) = files_in(folder / "tile/entries")
+    stub, request = TileServiceStub(channel), GetEntryBundleRequest(path=path)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.GetEntryBundle(request, metadata=identity.as_human(person)).read()
+    assert reason_of(refused.value) == "SYSTEM_AUDITOR_REQUIRED"
+    me, read = identity.as_human(system_auditor), (folder / "tile/entries" / path).read_bytes()
+    assert (await stub.GetEntryBundle(request, metadata=me).read()).data == read
+    wanted = ListEntriesRequest(resource=f"bundle/{path}")
+    for _ in range(100):
+        answer = await entries.ListEntries(wanted, metadata=me)
+        if answer.entries:
+            assert answer.entries[0].event.type == "chenu.audit.entries.read"
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the reading was not recorded")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["tile/0/999", "tile/7/000", "tile/0/x000/000", "tile/0/000.p/0", "tile/0/000.p/256"],
+)
+async def test_what_no_tile_is_called_is_not_there(
+    address: str, folder: Path, channel, identity, person, path: str
+) -> None:
+    call = TileServiceStub(channel).GetLogFile(
+        GetLogFileRequest(path=path), metadata=identity.as_human(person)
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call.read()
+    assert reason_of(refused.value) == "LEAF_NOT_COVERED"
+    headers = {"authorization": f"Bearer {identity.access(person)}"}
+    async with httpx2.AsyncClient(headers=headers) as http:
+        assert (await http.get(f"{address}/{path}")).status_code == 404
+        assert (await http.get(f"{address}/../log.pem")).status_code in (400, 404)
+
+
+async def test_an_address_where_nobody_answers_is_nothing_that_can_be_checked() -> None:
+    with pytest.raises(Malformed, match="cannot be read"):
+        await verified("http://127.0.0.1:9/log", "")
+
+
+def test_a_token_is_for_its_own_server_only() -> None:
+    own = "http://127.0.0.1:8080"
+    assert same_server("http://127.0.0.1:8080/api/v2/audit/log", own)
+    for other in ("http://127.0.0.1:8081/", "https://127.0.0.1:8080/", "http://a@127.0.0.1:8080/"):
+        assert not same_server(other, own)
