@@ -87,7 +87,10 @@ def replay_view(replay: Replay) -> RenderableType:
         f" less, {replay.tightened} stopped more, {replay.approvers_changed} by other people,"
         f" {replay.not_replayable} not replayable"
     )
-    return Group(_decisions(replay.decisions), counted)
+    lines = [counted]
+    if replay.other_built_in:
+        lines.append(f"{replay.other_built_in} were decided beside other built-in rules.")
+    return Group(_decisions(replay.decisions), *lines)
 
 
 def shadow_view(answer: ListShadowVerdictsResponse) -> RenderableType:

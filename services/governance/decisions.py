@@ -154,7 +154,7 @@ class Decisions:
     ) -> dict[str, Any]:
         request, action, facts, judgement, rules, shadow, counted = judged
         asks = requirement if not refused and granted is None else None
-        stored = facts.stored()
+        stored = facts.stored() | {"built_in": rules.built_in_revision}
         if requirement is not None:
             stored["risk"] = risk_word(action)
         if granted is not None:

@@ -39,6 +39,7 @@ _COUNT: Final[Json] = {"type": "integer", "minimum": 0}
 _CODES: Final[Json] = {"type": "array", "items": {"type": "string"}, "maxItems": _LISTED + 1}
 _COUNTS: Final = (
     "replayed", "unchanged", "widened", "tightened", "approvers_changed", "not_replayable",
+    "other_built_in",
 )  # fmt: skip
 PROMOTE: Final = Tool.declare(
     name="rules.promote",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from chenu_gate.action import Action
+from services.governance.policy.counters import Counter
+from services.governance.policy.history import History
 from services.governance.policy.rule import Effect, Facts, Judgement
 from services.governance.policy.rules import RuleSet
 
-COUNTER_NOT_RECORDED: Final = "COUNTER_NOT_RECORDED"
 ACTION_ERASED: Final = "ACTION_ERASED"
 _WHO: Final = ("stages", "veto", "four_eyes")
 _OWNER: Final[dict[str, Any]] = {"stages": [{"required": 1, "approvers": {"owner": True}}]}
@@ -34,6 +37,14 @@ class Verdict(NamedTuple):
     rule: str
     checkpoint_type: str = ""
     who: str = ""
+
+
+class Version(NamedTuple):
+    """What was judged: an action as it was asked for, or a person's edit; None once erased."""
+
+    action: Action | None
+    facts: Facts
+    time: datetime
 
 
 def verdict_of(judgement: Judgement, rules: RuleSet) -> Verdict:
@@ -61,11 +72,43 @@ def changed(before: Verdict, after: Verdict) -> Change | None:
     return None if same else Change.APPROVERS
 
 
-def judged_again(rules: RuleSet, action: Action, facts: Facts) -> Verdict | str:
-    """The verdict of these rules; text says why there can be none."""
-    if any(counter.key not in facts.counters for counter in rules.asks_for(action)):
-        return COUNTER_NOT_RECORDED
-    return verdict_of(rules.judge(action, facts), rules)
+def judged_again(
+    rules: RuleSet, decision_id: str, versions: Sequence[Version], history: History
+) -> Verdict | str:
+    """The verdict of these rules on a decision and its edits; text says why there can be none."""
+    standing: Verdict | None = None
+    for version in versions:
+        said = _judged(rules, decision_id, version, history)
+        if isinstance(said, str) or said.effect is Effect.DENY:
+            return said
+        # An edit frees nothing: what stopped the action before still does.
+        if standing is None or said.effect is Effect.CHECKPOINT:
+            standing = said
+        if standing.effect is not Effect.CHECKPOINT:
+            break  # nobody would have been asked, so nobody would have edited it
+    return standing or ACTION_ERASED
+
+
+def unrecorded(rules: RuleSet, versions: Sequence[Version]) -> Iterator[Counter]:
+    """The counters that the rules ask for and that nobody counted when this was decided."""
+    for version in versions:
+        if version.action is not None:
+            for counter in rules.asks_for(version.action):
+                if counter.key not in version.facts.counters:
+                    yield counter
+
+
+def _judged(rules: RuleSet, decision_id: str, version: Version, history: History) -> Verdict | str:
+    if version.action is None:
+        return ACTION_ERASED
+    counters = dict(version.facts.counters)
+    for counter in unrecorded(rules, [version]):
+        value = history.before(counter, version.action, version.time, decision_id)
+        if isinstance(value, str):
+            return value
+        counters[counter.key] = value
+    judgement = rules.judge(version.action, replace(version.facts, counters=counters))
+    return verdict_of(judgement, rules)
 
 
 def may_loosen(before: RuleSet, after: RuleSet) -> bool:

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf.json_format import MessageToDict
 
 from chenu.governance.v1 import rule_pb2
-from chenu_gate.action import Action
 from chenu_gate.canonical_json import digest, write
-from kernel.caller import Caller
-from kernel.context import background, current
-from kernel.database import Database, Record
-from kernel.statement import Statement
+from kernel.database import Database
 from services.governance.messages import EFFECTS, KINDS, stamp, words
-from services.governance.policy.replay import (
-    ACTION_ERASED,
-    Change,
-    Verdict,
-    changed,
-    gated,
-    judged_again,
-)
-from services.governance.policy.rule import Effect, Facts
+from services.governance.policy.history import History
+from services.governance.policy.past import Past, PastDecision
+from services.governance.policy.replay import Change, changed, judged_again, unrecorded
+from services.governance.policy.rule import Effect
 from services.governance.policy.rules import RuleSet
 
 LIMIT: Final = 1_000
 _TOLD: Final = 200
 _BATCH: Final = 250
 CHANGES: Final = words(rule_pb2.VerdictChange, "VERDICT_CHANGE_")
-# Operations of governance's own are always decided by people, whatever the rules say.
-_DECISIONS: Final = Statement(
-    "SELECT d.decision_id, d.identity, d.kind, d.tool, d.effect, d.rule, d.facts, d.approval,"
-    " d.create_time, c.type"
-    " FROM decisions AS d LEFT JOIN checkpoints AS c USING (decision_id)"
-    " WHERE d.tenant = CAST(:tenant AS uuid) AND d.executor <> 'governance'"
-    " AND (CAST(:start AS timestamptz) IS NULL OR d.create_time >= :start)"
-    " AND (CAST(:end AS timestamptz) IS NULL OR d.create_time < :end)"
-    # Ids are ordered by time, and there is an index on them.
-    " ORDER BY d.decision_id DESC LIMIT :limit"
-)
-_ACTIONS: Final = Statement(
-    "SELECT decision_id, action FROM actions WHERE decision_id = ANY(CAST(:decisions AS uuid[]))"
-)
 
 
 class Replays:
-    """Reads what decisions keep, each identity's as that identity, and tells verdicts only."""
+    """Tells verdicts only, never what they are on."""
 
     def __init__(self, database: Database, worker: Database) -> None:
-        self._database, self._worker = database, worker
+        self._past = Past(database, worker)
 
     async def replay(
         self,
@@ -65,49 +41,29 @@ class Replays:
         end: datetime | None = None,
     ) -> rule_pb2.Replay:
         """What these rules make of the tenant's last decisions."""
-        async with self._worker.work() as tx:
-            rows = await tx.fetch(_DECISIONS, tenant=tenant, start=start, end=end, limit=limit)
-        actions = await self._actions(tenant, rows)
+        decisions = await self._past.decisions(tenant, limit=limit, start=start, end=end)
+        missing = {
+            counter.key: counter for one in decisions for counter in unrecorded(rules, one.versions)
+        }
+        history = await self._past.history(tenant, list(missing.values()), decisions)
         found: list[rule_pb2.ReplayedDecision] = []
-        for begin in range(0, len(rows), _BATCH):
-            batch = rows[begin : begin + _BATCH]
+        for begin in range(0, len(decisions), _BATCH):
+            batch = decisions[begin : begin + _BATCH]
             # In pieces, in a thread: others go on deciding meanwhile.
-            found += await asyncio.to_thread(_judge_again, rules, batch, actions)
-        return _told(rules, found)
-
-    async def _actions(self, tenant: str, rows: Sequence[Record]) -> dict[str, str]:
-        by_identity: dict[str, list[str]] = defaultdict(list)
-        for row in rows:
-            by_identity[row["identity"]].append(row["decision_id"])
-        actions = {}
-        for identity, decisions in by_identity.items():
-            owner = Caller.system(service="governance", tenant=tenant, identity=identity)
-            with background(current().method, owner):
-                async with self._database.transaction(owner) as tx:
-                    for row in await tx.fetch(_ACTIONS, decisions=decisions):
-                        actions[row["decision_id"]] = row["action"]
-        return actions
-
-
-def recorded(row: Mapping[str, Any] | Record) -> Verdict:
-    """The verdict that a decision keeps."""
-    effect = Effect(row["effect"])
-    if effect is not Effect.CHECKPOINT:
-        return Verdict(effect, row["rule"])
-    return gated(row["rule"], row["type"] or "", row["approval"])
+            found += await asyncio.to_thread(_judge_again, rules, batch, history)
+        others = sum(one.built_in not in ("", rules.built_in_revision) for one in decisions)
+        return _told(rules, found, others)
 
 
 def _judge_again(
-    rules: RuleSet, rows: Sequence[Record], actions: Mapping[str, str]
+    rules: RuleSet, decisions: Sequence[PastDecision], history: History
 ) -> list[rule_pb2.ReplayedDecision]:
-    return [_replayed(rules, row, actions.get(row["decision_id"])) for row in rows]
+    return [_replayed(rules, one, history) for one in decisions]
 
 
-def _replayed(rules: RuleSet, row: Record, action: str | None) -> rule_pb2.ReplayedDecision:
-    before = recorded(row)
-    after: Verdict | str = ACTION_ERASED
-    if action is not None:
-        after = judged_again(rules, Action.parse(action.encode()), Facts.read(row["facts"]))
+def _replayed(rules: RuleSet, past: PastDecision, history: History) -> rule_pb2.ReplayedDecision:
+    row, before = past.row, past.verdict
+    after = judged_again(rules, row["decision_id"], past.versions, history)
     told = rule_pb2.ReplayedDecision(
         decision_id=row["decision_id"],
         create_time=stamp(row["create_time"]),
@@ -115,12 +71,13 @@ def _replayed(rules: RuleSet, row: Record, action: str | None) -> rule_pb2.Repla
         tool=row["tool"],
         recorded_effect=EFFECTS[before.effect.value],
         recorded_rule=before.rule,
+        recorded_built_in_revision=past.built_in,
     )
     if isinstance(after, str):
         told.change, told.cause = CHANGES[Change.NOT_REPLAYABLE.value], after
         return told
-    # Nobody was asked where nobody could have been; the type is on no checkpoint then.
-    if before.effect is Effect.CHECKPOINT and not row["type"]:
+    # Nobody was asked where nobody could have been: who it would have taken, no row tells.
+    if before.effect is Effect.CHECKPOINT and not past.asked:
         before = after if after.effect is Effect.CHECKPOINT else before
     change = changed(before, after)
     told.effect, told.rule = EFFECTS[after.effect.value], after.rule
@@ -128,7 +85,9 @@ def _replayed(rules: RuleSet, row: Record, action: str | None) -> rule_pb2.Repla
     return told
 
 
-def _told(rules: RuleSet, found: Sequence[rule_pb2.ReplayedDecision]) -> rule_pb2.Replay:
+def _told(
+    rules: RuleSet, found: Sequence[rule_pb2.ReplayedDecision], others: int
+) -> rule_pb2.Replay:
     counts = dict.fromkeys(CHANGES.values(), 0)
     for one in found:
         counts[one.change] += 1
@@ -143,6 +102,8 @@ def _told(rules: RuleSet, found: Sequence[rule_pb2.ReplayedDecision]) -> rule_pb
         approvers_changed=counts[CHANGES["approvers"]],
         not_replayable=counts[CHANGES["not_replayable"]],
         decisions=differing[:_TOLD],
+        built_in_revision=rules.built_in_revision,
+        other_built_in=others,
     )
     replay.digest = digest(write(MessageToDict(replay)))
     return replay

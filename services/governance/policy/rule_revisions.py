@@ -28,7 +28,7 @@ KEEPER: Final = "owner"
 """The role of those who keep a tenant's rules."""
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _COLUMNS: Final = (
-    "SELECT r.revision, r.description, r.rule_count, r.person, r.create_time,"
+    "SELECT r.revision, r.description, r.rule_count, r.person, r.create_time, r.built_in,"
     " ARRAY(SELECT label FROM rule_labels AS l"
     " WHERE l.tenant = r.tenant AND l.revision = r.revision ORDER BY label) AS labels"
 )
@@ -41,8 +41,9 @@ _LIST: Final = Statement(
     " ORDER BY r.create_time DESC, r.revision DESC LIMIT :size"
 )
 _INSERT: Final = Statement(
-    "INSERT INTO rule_revisions (tenant, revision, document, description, rule_count, person)"
-    " VALUES (:tenant, :revision, :document, :description, :rule_count, :person)"
+    "INSERT INTO rule_revisions"
+    " (tenant, revision, document, description, rule_count, person, built_in)"
+    " VALUES (:tenant, :revision, :document, :description, :rule_count, :person, :built_in)"
     " ON CONFLICT (tenant, revision) DO NOTHING"
 )
 _LABELS: Final = Statement(
@@ -81,6 +82,7 @@ class RuleRevisions:
                 document=rule_documents.document(rules),
                 description=request.description,
                 rule_count=len(own),
+                built_in_revision=rules.built_in_revision,
             )
         async with self._database.transaction(caller) as tx:
             made = await tx.execute(
@@ -91,9 +93,14 @@ class RuleRevisions:
                 description=request.description,
                 rule_count=len(own),
                 person=caller.person,
+                built_in=rules.built_in_revision,
             )
             if made:
-                tx.emit(audit_events.rules_drafted(rules.revision, rules=str(len(own))))
+                tx.emit(
+                    audit_events.rules_drafted(
+                        rules.revision, rules=str(len(own)), built_in=rules.built_in_revision
+                    )
+                )
             row = await tx.fetch_one(_GET, revision=rules.revision)
         assert row is not None, "it was stored in this transaction or before"  # noqa: S101
         return _revision(row)
@@ -181,6 +188,7 @@ def _revision(row: Record) -> RuleRevision:
         description=row["description"],
         rule_count=row["rule_count"],
         create_person_id=row["person"],
+        built_in_revision=row["built_in"],
         create_time=stamp(row["create_time"]),
         labels=row["labels"],
     )

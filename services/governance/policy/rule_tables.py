@@ -38,6 +38,7 @@ def rule_tables(metadata: MetaData) -> None:
         Column("rule_count", Integer, nullable=False),
         Column("person", _ID, nullable=False),
         Column("create_time", _TIME, nullable=False, server_default=_NOW),
+        Column("built_in", Text, nullable=False),
         Index("rule_revisions_listed", "tenant", "create_time", "revision"),
     )
 

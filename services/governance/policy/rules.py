@@ -80,6 +80,7 @@ class RuleSet:
         )
         self.counters: Final = tuple(sorted(counters, key=lambda counter: counter.name))
         self.revision: Final = revision or revision_of(self.rules, self.counters)
+        self.built_in_revision: Final = revision_of(rule for rule in self.rules if rule.built_in)
         self._named = {rule.code: rule for rule in self.rules}
         self._language = Language(counter.name for counter in self.counters)
         self._overriding = any(rule.overrides for rule in self.rules)

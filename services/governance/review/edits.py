@@ -153,10 +153,8 @@ class Edits:
     ) -> dict[str, Any]:
         """The new revision, judged by the rules of today for whoever asked."""
         in_force = await self._book.refresh(caller)
-        rules, asker = (
-            in_force.live,
-            replace(caller, identity=row["identity"], person=row["person"]),
-        )
+        rules = in_force.live
+        asker = replace(caller, identity=row["identity"], person=row["person"])
         facts = await self._facts(asker, in_force, before, action, Facts.read(row["facts"]))
         judgement = rules.judge(action, facts)
         if judgement.effect is Effect.DENY:
@@ -192,7 +190,8 @@ class Edits:
             "action_digest": action.digest,
             "rule": judgement.rule,
             "rule_revision": rules.revision,
-            "facts": facts.stored() | {"risk": risk_word(action)},
+            "facts": facts.stored()
+            | {"risk": risk_word(action), "built_in": rules.built_in_revision},
             "changes": changes,
             "counted": _more(in_force, before, action),
         }

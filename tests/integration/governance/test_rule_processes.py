@@ -9,7 +9,10 @@ import grpc
 import pytest
 
 from chenu.governance.v1.authorization_service_pb2 import VerdictState
-from chenu.governance.v1.rule_service_pb2 import CreateRuleRevisionRequest
+from chenu.governance.v1.rule_service_pb2 import (
+    CreateRuleRevisionRequest,
+    ReplayDecisionsRequest,
+)
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
 from services.governance.__main__ import assemble
@@ -84,6 +87,27 @@ async def test_no_action_is_decided_by_the_rules_of_before_once_others_hold(
         person.tenant,
     )
     assert late == 0
+
+
+async def test_a_replay_says_how_many_were_decided_beside_other_built_in_rules(
+    client: GovernanceClient, other: GovernanceClient, person: Person
+) -> None:
+    """As after an upgrade: the other process has the built-in rules of another release."""
+    await client.ask(person, allowed(person))
+    for _ in range(2):
+        await other.ask(person, allowed(person))
+    no_search = a_rule("no_search", "deny", kinds=["ACTION_KIND_SEARCH"])
+    me = client.identity.as_human(person)
+    request = ReplayDecisionsRequest(document=a_document(no_search))
+    old = await other.rules.ReplayDecisions(request, metadata=me)
+    new = await client.rules.ReplayDecisions(request, metadata=me)
+    assert (old.replay.other_built_in, new.replay.other_built_in) == (1, 2)
+    beside = [one.recorded_built_in_revision for one in new.replay.decisions]
+    assert beside == [old.replay.built_in_revision] * 2 + [new.replay.built_in_revision]
+    put_in = await other.rules.CreateRuleRevision(
+        CreateRuleRevisionRequest(document=a_document(no_search)), metadata=me
+    )
+    assert put_in.revision.built_in_revision == old.replay.built_in_revision
 
 
 async def test_an_allowed_action_takes_one_round_trip_whatever_rules_hold(

@@ -68,17 +68,6 @@ async def test_a_replay_tells_what_would_have_come_out_otherwise_the_widening_fi
     assert again.replay.decisions[-1].cause == "ACTION_ERASED"
 
 
-async def test_a_counter_that_was_not_kept_cannot_be_replayed_and_that_is_said(
-    client: GovernanceClient, person: Person
-) -> None:
-    await client.ask(person, allowed(person))
-    document = a_document(a_counter("reads"), a_rule("many", "deny", "counters.reads > 5"))
-    answer = await client.rules.ReplayDecisions(
-        ReplayDecisionsRequest(document=document), metadata=me(client, person)
-    )
-    assert [one.cause for one in answer.replay.decisions] == ["COUNTER_NOT_RECORDED"]
-
-
 async def test_replaying_what_holds_reproduces_every_verdict(
     client: GovernanceClient, person: Person
 ) -> None:

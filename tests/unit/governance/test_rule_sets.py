@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from chenu_gate.action import Action, ActionKind
 from services.governance.policy.built_in_rules import BUILT_IN
 from services.governance.policy.counters import MICROS, Counter, Measure, Per, amount_of
+from services.governance.policy.history import HISTORY_TOO_LONG, History
 from services.governance.policy.replay import (
-    COUNTER_NOT_RECORDED,
+    ACTION_ERASED,
     Change,
     Verdict,
+    Version,
     changed,
     gated,
     judged_again,
@@ -24,7 +26,7 @@ from services.governance.policy.replay import (
 from services.governance.policy.rule import Facts, Rule, RuleInvalid
 from services.governance.policy.rules import CheckpointType, Effect, RuleSet
 from tests.support.actions import actions, an_action
-from tests.unit.governance.test_rules import a_rule, facts_of, judged
+from tests.unit.governance.test_rules import NOW, a_rule, facts_of, judged
 
 CONSTITUTION = RuleSet(rule for rule in BUILT_IN if not rule.loosenable)
 CONDITIONS = (
@@ -120,15 +122,36 @@ def test_a_replay_of_the_same_rules_reproduces_the_verdict(
     together = a_set(own)
     facts = Facts.read(seen(action, count).stored())
     verdict = verdict_of(together.judge(action, facts), together)
-    again = judged_again(a_set(own), Action.parse(action.canonical()), facts)
-    assert again == verdict
+    version = Version(Action.parse(action.canonical()), facts, facts.time)
+    assert judged_again(a_set(own), "d", [version], History(())) == verdict
     assert changed(verdict, verdict) is None
 
 
-def test_a_counter_that_nobody_recorded_cannot_be_replayed() -> None:
+def test_a_sum_that_nobody_can_know_is_told_by_its_cause() -> None:
     together = a_set([a_rule("often", Effect.DENY, "counters.seen > 1")])
-    action = an_action()
-    assert judged_again(together, action, facts_of(action)) == COUNTER_NOT_RECORDED
+    version = Version(action := an_action(), facts_of(action), NOW)
+    assert judged_again(together, "d", [version], History((), since=NOW)) == HISTORY_TOO_LONG
+
+
+def test_an_edit_is_judged_after_what_it_edits_and_frees_nothing() -> None:
+    asked, edited = an_action(), an_action(kind=ActionKind.SEARCH)
+    versions = [Version(one, facts_of(one), NOW) for one in (asked, edited)]
+
+    def again(*own: Rule) -> Verdict | str:
+        return judged_again(a_set([*own]), "d", versions, History(()))
+
+    gate = gated("destructive_action", CheckpointType.DESTRUCTIVE_ACTION, None)
+    assert again() == gate
+    assert again(a_rule("no_search", Effect.DENY, kinds=(ActionKind.SEARCH,))) == Verdict(
+        Effect.DENY, "no_search"
+    )
+    look = a_rule("look", Effect.CHECKPOINT, kinds=(ActionKind.SEARCH,))
+    assert again(look) == gated("look", CheckpointType.EXECUTION_APPROVAL, None)
+    # Where nobody would have been asked, nobody would have edited anything either.
+    free = [Version(one, facts_of(one), NOW) for one in (edited, asked)]
+    assert judged_again(a_set([]), "d", free, History(())) == Verdict(Effect.ALLOW, "reading")
+    erased = versions[1]._replace(action=None)
+    assert judged_again(a_set([]), "d", [versions[0], erased], History(())) == ACTION_ERASED
 
 
 @pytest.mark.parametrize("code", sorted(rule.code for rule in BUILT_IN if not rule.loosenable))
