@@ -102,7 +102,7 @@ async def assemble(
         clock,
         settings.tombstone_life,
     )
-    requirements = Requirements(settings.pending, settings.validity)
+    requirements = Requirements(settings.pending, settings.validity, settings.remote)
     decisions = Decisions(requirements, clock)
     counting = Counting(database, clock)
     judging = Judging(decisions, book, counting, eligibility)

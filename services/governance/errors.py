@@ -160,6 +160,13 @@ class RiskTooHigh(FailedPrecondition):
     message = "what can do that much harm is approved by itself, not in a batch"
 
 
+class LoginRequired(FailedPrecondition):
+    """A mail or a chat proves less than a log-in."""
+
+    reason = "LOGIN_REQUIRED"
+    message = "this is not decided from a mail or a chat; log in to decide"
+
+
 class RejectedBefore(PermissionDenied):
     """A person said no to its like."""
 

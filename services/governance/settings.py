@@ -2,11 +2,20 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from chenu.governance.v1.approval_pb2 import RiskClass
 from kernel.settings import ServiceSettings
+
+_REMOTE: Final = {
+    "none": RiskClass.RISK_CLASS_UNSPECIFIED,
+    "low": RiskClass.RISK_CLASS_LOW,
+    "medium": RiskClass.RISK_CLASS_MEDIUM,
+    "high": RiskClass.RISK_CLASS_HIGH,
+}
 
 
 class GovernanceSettings(ServiceSettings):
@@ -33,6 +42,8 @@ class GovernanceSettings(ServiceSettings):
     promotion_delay_minutes: int = Field(60, ge=0)
     """Where one person keeps a tenant's rules alone, rules that stop less hold only so long after
     they were asked for."""
+    remote_risk_class: Literal["none", "low", "medium", "high"] = "low"
+    """Up to this class a decision may come from a mail or a chat, where the rule names none."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
     """Where a person reviews a checkpoint; told to whoever is blocked."""
     sweep_seconds: float = Field(1.0, gt=0)
@@ -50,6 +61,11 @@ class GovernanceSettings(ServiceSettings):
         if "{checkpoint_id}" not in uri:
             raise ValueError("must contain {checkpoint_id}")
         return uri
+
+    @property
+    def remote(self) -> RiskClass:
+        """Up to which class a decision may come from a mail or a chat."""
+        return _REMOTE[self.remote_risk_class]
 
     @property
     def permit_life(self) -> timedelta:

@@ -8,6 +8,9 @@ from typing import Final
 
 from chenu.identity.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from chenu.identity.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
+from chenu.identity.v1.channel_grant_service_pb2_grpc import (
+    add_ChannelGrantServiceServicer_to_server,
+)
 from chenu.identity.v1.eligibility_service_pb2_grpc import (
     add_EligibilityServiceServicer_to_server,
 )
@@ -23,6 +26,8 @@ from kernel.settings import SettingsError, SharedSettings, load
 from kernel.tokens import SigningKey
 from services.identity.agents import Agents
 from services.identity.attempts import Attempts
+from services.identity.ballots import Ballots
+from services.identity.channel_grants import ChannelGrants
 from services.identity.delegations import Delegations
 from services.identity.eligibility import EligibilityChecks
 from services.identity.identities import Identities
@@ -35,6 +40,7 @@ from services.identity.refresh_tokens import RefreshTokens
 from services.identity.service_keys import ServiceKeys, register_service_keys
 from services.identity.servicers.agent import AgentServicer
 from services.identity.servicers.auth import AuthServicer
+from services.identity.servicers.channel_grant import ChannelGrantServicer
 from services.identity.servicers.eligibility import EligibilityServicer
 from services.identity.servicers.identity import IdentityServicer
 from services.identity.servicers.people import PeopleServicer
@@ -68,7 +74,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     attempts = Attempts(settings, own_key.secret("attempts"))
     identities = Identities(database, sessions, tokens, service.page_tokens)
     agents = Agents(database, sessions, tokens, attempts, service.page_tokens, settings)
-    delegations = Delegations(database, keys, tokens, settings)
+    delegations = Delegations(database, tokens, settings)
     auth = AuthServicer(
         Users(database, sessions, tokens, passwords, attempts, settings.clock_offset),
         Logins(database, sessions, tokens, passwords, attempts),
@@ -82,6 +88,13 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     add(add_AuthServiceServicer_to_server, auth)
     add(add_IdentityServiceServicer_to_server, IdentityServicer(identities))
     add(add_AgentServiceServicer_to_server, AgentServicer(agents))
+    add(
+        add_ChannelGrantServiceServicer_to_server,
+        ChannelGrantServicer(
+            ChannelGrants(database, sessions, tokens, service.page_tokens, settings),
+            Ballots(database, sessions, tokens, settings),
+        ),
+    )
     people = People(database, sessions, service.page_tokens, settings.clock_offset)
     add(add_PeopleServiceServicer_to_server, PeopleServicer(people))
     add(add_TokenServiceServicer_to_server, token)

@@ -19,6 +19,7 @@ from chenu.events.v1.audit_event_pb2 import (
 )
 from kernel.audit_event import AuditRecord, record
 from kernel.caller import Caller
+from kernel.database import Record
 
 _SOURCE: Final = "identity"
 Personal = Mapping[str, str]
@@ -178,6 +179,46 @@ def vote_token_issued(
     return _event(
         "vote_token.issued", AUDIT_ACTION_CREATE, f"checkpoint/{checkpoint}", caller,
         view_digest=view_digest, token=token_id,
+    )  # fmt: skip
+
+
+def channel_grant_issued(
+    caller: Caller, grant: str, channel: str, method: str, token_id: str
+) -> AuditRecord:
+    """A channel may be decided from."""
+    return _event(
+        "channel_grant.issued", AUDIT_ACTION_CREATE, f"channel_grant/{grant}", caller,
+        channel=channel, method=method, token=token_id,
+    )  # fmt: skip
+
+
+def channel_grant_revoked(caller: Caller, grant: str, channel: str) -> AuditRecord:
+    """By the person, or because another one took its place."""
+    subject = f"channel_grant/{grant}"
+    return _event("channel_grant.revoked", AUDIT_ACTION_UPDATE, subject, caller, channel=channel)
+
+
+def ballot_issued(
+    caller: Caller, grant: Record, claims: Mapping[str, str], ballot: str
+) -> AuditRecord:
+    """Courier may send the person a ballot on this view."""
+    return _ballot("ballot.issued", caller, grant, claims, ballot)
+
+
+def ballot_redeemed(
+    caller: Caller, grant: Record, claims: Mapping[str, str], ballot: str
+) -> AuditRecord:
+    """Somebody brought it back, to look or to vote."""
+    return _ballot("ballot.redeemed", caller, grant, claims, ballot)
+
+
+def _ballot(
+    type_: str, caller: Caller, grant: Record, bound: Mapping[str, str], ballot: str
+) -> AuditRecord:
+    return _event(
+        type_, AUDIT_ACTION_CREATE, f"checkpoint/{bound['checkpoint']}", caller,
+        view_digest=bound["view_digest"], grant=str(grant["grant_id"]),
+        channel=str(grant["channel_id"]), method=str(grant["method"]), token=ballot,
     )  # fmt: skip
 
 

@@ -6,19 +6,17 @@ what it stands on: the person, the session or the agent, and the clock.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kernel.caller import Caller
 from kernel.context import current, new_id
 from kernel.database import Database, Record
-from kernel.errors import Forbidden, Unauthenticated
+from kernel.errors import Forbidden
 from kernel.statement import Statement
-from kernel.tokens import decode, unverified_header
 from services.identity import audit_events
 from services.identity.agents import limited
 from services.identity.errors import DelegationEnded, SessionInvalid
 from services.identity.settings import IdentitySettings
-from services.identity.token_keys import TokenKeys
 from services.identity.tokens import Issued, Tokens
 
 _TYP: Final = "delegation+jwt"
@@ -61,10 +59,8 @@ class Delegated(NamedTuple):
 class Delegations:
     """Their issue to callers and their renewal for Nova."""
 
-    def __init__(
-        self, database: Database, keys: TokenKeys, tokens: Tokens, settings: IdentitySettings
-    ) -> None:
-        self._database, self._keys, self._tokens = database, keys, tokens
+    def __init__(self, database: Database, tokens: Tokens, settings: IdentitySettings) -> None:
+        self._database, self._tokens = database, tokens
         self._offset, self._life = settings.clock_offset, settings.delegation_deadline
 
     async def exchange(self, caller: Caller, identity_id: str) -> Delegated:
@@ -95,7 +91,7 @@ class Delegations:
 
     async def renew(self, token: str) -> Delegated:
         """A fresh token for one that was issued here, expired or not; DelegationEnded if over."""
-        claims = self._claims(token)
+        claims = self._tokens.read(token, _TYP, "nova", expired_too=True)
         delegation = claims["delegation"]
         caller = Caller(
             tenant=claims["tenant"], person=claims["sub"], identity=claims["identity"],
@@ -110,14 +106,6 @@ class Delegations:
             issued = self._tokens.delegation(caller, delegation, row["remaining"])
             tx.emit(audit_events.delegation_renewed(caller, delegation, issued.token_id))
         return Delegated(issued, row["deadline"])
-
-    def _claims(self, token: str) -> dict[str, Any]:
-        """What identity itself once signed; the keys of long ago are still published."""
-        header = unverified_header(token)
-        key = self._keys.published().get(header["kid"])
-        if header["typ"] != _TYP or key is None:
-            raise Unauthenticated("the delegation is not one of ours")
-        return dict(decode(token, key, "nova", expired_too=True))
 
 
 def _holds(row: Record) -> bool:

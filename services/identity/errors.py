@@ -73,6 +73,20 @@ class DelegationEnded(FailedPrecondition):
     message = "the delegation has ended"
 
 
+class ChannelGrantEnded(FailedPrecondition):
+    """Expired, revoked, used up, or its session or person is gone: one answer for all."""
+
+    reason = "CHANNEL_GRANT_ENDED"
+    message = "nothing is decided from this channel any more; log in, or allow it again there"
+
+
+class BallotInvalid(Unauthenticated):
+    """Forged, garbled or too old."""
+
+    reason = "BALLOT_INVALID"
+    message = "the ballot is not valid any more; log in to decide"
+
+
 class AssertionInvalid(Unauthenticated):
     """Not signed by a registered key, too old, or used before."""
 

@@ -26,6 +26,13 @@ class IdentitySettings(ServiceSettings):
     """A session ends after this time, however often it is refreshed."""
     vote_seconds: int = Field(60, gt=0, le=300)
     """Life of a vote token."""
+    channel_grant_days: float = Field(7, gt=0, le=30)
+    """How long a channel may be decided from before it is allowed again; its session may end
+    sooner."""
+    channel_grant_ballots: int = Field(500, ge=1)
+    """How many ballots one such grant is good for."""
+    ballot_hours: float = Field(24, gt=0, le=168)
+    """Life of a ballot; its checkpoint may end sooner."""
     delegation_seconds: int = Field(900, gt=0)
     """Life of a delegation; Nova renews it."""
     delegation_hours: float = Field(48, gt=0)

@@ -13,7 +13,7 @@ from services.identity.token_keys import TokenKeys
 
 # Refresh tokens and delegations go a week after their end: a token used again must still be
 # recognised while its session could live, and a renewal should be refused for the right reason.
-TABLES: Final = ("attempts", "spent_assertions", "refresh_tokens", "delegations")
+TABLES: Final = ("attempts", "spent_assertions", "refresh_tokens", "delegations", "channel_grants")
 _DELETE: Final = {table: Statement(f"DELETE FROM {table}") for table in TABLES}  # noqa: S608
 
 

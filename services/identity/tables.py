@@ -33,6 +33,7 @@ outbox_tables(metadata)
 requests_table(metadata)
 
 KINDS: Final = ("PERSONAL", "ENTERPRISE", "CREATIVE", "DESIGN", "ARCHITECTURE", "CONSTRUCTION")
+METHODS: Final = ("mail", "chat")
 CAUSES: Final = ("logged_out", "refresh_token_reused", "password_changed")
 
 
@@ -207,6 +208,27 @@ delegations = Table(
     _within("sessions", "session_id", "user_id"),
     CheckConstraint("num_nonnulls(agent_id, session_id) = 1", name="delegations_stand_on_one"),
     Index("delegations_deadline", "deadline"),
+)  # fmt: skip
+
+channel_grants = Table(
+    "channel_grants", metadata,
+    _id("grant_id", primary_key=True),
+    _id("tenant_id"),
+    _id("user_id"),
+    _id("identity_id"),
+    _id("session_id"),
+    _id("channel_id"),
+    Column("method", Text, nullable=False),
+    Column("ballots", Integer, nullable=False, server_default=text("0")),
+    _time("create_time", server_default=NOW),
+    _time("expire_time"),
+    _time("revoke_time", nullable=True),
+    _within("users", "user_id", "tenant_id"),
+    _within("identities", "identity_id", "user_id"),
+    _within("sessions", "session_id", "user_id"),
+    CheckConstraint(_one_of("method", METHODS), name="channel_grants_method"),
+    Index("channel_grants_channel", "identity_id", "channel_id"),
+    Index("channel_grants_expire_time", "expire_time"),
 )  # fmt: skip
 
 service_keys = Table(

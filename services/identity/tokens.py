@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from kernel.caller import SYSTEM_TENANT, Caller
 from kernel.context import new_id
+from kernel.errors import Unauthenticated
+from kernel.tokens import decode, unverified_header
 from services.identity.settings import IdentitySettings
 from services.identity.token_keys import TokenKeys
 
@@ -38,22 +40,47 @@ class Tokens:
         return self._sign("delegation+jwt", _who(caller) | act, seconds)
 
     def vote(
-        self, caller: Caller, checkpoint: str, view_digest: str, amr: list[str], *, batch: str = ""
-    ) -> Issued:
-        """For one vote of a person on one view of one checkpoint, or on each view of a batch."""
+        self, caller: Caller, checkpoint: str, view_digest: str, amr: list[str], *, batch: str = "",
+        ballot: str = "",
+    ) -> Issued:  # fmt: skip
+        """For one vote of a person on one view of one checkpoint, or on each view of a batch.
+
+        That of a ballot has the ballot's id: governance counts an id once.
+        """
         claims = _who(caller) | {
             "aud": "governance", "checkpoint": checkpoint, "view_digest": view_digest, "amr": amr,
         }  # fmt: skip
         claims |= {"batch": batch} if batch else {}
-        return self._sign("vote+jwt", claims, self._settings.vote_seconds)
+        return self._sign("vote+jwt", claims, self._settings.vote_seconds, ballot)
+
+    def channel_grant(self, caller: Caller, grant: str, channel: str, life: timedelta) -> Issued:
+        """For courier, to have ballots issued for one channel of the person's."""
+        claims = _who(caller) | {"aud": "identity", "grant": grant, "channel": channel}
+        return self._sign("channel-grant+jwt", claims, int(life.total_seconds()))
+
+    def ballot(self, caller: Caller, grant: str, bound: dict[str, str], seconds: int) -> Issued:
+        """For a person to bring back: one vote on the checkpoint and view that it is bound to."""
+        return self._sign(
+            "ballot+jwt", _who(caller) | {"aud": "identity", "grant": grant} | bound, seconds
+        )
 
     def service(self, name: str) -> Issued:
         """For a service, as itself."""
         claims = {"sub": name, "actor": "service", "tenant": SYSTEM_TENANT, "aud": "chenu"}
         return self._sign("service+jwt", claims, self._settings.service_token_seconds)
 
-    def _sign(self, typ: str, claims: dict[str, Any], seconds: int) -> Issued:
-        now, token_id = int(time.time()), new_id()
+    def read(
+        self, token: str, typ: str, audience: str, *, expired_too: bool = False
+    ) -> dict[str, Any]:
+        """The claims of a token that was signed here; keys of long ago are still published."""
+        header = unverified_header(token)
+        key = self._keys.published().get(header["kid"])
+        if header["typ"] != typ or key is None:
+            raise Unauthenticated("the token is not one of ours")
+        return dict(decode(token, key, audience, expired_too=expired_too))
+
+    def _sign(self, typ: str, claims: dict[str, Any], seconds: int, token_id: str = "") -> Issued:
+        now, token_id = int(time.time()), token_id or new_id()
         claims |= {"iat": now, "exp": now + seconds, "jti": token_id}
         token = self._keys.signing.sign(claims, typ=typ, ttl=seconds)
         return Issued(token, token_id, datetime.fromtimestamp(now + seconds, UTC))

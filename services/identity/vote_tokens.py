@@ -4,8 +4,9 @@ from typing import Final
 
 from chenu.identity.v1.token_service_pb2 import IssueVoteTokenRequest
 from chenu_gate.view import batch_digest
+from kernel.caller import Caller
 from kernel.context import current
-from kernel.database import Database
+from kernel.database import Database, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.identity import audit_events
@@ -22,6 +23,23 @@ _DOORS: Final = ("", "gateway")
 _FIND: Final = Statement("SELECT * FROM find_session(:secret_hash)")
 
 
+async def by_session(
+    tx: Transaction, session_secret: str, identity_id: str
+) -> tuple[Caller, list[str]]:
+    """Whose session the secret is of, under which identity, and how they were authenticated.
+
+    Whether the session still lives, and the identity is theirs, is asked as that person.
+    """
+    if current().caller.service not in _DOORS:
+        raise Forbidden(subject=f"service/{current().caller.service}")
+    found = await tx.fetch_one(_FIND, secret_hash=digest(session_secret))
+    if found is None:
+        raise SessionInvalid
+    identity = identity_id or found["identity_id"]
+    voter = person(found["tenant_id"], found["user_id"], identity, (), found["session_id"])
+    return voter, list(found["amr"])
+
+
 class VoteTokens:
     """Tokens for one vote on one view."""
 
@@ -30,20 +48,14 @@ class VoteTokens:
 
     async def issue(self, request: IssueVoteTokenRequest) -> Issued:
         """For the checkpoint and the view that the person saw."""
-        if current().caller.service not in _DOORS:
-            raise Forbidden(subject=f"service/{current().caller.service}")
         async with self._database.transaction(current().caller) as tx:
-            found = await tx.fetch_one(_FIND, secret_hash=digest(request.session_secret))
-        if found is None:
-            raise SessionInvalid
-        identity = request.identity_id or found["identity_id"]
-        voter = person(found["tenant_id"], found["user_id"], identity, (), found["session_id"])
+            voter, amr = await by_session(tx, request.session_secret, request.identity_id)
         async with self._database.transaction(voter) as tx:
             voter = await self._sessions.require(tx, voter)
-            await find_identity(tx, identity)
+            await find_identity(tx, voter.identity)
             batch = batch_digest((one.checkpoint_id, one.view_digest) for one in request.ballots)
             issued = self._tokens.vote(
-                voter, request.checkpoint_id, request.view_digest, list(found["amr"]),
+                voter, request.checkpoint_id, request.view_digest, amr,
                 batch=batch if request.ballots else "",
             )  # fmt: skip
             tx.emit(

@@ -18,6 +18,12 @@ from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest, Execu
 from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
+from chenu.identity.v1.channel_grant_service_pb2 import (
+    IssueBallotRequest,
+    IssueChannelGrantRequest,
+    RedeemBallotRequest,
+)
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from chenu.identity.v1.token_service_pb2 import (
     ExchangeDelegationRequest,
     IssueAgentTokenRequest,
@@ -74,6 +80,10 @@ class Hands:
     @property
     def tokens(self) -> TokenServiceStub:
         return TokenServiceStub(self.fleet.channel("identity"))
+
+    @property
+    def grants(self) -> ChannelGrantServiceStub:
+        return ChannelGrantServiceStub(self.fleet.channel("identity"))
 
     @property
     def permit_key(self) -> SigningKey:
@@ -133,6 +143,35 @@ class Hands:
             )
         )
         return answer.vote_token
+
+    async def channel_grant(self, client: Client, method: str = "MAIL") -> str:
+        """What lets courier have ballots for a channel of the person's."""
+        answer = await self.grants.IssueChannelGrant(
+            IssueChannelGrantRequest(
+                session_secret=client.session.session_secret,
+                channel_id=str(uuid4()),
+                method=f"CHANNEL_METHOD_{method}",
+            )
+        )
+        return answer.channel_grant
+
+    async def ballot(self, client: Client, checkpoint_id: str, etag: str = ANY_DIGEST) -> str:
+        """What courier would send the person."""
+        request = IssueBallotRequest(
+            channel_grant=await self.channel_grant(client),
+            checkpoint_id=checkpoint_id,
+            view_digest=etag,
+        )
+        courier = bearer("", await self.service("courier"))
+        return (await self.grants.IssueBallot(request, metadata=courier)).ballot
+
+    async def redeemed(self, ballot: str) -> Metadata:
+        """What the gateway presents for whoever brings the ballot."""
+        gateway = await self.service("gateway")
+        answer = await self.grants.RedeemBallot(
+            RedeemBallotRequest(ballot=ballot), metadata=bearer("", gateway)
+        )
+        return bearer(answer.vote_token, gateway)
 
     async def ask(
         self, client: Client, action: Action, request_id: str = "", **fields: Any

@@ -75,6 +75,7 @@ async def household(me: Client, hands: Hands) -> Household:
         FreezeRequest(scope=FreezeScope.FREEZE_SCOPE_TOOL, value="no.such_tool"), metadata=me.me
     )
     await _held(me)
+    await hands.channel_grant(me)
     await _reviewed(me, hands)
     return Household(
         owner=me,

@@ -57,6 +57,11 @@ async def every_credential(hands: Hands, me: Client, at: BlockedCheckpoint) -> d
         "a service token as a person's": bearer(nova),
         "a vote token for another checkpoint": bearer(other),
         "a vote token in the service's header": bearer("", other),
+        "a channel's grant": bearer(await hands.channel_grant(me)),
+        "a ballot itself": bearer(await hands.ballot(me, at.checkpoint_id, at.view_digest)),
+        "a ballot in courier's hands": bearer(
+            await hands.ballot(me, at.checkpoint_id, at.view_digest), await hands.service("courier")
+        ),
     }
     services = {f"{s}'s own token": bearer("", await hands.service(s)) for s in SERVICES}
     return found | services

@@ -29,7 +29,7 @@ EVENT_ALONE = {
     "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
     "ExportService.ExportEntries", "RetentionService.EraseSubject",
-    "TokenService.RenewDelegation",
+    "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
 }  # fmt: skip
 EFFECTS = {
     ("courier", "ExecutorService.ExecuteAction"), ("audit", "RetentionService.EraseSubject"),

@@ -42,6 +42,9 @@ REQUIREMENTS: Final[dict[str, dict[str, Any]]] = {
         "validity": "1800s",
         "execute_within": "4200s",
     },
+    "remote": {"remote_risk_class": "RISK_CLASS_MEDIUM"},
+    "log-in": {"remote_risk_class": "RISK_CLASS_UNSPECIFIED"},
+    "plain": {"validity": "3600s"},
     "office": {"expire_after": "3600s", "working_hours": OFFICE},
 }
 _FOUR_EYES: Final = {

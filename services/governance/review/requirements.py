@@ -18,6 +18,7 @@ from chenu.governance.v1.approval_pb2 import (
     ApprovalRequirement,
     ApprovalStage,
     Approvers,
+    RiskClass,
     WorkingHours,
 )
 
@@ -31,8 +32,10 @@ class RequirementInvalid(ValueError):
 class Requirements:
     """Requirements with the service's own clocks where a rule says nothing of them."""
 
-    def __init__(self, pending: timedelta, validity: timedelta) -> None:
-        self._pending, self._validity = pending, validity
+    def __init__(
+        self, pending: timedelta, validity: timedelta, remote: RiskClass = RiskClass.RISK_CLASS_LOW
+    ) -> None:
+        self._pending, self._validity, self._remote = pending, validity, remote
         self.of = lru_cache(maxsize=2000)(self._of)
 
     def _of(self, text: str) -> ApprovalRequirement:
@@ -45,6 +48,8 @@ class Requirements:
             requirement.expire_after.FromTimedelta(self._pending)
         if not requirement.HasField("validity"):
             requirement.validity.FromTimedelta(self._validity)
+        if not requirement.HasField("remote_risk_class"):
+            requirement.remote_risk_class = self._remote
         return requirement
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from chenu.events.v1.method_policy_pb2 import CallerKind
 from kernel.caller import Caller
 from kernel.database import Transaction
+from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.governance.review.gate import owner_word
 
@@ -33,6 +34,13 @@ class Principal(NamedTuple):
 
     person: str
     identity: str
+
+
+def only_bought_for(caller: Caller, checkpoint_id: str) -> None:
+    """A vote token shows the checkpoint that it was bought for; Forbidden for any other."""
+    voter = caller.kind == CallerKind.CALLER_KIND_VOTER
+    if voter and caller.claims.get("checkpoint") != checkpoint_id:
+        raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
 
 
 async def look(tx: Transaction, caller: Caller, offset: Any) -> list[Principal]:

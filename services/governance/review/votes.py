@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from chenu.governance.v1.approval_pb2 import RiskClass
 from chenu_gate.canonical_json import digest
 from kernel.caller import Caller
 from kernel.context import new_id
@@ -13,7 +14,8 @@ from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
 from kernel.tokens import KeySet
 from services.governance.clock import Clock
-from services.governance.errors import NotEntitled, VoteTokenUsed
+from services.governance.errors import LoginRequired, NotEntitled, VoteTokenUsed
+from services.governance.messages import RISKS
 from services.governance.review import requirements
 from services.governance.review.eligibility import Eligibility, Seat
 from services.governance.review.lifecycle import Option
@@ -35,6 +37,12 @@ _FIND: Final = Statement(
     f" {_CAST_BY}"
     " FROM checkpoints AS c WHERE c.checkpoint_id = :checkpoint_id"
 )
+_RISK: Final = Statement(
+    "SELECT coalesce(x.facts ->> 'risk', d.facts ->> 'risk', 'unspecified') AS risk"
+    " FROM checkpoints AS c JOIN decisions AS d USING (decision_id) LEFT JOIN edits AS x"
+    " ON x.checkpoint_id = c.checkpoint_id AND x.revision = c.revision"
+    " WHERE c.checkpoint_id = :checkpoint_id"
+)
 _USED: Final = Statement(f"SELECT {_CAST_BY}")
 _CAST: Final = Statement(
     "INSERT INTO votes (vote_id, checkpoint_id, tenant, identity, revision, person,"
@@ -48,6 +56,10 @@ _COMMENT: Final = Statement(
     "INSERT INTO comments (vote_id, tenant, identity, comment)"
     " VALUES (:vote_id, :tenant, :identity, :comment)"
 )
+
+
+_REMOTE: Final = frozenset({"mail", "chat"})
+"""How somebody was authenticated who did not log in."""
 
 
 class Votes:
@@ -85,6 +97,7 @@ class Votes:
             used: Any = await tx.fetch_one(_USED, token_id=caller.token_id)
             if _was_cast(used, option, comment):
                 return
+            await _check_means(tx, caller, locked)
             after, ballot = locked.standing.vote(option, electorate, etag=etag, now=locked.now)
             seat = next((one for one in principals if one.person == ballot.seat), None)
             token_key = self._keys.signer(caller.token)
@@ -153,6 +166,16 @@ def _was_cast(row: Record, option: Option, comment: str) -> bool:
     if row["cast_before"] != [option.value, comment]:
         raise VoteTokenUsed
     return True
+
+
+async def _check_means(tx: Transaction, caller: Caller, locked: Locked) -> None:
+    """What came from a mail or a chat counts up to the class that the requirement names."""
+    if not _REMOTE.intersection(caller.claims.get("amr", ())):
+        return
+    row: Any = await tx.fetch_one(_RISK, checkpoint_id=locked.row["checkpoint_id"])
+    risk, most = RISKS[row["risk"]], locked.standing.requirement.remote_risk_class
+    if not RiskClass.RISK_CLASS_LOW <= risk <= most:
+        raise LoginRequired(risk=row["risk"], remote_risk_class=RiskClass.Name(most))
 
 
 async def _insert(

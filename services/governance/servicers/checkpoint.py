@@ -14,6 +14,7 @@ from services.governance.review.batches import Batches
 from services.governance.review.checkpoints import Checkpoints
 from services.governance.review.endings import Endings
 from services.governance.review.lifecycle import Option, State
+from services.governance.review.voters import only_bought_for
 from services.governance.review.votes import Votes
 from services.governance.review.watch import Watch
 
@@ -31,6 +32,7 @@ class CheckpointServicer(CheckpointServiceServicer):
     async def GetCheckpoint(
         self, request: messages.GetCheckpointRequest, context: Any
     ) -> messages.GetCheckpointResponse:
+        only_bought_for(current().caller, request.checkpoint_id)
         checkpoint = await self._checkpoints.get(current().caller, request.checkpoint_id)
         return messages.GetCheckpointResponse(checkpoint=checkpoint)
 

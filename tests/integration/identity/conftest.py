@@ -17,6 +17,7 @@ import pytest
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.identity.v1.auth_service_pb2 import LoginResponse, RegisterRequest, RegisterResponse
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from chenu.identity.v1.people_service_pb2_grpc import PeopleServiceStub
@@ -33,7 +34,7 @@ from services.identity.settings import IdentitySettings
 from tests.support.identity import bearer
 
 PASSWORD = "correct horse 1"
-SERVICES = ("identity", "gateway", "governance", "nova", "audit", "threads")
+SERVICES = ("identity", "gateway", "governance", "nova", "audit", "threads", "courier")
 Start = Callable[..., AbstractAsyncContextManager["Identity"]]
 
 
@@ -52,6 +53,7 @@ class Identity:
         self.tokens = TokenServiceStub(self.channel)
         self.eligibility = EligibilityServiceStub(self.channel)
         self.people = PeopleServiceStub(self.channel)
+        self.grants = ChannelGrantServiceStub(self.channel)
 
     async def register(self, **changes: str) -> "Someone":
         """Somebody new."""

@@ -9,6 +9,8 @@ import pytest
 
 from chenu.identity.v1.agent_service_pb2 import FireAgentRequest, HireAgentRequest
 from chenu.identity.v1.auth_service_pb2 import LogoutRequest, RefreshSessionRequest
+from chenu.identity.v1.channel_grant_pb2 import ChannelMethod
+from chenu.identity.v1.channel_grant_service_pb2 import IssueChannelGrantRequest
 from chenu.identity.v1.people_service_pb2 import InvitePersonRequest
 from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest
 from kernel.caller import Caller
@@ -28,6 +30,7 @@ PERSONS_TABLES = (
     "delegations",
     "invitations",
     "subject_keys",
+    "channel_grants",
 )
 CLOSED_TABLES = ("service_keys", "spent_assertions", "attempts")
 KERNELS_TABLES = ("outbox", "bundles", "relay_state", "receipts", "requests")
@@ -57,6 +60,13 @@ async def full(identity: Identity, someone: Someone) -> Someone:
     )
     await identity.people.InvitePerson(InvitePersonRequest(), metadata=someone.metadata)
     await identity.tokens.ExchangeDelegation(ExchangeDelegationRequest(), metadata=someone.metadata)
+    await identity.grants.IssueChannelGrant(
+        IssueChannelGrantRequest(
+            session_secret=someone.login.session_secret,
+            channel_id=str(uuid4()),
+            method=ChannelMethod.CHANNEL_METHOD_MAIL,
+        )
+    )
     return someone
 
 
@@ -90,14 +100,14 @@ async def test_a_person_sees_their_own_rows_and_nobody_elses(
 ) -> None:
     stranger = await identity.register()
     assert await rows(app, caller(full), table) >= 1
-    made_later = ("agents", "delegations", "invitations")
+    made_later = ("agents", "delegations", "invitations", "channel_grants")
     assert await rows(app, caller(stranger), table) == (table not in made_later)
     nobody = caller(full, tenant=str(uuid4()), person=str(uuid4()), identity=str(uuid4()))
     assert await rows(app, nobody, table) == 0
     assert await rows(app, caller(full, tenant=stranger.tenant), table) == (table == "tenants")
     if table != "tenants":
         assert await rows(app, caller(full, person=stranger.user), table) == 0
-    if table in ("agents", "delegations"):
+    if table in ("agents", "delegations", "channel_grants"):
         assert await rows(app, caller(full, identity=str(uuid4())), table) == 0
 
 
@@ -234,7 +244,7 @@ async def test_the_sweepers_role_sees_and_deletes_only_what_is_over(
 ) -> None:
     worker = await asyncpg.connect(urls.worker)
     try:
-        for table in ("refresh_tokens", "delegations"):
+        for table in ("refresh_tokens", "delegations", "channel_grants"):
             assert await worker.execute(f"DELETE FROM {table}") == "DELETE 0"
         for table in (*PERSONS_TABLES, "attempts", "spent_assertions"):
             with pytest.raises(FORBIDDEN):

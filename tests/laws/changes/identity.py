@@ -7,12 +7,15 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
+from chenu.identity.v1 import channel_grant_service_pb2 as grants
 from chenu.identity.v1 import identity_service_pb2 as identities
 from chenu.identity.v1 import people_service_pb2 as people
 from chenu.identity.v1 import token_service_pb2 as tokens
 from chenu.identity.v1.agent_pb2 import Agent
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
+from chenu.identity.v1.channel_grant_pb2 import ChannelMethod
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from chenu.identity.v1.people_service_pb2_grpc import PeopleServiceStub
@@ -20,6 +23,8 @@ from tests.laws.changes.scene import Call, Scene
 from tests.laws.hands import ANY_DIGEST
 from tests.support.fleet import PASSWORD
 from tests.support.identity import bearer
+
+MAIL = ChannelMethod.CHANNEL_METHOD_MAIL
 
 
 def stub(s: Scene, kind: Any) -> Any:
@@ -139,3 +144,31 @@ async def renew_delegation(s: Scene) -> Call:
     request = tokens.RenewDelegationRequest(delegation_token=await s.hands.delegation(s.me))
     metadata = bearer("", await s.hands.service("nova"))
     return lambda: s.hands.tokens.RenewDelegation(request, metadata=metadata)
+
+
+async def issue_channel_grant(s: Scene) -> Call:
+    request = grants.IssueChannelGrantRequest(
+        session_secret=s.me.session.session_secret, channel_id=str(uuid4()), method=MAIL
+    )
+    return lambda: stub(s, ChannelGrantServiceStub).IssueChannelGrant(request)
+
+
+async def revoke_channel_grant(s: Scene) -> Call:
+    made = await (await issue_channel_grant(s))()
+    request = grants.RevokeChannelGrantRequest(channel_id=made.grant.channel_id)
+    return lambda: stub(s, ChannelGrantServiceStub).RevokeChannelGrant(request, metadata=s.me.me)
+
+
+async def issue_ballot(s: Scene) -> Call:
+    given = (await (await issue_channel_grant(s))()).channel_grant
+    request = grants.IssueBallotRequest(
+        channel_grant=given, checkpoint_id=str(uuid4()), view_digest=ANY_DIGEST
+    )
+    metadata = bearer("", await s.hands.service("courier"))
+    return lambda: stub(s, ChannelGrantServiceStub).IssueBallot(request, metadata=metadata)
+
+
+async def redeem_ballot(s: Scene) -> Call:
+    request = grants.RedeemBallotRequest(ballot=(await (await issue_ballot(s))()).ballot)
+    metadata = bearer("", await s.hands.service("gateway"))
+    return lambda: stub(s, ChannelGrantServiceStub).RedeemBallot(request, metadata=metadata)

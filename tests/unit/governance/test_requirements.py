@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chenu.governance.v1.approval_pb2 import RiskClass
 from services.governance.review.requirements import (
     RequirementInvalid,
     Requirements,
@@ -16,6 +17,11 @@ from services.governance.review.requirements import (
 )
 
 REQUIREMENTS = Requirements(timedelta(minutes=60), timedelta(hours=24))
+UNSPECIFIED, LOW, MEDIUM = (
+    RiskClass.RISK_CLASS_UNSPECIFIED,
+    RiskClass.RISK_CLASS_LOW,
+    RiskClass.RISK_CLASS_MEDIUM,
+)
 PERSON = "01923c5a-0000-7000-8000-000000000001"
 FINANCE: dict[str, Any] = {"required": 2, "approvers": {"roles": ["finance"]}}
 
@@ -28,6 +34,18 @@ def test_the_default_is_one_approval_by_the_owner_within_the_services_clocks() -
     assert not requirement.four_eyes
     assert requirement.expire_after.ToTimedelta() == timedelta(minutes=60)
     assert requirement.validity.ToTimedelta() == timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [({}, LOW), *(({"remote_risk_class": one}, one) for one in (UNSPECIFIED, MEDIUM))],
+)
+def test_a_rule_names_up_to_which_risk_class_a_mail_decides_or_the_service_does(
+    said: dict[str, Any], holds: RiskClass
+) -> None:
+    requirement = REQUIREMENTS.of(json.dumps(said))
+    assert requirement.remote_risk_class == holds
+    assert read(stored(requirement)) == requirement
 
 
 def test_a_rules_words_win_over_the_defaults_and_come_back_from_the_row() -> None:
@@ -57,6 +75,7 @@ def test_a_rules_words_win_over_the_defaults_and_come_back_from_the_row() -> Non
         ({"expire_after": "1s"}, "expire_after"),
         ({"validity": "1s"}, "validity"),
         ({"votes": 3}, "votes"),
+        ({"remote_risk_class": "RISK_CLASS_CRITICAL"}, "remote_risk_class"),
         (
             {"working_hours": {"time_zone": "Mars/Base", "days": [1], "start": "09:00",
                                "end": "17:00"}},
