@@ -11,6 +11,8 @@ from chenu.governance.v1.review_service_pb2 import (
     ClaimCheckpointRequest,
     CommentCheckpointRequest,
     EditCheckpointRequest,
+    EditedTarget,
+    EditedTargets,
     ReleaseCheckpointRequest,
 )
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -76,26 +78,40 @@ async def edit(
     here: Here,
     which: Which,
     settings: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="An argument; may be repeated."),
-    ],
+    ] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="JSON", help="All its targets, one each; see below."),
+    ] = None,
+    sphere: Annotated[
+        str | None, typer.Option("--sphere", help="Into which sphere; empty for none.")
+    ] = None,
 ) -> None:
-    """Change the arguments of what waits; the rules judge it anew, and votes begin anew.
+    """Change what waits; the rules judge it anew, and votes begin anew. The tool stays.
 
-    A text stays a text; anything else is read as JSON. The tool and its targets stay.
+    A text stays a text; anything else is read as JSON. A target takes what it leaves out from the
+    one in its place.
 
     [bold]chenu edit 3f9a2b41 --set amount=90 --set note="second half"[/bold]
+    [bold]chenu edit 3f9a2b41 --set account=acc-2 --target '{"id": "acc-2", "name": "Bea"}'[/bold]
     """
+    if not settings and not targets and sphere is None:
+        raise UsageProblem("nothing to change: see chenu edit --help")
     found = await get_checkpoint(here.connection, await checkpoint_id(here.connection, which))
     checked_view(found)
-    arguments = json.loads(found.action)["arguments"]
-    for setting in settings:
+    action = json.loads(found.action)
+    arguments = action["arguments"]
+    for setting in settings or ():
         put(arguments, setting)
     answer = await here.connection.stub(ReviewServiceStub).EditCheckpoint(
         EditCheckpointRequest(
             checkpoint_id=found.checkpoint_id,
             etag=found.etag,
             arguments=json.dumps(arguments, ensure_ascii=False),
+            targets=edited_targets(action["targets"], targets) if targets else None,
+            target_sphere=sphere,
         )
     )
     edited = answer.checkpoint
@@ -123,6 +139,20 @@ def put(arguments: dict[str, Any], setting: str) -> None:
         if last in place:
             raise UsageProblem(f"{path} is not a text: its value must be JSON") from None
         place[last] = text
+
+
+def edited_targets(before: list[dict[str, str]], given: list[str]) -> EditedTargets:
+    """The targets that the given ones stand for, each over the one in its place."""
+    edited = EditedTargets()
+    for number, text in enumerate(given):
+        try:
+            wanted = json.loads(text)
+            old = before[number] if number < len(before) else {}
+            edited.targets.append(EditedTarget(**(old | wanted)))
+        except (TypeError, ValueError):
+            fields = ", ".join(field.name for field in EditedTarget.DESCRIPTOR.fields)
+            raise UsageProblem(f"{text} is no target: a JSON object of {fields}") from None
+    return edited
 
 
 async def _remark(here: Here, which: str, text: str, *, is_question: bool) -> None:

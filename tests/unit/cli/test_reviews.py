@@ -24,6 +24,7 @@ from chenu.governance.v1.review_service_pb2 import (
     ClaimCheckpointResponse,
     CommentCheckpointResponse,
     EditCheckpointResponse,
+    EditedTarget,
     ReleaseCheckpointResponse,
 )
 from chenu.identity.v1.people_service_pb2 import (
@@ -34,6 +35,7 @@ from chenu.identity.v1.people_service_pb2 import (
     TenantPerson,
 )
 from chenu.identity.v1.token_service_pb2 import IssueVoteTokenResponse
+from chenu_gate.action import Target
 from cli.problems import UsageProblem
 from cli.reviews import put
 from tests.unit.cli import samples
@@ -93,6 +95,37 @@ def test_an_edit_keeps_the_types_of_what_it_changes(chenu: Chenu, recording: Rec
     (sent,) = recording.calls("EditCheckpoint")
     assert json.loads(sent.arguments) == {"amount": 9, "note": "12", "deep": {"on": False}}
     assert sent.etag == waiting.etag
+
+
+def test_an_edit_may_name_other_targets_and_another_sphere(
+    chenu: Chenu, recording: Recording
+) -> None:
+    action = samples.action(targets=(Target("thread", "t-1", "v1", "Plans"),))
+    waiting = samples.checkpoint(action)
+    recording.answer("GetCheckpoint", GetCheckpointResponse(checkpoint=waiting))
+    recording.answer("EditCheckpoint", EditCheckpointResponse(checkpoint=waiting))
+
+    other = chenu("edit", "c001", "--target", '{"id": "t-2", "name": "Notes"}', "--sphere", "")
+    assert other.exit_code == 0, other.output
+    assert chenu("edit", "c001", "--sphere", "business").exit_code == 0
+
+    first, second = recording.calls("EditCheckpoint")
+    assert list(first.targets.targets) == [
+        EditedTarget(type="thread", id="t-2", version="v1", name="Notes")
+    ]
+    assert (first.HasField("target_sphere"), first.target_sphere) == (True, "")
+    assert json.loads(first.arguments) == json.loads(waiting.action)["arguments"]
+    assert (second.HasField("targets"), second.target_sphere) == (False, "business")
+
+
+def test_an_edit_that_names_nothing_or_no_target_is_a_usage_problem(
+    chenu: Chenu, recording: Recording
+) -> None:
+    recording.answer("GetCheckpoint", GetCheckpointResponse(checkpoint=samples.checkpoint()))
+
+    assert "nothing to change" in chenu("edit", "c001").stderr
+    for text in ("t-2", "[]", '{"ident": "t-2"}', '{"id": 2}'):
+        assert "is no target" in chenu("edit", "c001", "--target", text).stderr
 
 
 @pytest.mark.parametrize("setting", ["amount", "=1", "no.where=1", "amount=seven"])
