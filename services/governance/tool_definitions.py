@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Final
 
@@ -26,13 +27,17 @@ class ToolDefinitions:
         self._executors = {name: ExecutorServiceStub(channels.channel(name)) for name in EXECUTORS}
         self._tools: dict[str, Tool] = {}
         self._asked: dict[str, float] = {}
+        self._asking = asyncio.Lock()
 
     async def of(self, action: Action) -> Tool | None:
         """The definition that the action pins; None where its executor does not tell it now."""
+        if action.tool.definition not in self._tools:
+            # Whoever comes while it is asked waits for the answer, too.
+            async with self._asking:
+                known = action.tool.definition in self._tools
+                if not known and self._may_ask(action.executor):
+                    await self._refresh(action.executor)
         found = self._tools.get(action.tool.definition)
-        if found is None and self._may_ask(action.executor):
-            await self._refresh(action.executor)
-            found = self._tools.get(action.tool.definition)
         return found if found is not None and found.name == action.tool.name else None
 
     def _may_ask(self, executor: str) -> bool:
