@@ -104,6 +104,7 @@ def as_text(view: View) -> str:
         view["headline"],
         view["consequence"],
         *view.get("touches", ()),
+        *view.get("cumulative", ()),
         f"For person {principal['person'] or '-'}, identity {principal['identity']}"
         + (f", asked by agent {principal['agent']}" if principal["agent"] else ""),
         *_edited_lines(view),

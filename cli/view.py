@@ -22,6 +22,7 @@ def checkpoint_view(checkpoint: Checkpoint, checked: CheckedView) -> RenderableT
         *([] if view["headline"] in checked.question else [Text(escaped(view["headline"]))]),
         Text(escaped(view["consequence"]), style="" if view["reversible"] else "bold red"),
         *(Text(escaped(line)) for line in view.get("touches", ())),
+        *(Text(escaped(line)) for line in view.get("cumulative", ())),
         *_edited(view),
         *(
             Text(f"! {escaped(warning['text'])}", style="bold yellow")

@@ -1,4 +1,4 @@
-"""Why an action was stopped: what its rule looked at, and what it found there. Pure."""
+"""Why an action was stopped: what its rule looked at, what came before it. Pure."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from chenu_gate.action import Action
 from chenu_gate.canonical_json import write
 from chenu_gate.visible_text import visible
-from services.governance.policy.rule import Rule
+from services.governance.policy.counters import MICROS, Counter, Measure, amount_of
+from services.governance.policy.rule import Facts, Rule
+from services.governance.policy.rules import RuleSet
 
 _NAMED: Final = re.compile(
     r"\b(?:action|caller|counters)(?:\.[A-Za-z_][A-Za-z0-9_]*)+|\brequires_checkpoint\b|\btime\b"
 )
 _STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"' + r"|'(?:[^'\\]|\\.)*'")
 _LONGEST: Final = 200
+_UNITS: Final = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 
 
 def matched_facts(rule: Rule | None, known: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -28,6 +32,41 @@ def matched_facts(rule: Rule | None, known: Mapping[str, Any]) -> list[dict[str,
     if not named or (rule and rule.kinds):
         named = ["action.kind", *(name for name in named if name != "action.kind")]
     return [{"fact": name, "value": _shown(value)} for name, value in _values(named, known)]
+
+
+def cumulative_use(rules: RuleSet, action: Action, facts: Facts) -> list[str]:
+    """How much came before an action that moves an amount: a line for each counter over it."""
+    if amount_of(action) == 0:
+        return []
+    return [
+        _use(counter, facts.counters[counter.key], action)
+        for counter in rules.counted_in(action)
+        if counter.key in facts.counters
+    ]
+
+
+def _use(counter: Counter, before: int, action: Action) -> str:
+    after = before + counter.contribution(action)
+    unknown = counter.measure is Measure.AMOUNT and amount_of(action) is None
+    told = "an untold amount" if unknown else _counted(counter, after)
+    return (
+        f"Within {_window(counter.window_seconds)} per {counter.per}: {_counted(counter, before)}"
+        f" before this, {told} with it ({counter.name})."
+    )
+
+
+def _counted(counter: Counter, value: int) -> str:
+    if counter.measure is Measure.COUNT:
+        return f"{value} ×"
+    whole, rest = divmod(value, MICROS)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
+def _window(seconds: int) -> str:
+    for size, unit in _UNITS:
+        if seconds % size == 0 and seconds > size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _fact(match: str, known: Mapping[str, Any]) -> str:

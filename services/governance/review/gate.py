@@ -11,7 +11,7 @@ from chenu_gate.canonical_json import digest, write
 from chenu_gate.view import as_text, render
 from services.governance.policy.rule import CheckpointType, Facts, Judgement
 from services.governance.policy.rules import RuleSet
-from services.governance.policy.stopping import matched_facts
+from services.governance.policy.stopping import cumulative_use, matched_facts
 from services.governance.review import requirements
 from services.governance.review.lifecycle import Option
 from services.governance.review.working_time import later
@@ -54,6 +54,7 @@ def gate(
         "revision": rules.revision,
         "facts": matched_facts(rule, rules.known(action, facts)),
     }
+    view["cumulative"] = cumulative_use(rules, action, facts)
     if edited is not None:
         view["edited"] = edited
     rendered = write(view)

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from chenu_gate.action import ActionKind
 from services.governance.policy.built_in_rules import BUILT_IN
+from services.governance.policy.counters import Counter, Measure, Per
 from services.governance.policy.rule import Effect, Facts, Rule
 from services.governance.policy.rules import RuleSet
-from services.governance.policy.stopping import matched_facts
+from services.governance.policy.stopping import cumulative_use, matched_facts
 from tests.support.actions import an_action
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -53,3 +56,28 @@ def test_without_a_rule_the_kind_is_what_nobody_knew() -> None:
     assert matched_facts(None, {"action.kind": "execute"}) == [
         {"fact": "action.kind", "value": "execute"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"amount": "0.5"}, ["Within 90 s per run: 1.25 before this, 1.75 with it (spent)."]),
+        (
+            {"amount": "a lot"},
+            ["Within 90 s per run: 1.25 before this, an untold amount with it (spent)."],
+        ),
+        ({"note": "nothing is moved"}, []),
+    ],
+    ids=["an amount", "one that cannot be told", "none"],
+)
+def test_what_came_before_is_told_with_every_amount(
+    arguments: dict[str, Any], told: list[str]
+) -> None:
+    spent = Counter(name="spent", measure=Measure.AMOUNT, per=Per.RUN, window_seconds=90)
+    unread = Counter(name="unread", measure=Measure.COUNT, per=Per.RUN, window_seconds=60)
+    action = an_action(arguments=arguments)
+    facts = Facts(
+        tenant="t", person="p", identity="i", agent="", actor="human", requires_checkpoint=False,
+        time=NOW, counters={spent.key: 1_250_000},
+    )  # fmt: skip
+    assert cumulative_use(RuleSet(BUILT_IN, [spent, unread]), action, facts) == told
