@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from chenu_gate.action import Action
 from kernel.caller import Caller
-from kernel.database import Database
+from kernel.database import Database, Transaction
 from kernel.statement import Statement
 from services.governance.clock import Clock
-from services.governance.policy.counters import Counter
+from services.governance.policy.counters import Counter, amount_of
 from services.governance.policy.rule_book import InForce
 
-_READ: Final = Statement(
+_SUMS: Final = (
     "SELECT w.tally, w.since, coalesce(sum(c.amount), 0)::bigint AS value,"
     " coalesce(max(c.counted_id), 0) AS latest"
     " FROM (SELECT tally, clock_timestamp() + CAST(:offset AS interval)"
@@ -24,8 +24,17 @@ _READ: Final = Statement(
     "   FROM unnest(CAST(:tallies AS text[]), CAST(:seconds AS bigint[])) AS u (tally, seconds))"
     "   AS w"
     " LEFT JOIN counted AS c ON c.tenant = CAST(:tenant AS uuid) AND c.tally = w.tally"
-    "   AND c.create_time > w.since"
+    "   AND c.create_time > w.since{without}"
     " GROUP BY w.tally, w.since"
+)
+_READ: Final = Statement(_SUMS.format(without=""))
+_READ_OTHERS: Final = Statement(
+    _SUMS.format(without=" AND c.decision_id <> CAST(:decision_id AS uuid)")
+)
+# As `governance.judged` does, one after the other: everybody holds them in the same order.
+_HOLD: Final = Statement(
+    "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:tenant AS uuid) || tally, 1))"
+    " FROM unnest(CAST(:tallies AS text[])) AS tally"
 )
 
 
@@ -48,18 +57,45 @@ class Counting:
         """Held while such a plan is judged and stored: others would only be judged in vain."""
         return self._turns.setdefault(tenant, asyncio.Lock())
 
-    async def read(self, caller: Caller, wanted: Mapping[str, int]) -> dict[str, Tally]:
-        """The sums of these tallies over their windows of so many seconds."""
+    async def read(
+        self, caller: Caller, wanted: Mapping[str, int], *, without: str = ""
+    ) -> dict[str, Tally]:
+        """The sums of these tallies over their windows of so many seconds.
+
+        `without` leaves out what one decision has added itself.
+        """
         if not wanted:
             return {}
         async with self._database.transaction(caller) as tx:
+            return await self._read(tx, caller.tenant, wanted, without)
+
+    async def hold(
+        self,
+        tx: Transaction,
+        tenant: str,
+        wanted: Mapping[str, int],
+        added: Collection[str],
+        *,
+        without: str,
+    ) -> dict[str, Tally]:
+        """The sums as they stand, and nobody adds to them or to `added` until the commit."""
+        held = sorted(wanted.keys() | set(added))
+        if not held:
+            return {}
+        await tx.fetch(_HOLD, tenant=tenant, tallies=held)
+        # A statement of its own: it sees what was committed before the locks were held.
+        return await self._read(tx, tenant, wanted, without)
+
+    async def _read(
+        self, tx: Transaction, tenant: str, wanted: Mapping[str, int], without: str
+    ) -> dict[str, Tally]:
+        named = {"tenant": tenant, "tallies": list(wanted), "seconds": list(wanted.values())}
+        if without:
             rows = await tx.fetch(
-                _READ,
-                tenant=caller.tenant,
-                tallies=list(wanted),
-                seconds=list(wanted.values()),
-                offset=self._clock.offset,
+                _READ_OTHERS, **named, offset=self._clock.offset, decision_id=without
             )
+        else:
+            rows = await tx.fetch(_READ, **named, offset=self._clock.offset)
         return {row["tally"]: Tally(row["value"], row["latest"], row["since"]) for row in rows}
 
 
@@ -73,9 +109,13 @@ def wanted(in_force: InForce, actions: Iterable[Action]) -> dict[str, int]:
 
 
 def asked_for(in_force: InForce, action: Action) -> tuple[Counter, ...]:
-    """The counters that the rules in force, and those in their shadow, ask for."""
+    """The counters that the rules in force, and those in their shadow, ask for.
+
+    With an amount also those that only tell people how much came before (`cumulative_use`).
+    """
     shadow = in_force.shadow.asks_for(action) if in_force.shadow else ()
-    return (*in_force.live.asks_for(action), *shadow)
+    told = in_force.live.counted_in(action) if amount_of(action) != 0 else ()
+    return (*in_force.live.asks_for(action), *shadow, *told)
 
 
 def contributions(in_force: InForce, action: Action) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from chenu.governance.v1.rule_pb2 import RuleDocument
 from kernel.caller import Caller
-from kernel.database import Database
+from kernel.database import Database, Transaction
 from kernel.errors import ServiceError
 from kernel.statement import Statement
 from services.governance.policy import rule_documents
@@ -30,6 +30,11 @@ _READ: Final = Statement("SELECT document FROM rule_revisions WHERE revision = :
 _LABELS: Final = Statement(
     "SELECT label, revision FROM rule_labels"
     " WHERE label IN ('live', 'shadow') AND revision IS NOT NULL"
+)
+# As `governance.judged` does; a promotion waits for it.
+_HOLD: Final = Statement(
+    "SELECT pg_advisory_xact_lock_shared("
+    "hashtextextended('rules/' || CAST(CAST(:tenant AS uuid) AS text), 0))"
 )
 T = TypeVar("T")
 
@@ -78,6 +83,12 @@ class RuleBook:
         labels = {row["label"]: row["revision"] for row in rows}
         known = self.in_force(caller.tenant)
         return known if known.labels == labels else await self.learn(caller, labels)
+
+    async def hold(self, tx: Transaction, tenant: str, in_force: InForce) -> bool:
+        """Whether that still holds; no promotion changes it until the commit."""
+        await tx.execute(_HOLD, tenant=tenant)
+        rows = await tx.fetch(_LABELS)
+        return {row["label"]: row["revision"] for row in rows} == in_force.labels
 
     async def revision(self, caller: Caller, revision: str) -> RuleSet | None:
         """The compiled rules of one of the tenant's revisions; None where it has none such."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from chenu_gate.action import MAX_BYTES, Action, Target
-from chenu_gate.canonical_json import digest, read, write
+from chenu_gate.canonical_json import read
 from chenu_gate.refusal import ActionRefused
 from chenu_gate.tools import ToolRefused
 from chenu_gate.view import argument_lines
@@ -18,18 +18,24 @@ from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
 from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
-from services.governance import audit_events
 from services.governance.clock import Clock
-from services.governance.errors import EditRefused, GovernanceDenied, NoEligibleApprover
+from services.governance.errors import (
+    EditRefused,
+    GovernanceDenied,
+    LimitsContended,
+    NoEligibleApprover,
+)
 from services.governance.judging import Judging
-from services.governance.policy.counting import Counting, contributions
+from services.governance.policy.counting import Counting, asked_for, contributions
+from services.governance.policy.counting import wanted as wanted_tallies
 from services.governance.policy.risk import risk_word
 from services.governance.policy.rule import CheckpointType, Effect, Facts, Judgement
 from services.governance.policy.rule_book import InForce, RuleBook
 from services.governance.review import requirements
+from services.governance.review.edit_records import store
 from services.governance.review.eligibility import Eligibility
-from services.governance.review.gate import gate, voters
-from services.governance.review.quorum import rejection
+from services.governance.review.gate import gate
+from services.governance.review.quorum import Electorate, rejection
 from services.governance.review.requirements import Requirements
 from services.governance.review.transitions import Locked, Transitions
 from services.governance.review.voters import look
@@ -37,7 +43,7 @@ from services.governance.review.votes import Votes
 from services.governance.tool_definitions import ToolDefinitions
 
 _FIND: Final = Statement(
-    "SELECT c.revision, c.etag, c.identity, c.approval, c.type, d.person, d.facts,"
+    "SELECT c.decision_id, c.revision, c.etag, c.identity, c.approval, c.type, d.person, d.facts,"
     " coalesce(e.rule, d.rule) AS rule, coalesce(n.action, a.action) AS action,"
     " coalesce(n.view, v.view) AS view"
     " FROM checkpoints AS c JOIN decisions AS d USING (decision_id)"
@@ -46,28 +52,7 @@ _FIND: Final = Statement(
     " LEFT JOIN edited_views AS n ON n.checkpoint_id = c.checkpoint_id"
     " AND n.revision = c.revision WHERE c.checkpoint_id = :checkpoint_id"
 )
-_EDIT: Final = Statement(
-    "INSERT INTO edits (checkpoint_id, revision, tenant, identity, person, action_digest, etag,"
-    " rule, rule_revision, facts, approval) VALUES (:checkpoint_id, :revision, :tenant, :identity,"
-    " :person, :action_digest, :etag, :rule, :rule_revision, CAST(:facts AS jsonb),"
-    " CAST(:approval AS jsonb))"
-)
-_SHOW: Final = Statement(
-    "INSERT INTO edited_views (checkpoint_id, revision, tenant, identity, action, question, view,"
-    " changes) VALUES (:checkpoint_id, :revision, :tenant, :identity, :action, :question, :view,"
-    " CAST(:changes AS jsonb))"
-)
-_COUNT: Final = Statement(
-    "INSERT INTO counted (tenant, decision_id, tally, amount)"
-    " VALUES (:tenant, :decision_id, :tally, :amount)"
-)
-_MOVE: Final = Statement(
-    "UPDATE checkpoints SET version = version + 1, revision = :revision, etag = :etag,"
-    " edited_digest = :action_digest, approval = CAST(:approval AS jsonb),"
-    " required_approvals = :required_approvals, type = :type, priority = :priority,"
-    " voter_persons = CAST(:voter_persons AS uuid[]), voter_roles = CAST(:voter_roles AS text[]),"
-    " claimed_by = NULL, claim_until = NULL WHERE checkpoint_id = :checkpoint_id"
-)
+_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +62,14 @@ class Edit:
     arguments: str
     targets: Sequence[Target] | None = None
     target_sphere: str | None = None
+
+
+class _Basis(NamedTuple):
+    """What an edit is judged by: rules, and the sums of tallies over their windows."""
+
+    in_force: InForce
+    windows: dict[str, int]
+    sums: dict[str, int]
 
 
 class Edits:
@@ -110,25 +103,58 @@ class Edits:
         before = Action.parse(row["action"].encode())
         action = _edited(before, wanted)
         await self._check(action)
-        made = await self._gated(caller, row, before, action)
-        async with self._database.transaction(caller) as tx:
-            await look(tx, caller, self._clock.offset)
-            locked = await self._transitions.lock(tx, checkpoint_id)
-            if locked is None:
-                raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
-            standing = locked.standing
-            standing.check_pending(locked.now)
-            if standing.etag != etag:
-                raise EtagMismatch("what you edit is not what waits now", etag=standing.etag)
-            if not electorate.voter.is_owner:
-                rejection(
-                    standing.requirement,
-                    standing.ballots,
-                    electorate,
-                    escalated=standing.escalated,
-                )
-            await _store(tx, locked, caller.person, made)
+        for _ in range(_ATTEMPTS):
+            judged_by = await self._judged_by(caller, row["decision_id"], action)
+            made = await self._gated(caller, row, before, action, judged_by)
+            async with self._database.transaction(caller) as tx:
+                await look(tx, caller, self._clock.offset)
+                locked = await self._locked(tx, checkpoint_id, etag, electorate)
+                if await self._still_holds(tx, caller, row["decision_id"], judged_by, made):
+                    await store(tx, locked, caller.person, made)
+                    break
+        else:
+            raise LimitsContended(retry_after=timedelta(seconds=1))
         await self._transitions.announce([locked.row])
+
+    async def _locked(
+        self, tx: Transaction, checkpoint_id: str, etag: str, electorate: Electorate
+    ) -> Locked:
+        """The checkpoint, held, if it is what was seen and the voter is one who may edit it."""
+        locked = await self._transitions.lock(tx, checkpoint_id)
+        if locked is None:
+            raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
+        standing = locked.standing
+        standing.check_pending(locked.now)
+        if standing.etag != etag:
+            raise EtagMismatch("what you edit is not what waits now", etag=standing.etag)
+        if not electorate.voter.is_owner:
+            rejection(
+                standing.requirement, standing.ballots, electorate, escalated=standing.escalated
+            )
+        return locked
+
+    async def _judged_by(self, caller: Caller, decision_id: str, action: Action) -> _Basis:
+        """The rules and sums of this moment; what waits is not counted against its own edit."""
+        in_force = await self._book.refresh(caller)
+        asked = wanted_tallies(in_force, [action])
+        sums = await self._counting.read(caller, asked, without=decision_id)
+        return _Basis(in_force, asked, {name: tally.value for name, tally in sums.items()})
+
+    async def _still_holds(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        decision_id: str,
+        basis: _Basis,
+        made: dict[str, Any],
+    ) -> bool:
+        """Whether rules and sums are those that it was judged by, until the commit."""
+        if not await self._book.hold(tx, caller.tenant, basis.in_force):
+            return False
+        now = await self._counting.hold(
+            tx, caller.tenant, basis.windows, made["counted"], without=decision_id
+        )
+        return {name: tally.value for name, tally in now.items()} == basis.sums
 
     async def _check(self, action: Action) -> None:
         """Raise EditRefused unless the action is what its tool's definition says."""
@@ -149,13 +175,12 @@ class Edits:
         return row
 
     async def _gated(
-        self, caller: Caller, row: Record, before: Action, action: Action
+        self, caller: Caller, row: Record, before: Action, action: Action, basis: _Basis
     ) -> dict[str, Any]:
         """The new revision, judged by the rules of today for whoever asked."""
-        in_force = await self._book.refresh(caller)
-        rules = in_force.live
+        rules = basis.in_force.live
         asker = replace(caller, identity=row["identity"], person=row["person"])
-        facts = await self._facts(asker, in_force, before, action, Facts.read(row["facts"]))
+        facts = await self._facts(asker, basis, action, Facts.read(row["facts"]))
         judgement = rules.judge(action, facts)
         if judgement.effect is Effect.DENY:
             raise GovernanceDenied(rule=judgement.rule, revision=rules.revision)
@@ -193,24 +218,19 @@ class Edits:
             "facts": facts.stored()
             | {"risk": risk_word(action), "built_in": rules.built_in_revision},
             "changes": changes,
-            "counted": _more(in_force, before, action),
+            "counted": _more(basis.in_force, before, action),
         }
 
-    async def _facts(
-        self, asker: Caller, in_force: InForce, before: Action, action: Action, known: Facts
-    ) -> Facts:
-        """Those of then at this moment; what waits is not counted against its own edit."""
-        asked = in_force.live.asks_for(action)
-        tallies = await self._counting.read(
-            asker, {counter.tally(action): counter.window_seconds for counter in asked}
-        )
-        own = contributions(in_force, before)
-        sums = {name: tally.value - own.get(name, 0) for name, tally in tallies.items()}
+    async def _facts(self, asker: Caller, basis: _Basis, action: Action, known: Facts) -> Facts:
+        """Those of then at this moment."""
         return replace(
             known,
             time=self._clock.at(datetime.now(UTC)),
             identities=tuple(await self._judging.own_identities(asker, [action])),
-            counters={counter.key: sums[counter.tally(action)] for counter in asked},
+            counters={
+                counter.key: basis.sums.get(counter.tally(action), 0)
+                for counter in asked_for(basis.in_force, action)
+            },
         )
 
 
@@ -250,50 +270,3 @@ def _changes(before: Action, after: Action) -> list[dict[str, str]]:
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
-
-
-async def _store(tx: Transaction, locked: Locked, editor: str, made: dict[str, Any]) -> None:
-    row = locked.row
-
-    def given(*names: str) -> dict[str, Any]:
-        return {name: made[name] for name in names}
-
-    own = {name: row[name] for name in ("checkpoint_id", "tenant", "identity")} | given("revision")
-    await tx.execute(
-        _EDIT,
-        **own,
-        person=editor,
-        **given("action_digest", "etag", "rule", "rule_revision", "facts", "approval"),
-    )
-    await tx.execute(_SHOW, **own, **given("action", "question", "view", "changes"))
-    named = voters(
-        requirements.read(made["approval"]),
-        owner=row["person"],
-        escalated=locked.standing.escalated,
-    )
-    await tx.execute(
-        _MOVE,
-        checkpoint_id=row["checkpoint_id"],
-        **given("revision", "etag", "action_digest", "approval", "required_approvals"),
-        **given("type", "priority"),
-        **named,
-    )
-    for tally, amount in made["counted"].items():
-        await tx.execute(
-            _COUNT,
-            tenant=row["tenant"],
-            decision_id=row["decision_id"],
-            tally=tally,
-            amount=amount,
-        )
-    tx.emit(
-        audit_events.checkpoint_changed(
-            row,
-            "edited",
-            person=editor,
-            revision=str(made["revision"]),
-            new_etag=made["etag"],
-            new_action_digest=made["action_digest"],
-            **{f"new_{name}": digest(write(made[name])) for name in ("approval", "facts")},
-        )
-    )

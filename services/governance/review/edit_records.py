@@ -1,0 +1,84 @@
+"""An edit as it is stored: what waits from now on, what was changed, and by whom."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chenu_gate.canonical_json import digest, write
+from kernel.database import Transaction
+from kernel.statement import Statement
+from services.governance import audit_events
+from services.governance.review import requirements
+from services.governance.review.gate import voters
+from services.governance.review.transitions import Locked
+
+_EDIT: Final = Statement(
+    "INSERT INTO edits (checkpoint_id, revision, tenant, identity, person, action_digest, etag,"
+    " rule, rule_revision, facts, approval) VALUES (:checkpoint_id, :revision, :tenant, :identity,"
+    " :person, :action_digest, :etag, :rule, :rule_revision, CAST(:facts AS jsonb),"
+    " CAST(:approval AS jsonb))"
+)
+_SHOW: Final = Statement(
+    "INSERT INTO edited_views (checkpoint_id, revision, tenant, identity, action, question, view,"
+    " changes) VALUES (:checkpoint_id, :revision, :tenant, :identity, :action, :question, :view,"
+    " CAST(:changes AS jsonb))"
+)
+_COUNT: Final = Statement(
+    "INSERT INTO counted (tenant, decision_id, tally, amount)"
+    " VALUES (:tenant, :decision_id, :tally, :amount)"
+)
+_MOVE: Final = Statement(
+    "UPDATE checkpoints SET version = version + 1, revision = :revision, etag = :etag,"
+    " edited_digest = :action_digest, approval = CAST(:approval AS jsonb),"
+    " required_approvals = :required_approvals, type = :type, priority = :priority,"
+    " voter_persons = CAST(:voter_persons AS uuid[]), voter_roles = CAST(:voter_roles AS text[]),"
+    " claimed_by = NULL, claim_until = NULL WHERE checkpoint_id = :checkpoint_id"
+)
+
+
+async def store(tx: Transaction, locked: Locked, editor: str, made: dict[str, Any]) -> None:
+    """Put what was made in the place of what waits."""
+    row = locked.row
+
+    def given(*names: str) -> dict[str, Any]:
+        return {name: made[name] for name in names}
+
+    own = {name: row[name] for name in ("checkpoint_id", "tenant", "identity")} | given("revision")
+    await tx.execute(
+        _EDIT,
+        **own,
+        person=editor,
+        **given("action_digest", "etag", "rule", "rule_revision", "facts", "approval"),
+    )
+    await tx.execute(_SHOW, **own, **given("action", "question", "view", "changes"))
+    named = voters(
+        requirements.read(made["approval"]),
+        owner=row["person"],
+        escalated=locked.standing.escalated,
+    )
+    await tx.execute(
+        _MOVE,
+        checkpoint_id=row["checkpoint_id"],
+        **given("revision", "etag", "action_digest", "approval", "required_approvals"),
+        **given("type", "priority"),
+        **named,
+    )
+    for tally, amount in made["counted"].items():
+        await tx.execute(
+            _COUNT,
+            tenant=row["tenant"],
+            decision_id=row["decision_id"],
+            tally=tally,
+            amount=amount,
+        )
+    tx.emit(
+        audit_events.checkpoint_changed(
+            row,
+            "edited",
+            person=editor,
+            revision=str(made["revision"]),
+            new_etag=made["etag"],
+            new_action_digest=made["action_digest"],
+            **{f"new_{name}": digest(write(made[name])) for name in ("approval", "facts")},
+        )
+    )
