@@ -20,7 +20,13 @@ from kernel.context import CallContext, enter
 from kernel.errors import ServiceError
 from services.gateway import download, pages, problems, sse
 from services.gateway.contract import Binding, bindings
-from services.gateway.credentials import Credentials, csrf_token, end_session, set_session
+from services.gateway.credentials import (
+    TICKET,
+    Credentials,
+    csrf_token,
+    end_session,
+    set_session,
+)
 from services.gateway.openapi import document
 from services.gateway.security_headers import SecurityHeaders
 from services.gateway.settings import GatewaySettings
@@ -91,9 +97,10 @@ class Gateway:
 
     async def _answer(self, binding: Binding, request: Request) -> Response:
         body = await self._body(request) if binding.whole_body else b""
-        message = request_message(
-            binding, request.path_params, request.query_params.multi_items(), body, request.headers
-        )
+        query = request.query_params.multi_items()
+        if binding.sends_events:
+            query = [(name, value) for name, value in query if name != TICKET]
+        message = request_message(binding, request.path_params, query, body, request.headers)
         token = await self._credentials.token_for(binding, request, message)
         metadata = (("x-forwarded-for", request.client.host),) if request.client else ()
         channel: Any = self._channels.channel(binding.service)

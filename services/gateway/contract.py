@@ -114,6 +114,11 @@ class Binding:
         return self.streams and "data" in self.method.output_type.fields_by_name
 
     @property
+    def sends_events(self) -> bool:
+        """Whether it answers with server-sent events."""
+        return self.streams and not self.sends_a_file
+
+    @property
     def policy(self) -> MethodPolicy:
         """Who may call it."""
         options: Any = self.method.GetOptions()

@@ -17,6 +17,7 @@ from chenu.identity.v1.token_service_pb2 import (
     Ballot,
     ExchangeDelegationRequest,
     IssueVoteTokenRequest,
+    RedeemStreamTicketRequest,
 )
 from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from kernel.channels import Channels, acting_as, alone
@@ -26,6 +27,7 @@ from services.gateway.contract import Binding
 SESSION_COOKIE: Final = "chenu_session"
 CSRF_COOKIE: Final = "chenu_csrf"
 CSRF_HEADER: Final = "x-csrf-token"
+TICKET: Final = "ticket"
 IDENTITY_HEADER: Final = "x-che-nu-identity"
 _CACHED: Final = 10_000
 _MARGIN_SECONDS: Final = 30
@@ -58,6 +60,8 @@ class Credentials:
         if binding.is_for(CallerKind.CALLER_KIND_VOTER):
             return await self._vote_token(request, message)
         access = _bearer(request)
+        if not access and binding.sends_events and TICKET in request.query_params:
+            access = await self._redeem(request.query_params[TICKET], request.url.path)
         if not access:
             # Without it the call would go out under the gateway's own token, as the gateway.
             raise Unauthenticated("log in and send the access_token as Authorization: Bearer")
@@ -65,6 +69,13 @@ class Credentials:
         if binding.service == "nova":
             return await self._exchange("delegation", access, identity)
         return await self._exchange("access", access, identity) if identity else access
+
+    async def _redeem(self, ticket: str, path: str) -> str:
+        with alone():
+            answer = await self._tokens.RedeemStreamTicket(
+                RedeemStreamTicketRequest(ticket=ticket, path=path)
+            )
+        return answer.access_token
 
     async def _vote_token(self, request: Request, message: Message) -> str:
         secret = request.cookies.get(SESSION_COOKIE, "")

@@ -26,6 +26,13 @@ _WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
     "google.protobuf.Struct": {"type": "object"},
     "google.protobuf.FieldMask": {"type": "string", "description": "Comma-separated field names."},
 }
+_TICKET: Final = {
+    "name": "ticket",
+    "in": "query",
+    "required": False,
+    "description": "Of POST /api/v2/auth/tickets, instead of the bearer token.",
+    "schema": {"type": "string"},
+}
 _PROBLEM: Final = {
     "description": "A problem (RFC 9457); 423 when a person must decide first.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -123,7 +130,7 @@ def _parameters(binding: Binding, schemas: dict[str, Any]) -> list[dict[str, Any
                 "schema": _field(field, schemas),
             }
         )
-    return parameters
+    return parameters + [_TICKET] * binding.sends_events
 
 
 def _reference(message: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from services.identity.servicers.subject_key import SubjectKeyServicer
 from services.identity.servicers.token import TokenServicer
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
+from services.identity.stream_tickets import StreamTickets
 from services.identity.sweeper import sweep_forever
 from services.identity.token_keys import TokenKeys
 from services.identity.tokens import Tokens
@@ -82,7 +83,9 @@ async def assemble(service: Service[IdentitySettings]) -> None:
         identities,
     )
     vote_tokens = VoteTokens(database, sessions, tokens)
-    token = TokenServicer(keys, vote_tokens, delegations, ServiceKeys(database, tokens), agents)
+    service_keys = ServiceKeys(database, tokens)
+    tickets = StreamTickets(database, keys, sessions, tokens)
+    token = TokenServicer(keys, vote_tokens, delegations, service_keys, agents, tickets)
 
     add = service.add_servicer
     add(add_AuthServiceServicer_to_server, auth)

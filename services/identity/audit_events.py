@@ -222,6 +222,18 @@ def _ballot(
     )  # fmt: skip
 
 
+def ticket_issued(caller: Caller, path: str, token_id: str) -> AuditRecord:
+    """The right to open one stream of events."""
+    subject = f"session/{caller.session}"
+    return _event("ticket.issued", AUDIT_ACTION_CREATE, subject, caller, path=path, token=token_id)
+
+
+def ticket_redeemed(caller: Caller, path: str, token_id: str) -> AuditRecord:
+    """The stream was opened."""
+    subject = f"session/{caller.session}"
+    return _event("ticket.redeemed", AUDIT_ACTION_LOGIN, subject, caller, path=path, token=token_id)
+
+
 def delegation_issued(caller: Caller, delegation: str, token_id: str) -> AuditRecord:
     """Nova may act for the caller."""
     subject = f"delegation/{delegation}"

@@ -94,6 +94,13 @@ class AssertionInvalid(Unauthenticated):
     message = "the assertion does not verify"
 
 
+class TicketInvalid(Unauthenticated):
+    """One answer whether it is too old, was used, or is for another path."""
+
+    reason = "TICKET_INVALID"
+    message = "the ticket is not valid; each stream takes a new one"
+
+
 class NotAnOwner(PermissionDenied):
     """What concerns the people of a tenant is for its owners."""
 

@@ -33,6 +33,8 @@ class IdentitySettings(ServiceSettings):
     """How many ballots one such grant is good for."""
     ballot_hours: float = Field(24, gt=0, le=168)
     """Life of a ballot; its checkpoint may end sooner."""
+    ticket_seconds: int = Field(30, gt=0, le=300)
+    """Life of a ticket for a stream of events, until it is used."""
     delegation_seconds: int = Field(900, gt=0)
     """Life of a delegation; Nova renews it."""
     delegation_hours: float = Field(48, gt=0)

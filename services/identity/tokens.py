@@ -64,6 +64,11 @@ class Tokens:
             "ballot+jwt", _who(caller) | {"aud": "identity", "grant": grant} | bound, seconds
         )
 
+    def ticket(self, caller: Caller, path: str) -> Issued:
+        """For one stream of events, through the gateway."""
+        claims = _who(caller) | {"aud": "gateway", "path": path}
+        return self._sign("ticket+jwt", claims, self._settings.ticket_seconds)
+
     def service(self, name: str) -> Issued:
         """For a service, as itself."""
         claims = {"sub": name, "actor": "service", "tenant": SYSTEM_TENANT, "aud": "chenu"}

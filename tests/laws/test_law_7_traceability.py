@@ -30,6 +30,7 @@ EVENT_ALONE = {
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
     "ExportService.ExportEntries", "RetentionService.EraseSubject",
     "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
+    "TokenService.IssueStreamTicket", "TokenService.RedeemStreamTicket",
 }  # fmt: skip
 EFFECTS = {
     ("courier", "ExecutorService.ExecuteAction"), ("audit", "RetentionService.EraseSubject"),

@@ -9,8 +9,12 @@ from chenu.identity.v1.token_service_pb2 import (
     IssueAgentTokenResponse,
     IssueServiceTokenRequest,
     IssueServiceTokenResponse,
+    IssueStreamTicketRequest,
+    IssueStreamTicketResponse,
     IssueVoteTokenRequest,
     IssueVoteTokenResponse,
+    RedeemStreamTicketRequest,
+    RedeemStreamTicketResponse,
     RenewDelegationRequest,
     RenewDelegationResponse,
 )
@@ -19,6 +23,7 @@ from kernel.context import current
 from services.identity.agents import Agents
 from services.identity.delegations import Delegations
 from services.identity.service_keys import ServiceKeys
+from services.identity.stream_tickets import StreamTickets
 from services.identity.token_keys import TokenKeys
 from services.identity.vote_tokens import VoteTokens
 
@@ -28,10 +33,10 @@ class TokenServicer(TokenServiceServicer):
 
     def __init__(
         self, keys: TokenKeys, vote_tokens: VoteTokens, delegations: Delegations,
-        service_keys: ServiceKeys, agents: Agents,
+        service_keys: ServiceKeys, agents: Agents, tickets: StreamTickets,
     ) -> None:  # fmt: skip
         self._keys, self._vote_tokens, self._delegations = keys, vote_tokens, delegations
-        self._service_keys, self._agents = service_keys, agents
+        self._service_keys, self._agents, self._tickets = service_keys, agents, tickets
 
     async def IssueVoteToken(
         self, request: IssueVoteTokenRequest, _context: object
@@ -66,6 +71,18 @@ class TokenServicer(TokenServiceServicer):
     ) -> IssueAgentTokenResponse:
         issued = await self._agents.issue_token(request.agent_id, request.secret)
         return IssueAgentTokenResponse(access_token=issued.token, expire_time=issued.expire_time)
+
+    async def IssueStreamTicket(
+        self, request: IssueStreamTicketRequest, _context: object
+    ) -> IssueStreamTicketResponse:
+        issued = await self._tickets.issue(current().caller, request.path)
+        return IssueStreamTicketResponse(ticket=issued.token, expire_time=issued.expire_time)
+
+    async def RedeemStreamTicket(
+        self, request: RedeemStreamTicketRequest, _context: object
+    ) -> RedeemStreamTicketResponse:
+        issued = await self._tickets.redeem(request.ticket, request.path)
+        return RedeemStreamTicketResponse(access_token=issued.token, expire_time=issued.expire_time)
 
     async def GetKeySet(self, _request: GetKeySetRequest, _context: object) -> GetKeySetResponse:
         return GetKeySetResponse(jwks=await self._keys.key_set())

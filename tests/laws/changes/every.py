@@ -19,6 +19,8 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("identity", "PeopleService.DeactivatePerson"): identity.deactivate_person,
     ("identity", "TokenService.IssueAgentToken"): identity.issue_agent_token,
     ("identity", "TokenService.IssueVoteToken"): identity.issue_vote_token,
+    ("identity", "TokenService.IssueStreamTicket"): identity.issue_ticket,
+    ("identity", "TokenService.RedeemStreamTicket"): identity.redeem_ticket,
     ("identity", "TokenService.ExchangeDelegation"): identity.exchange_delegation,
     ("identity", "TokenService.RenewDelegation"): identity.renew_delegation,
     ("identity", "ChannelGrantService.IssueChannelGrant"): identity.issue_channel_grant,

@@ -135,6 +135,20 @@ async def issue_vote_token(s: Scene) -> Call:
     return lambda: s.hands.tokens.IssueVoteToken(request)
 
 
+async def issue_ticket(s: Scene) -> Call:
+    request = tokens.IssueStreamTicketRequest(path="/api/v2/checkpoints/watch")
+    return lambda: s.hands.tokens.IssueStreamTicket(request, metadata=s.me.me)
+
+
+async def redeem_ticket(s: Scene) -> Call:
+    issued = await (await issue_ticket(s))()
+    request = tokens.RedeemStreamTicketRequest(
+        ticket=issued.ticket, path="/api/v2/checkpoints/watch"
+    )
+    gateway = bearer("", await s.hands.service("gateway"))
+    return lambda: s.hands.tokens.RedeemStreamTicket(request, metadata=gateway)
+
+
 async def exchange_delegation(s: Scene) -> Call:
     request = tokens.ExchangeDelegationRequest()
     return lambda: s.hands.tokens.ExchangeDelegation(request, metadata=s.me.me)
