@@ -49,6 +49,7 @@ from services.governance.policy.rule_revisions import RuleRevisions
 from services.governance.policy.rule_trials import Trials
 from services.governance.policy.rules import Rule
 from services.governance.policy.shadows import Shadows
+from services.governance.retention import Retention
 from services.governance.review.checkpoints import Checkpoints
 from services.governance.review.deputies import Deputies
 from services.governance.review.edits import Edits
@@ -231,6 +232,7 @@ async def assemble(
     for name, task in (
         ("operations", operations.run),
         ("permit_keys", permits.reload_forever),
+        ("retention", Retention(service.worker, clock, settings.retention).run),
     ):
         service.background(f"governance.{name}", task)
 

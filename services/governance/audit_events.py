@@ -11,6 +11,7 @@ from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_CHECKPOINT_REJECTED,
     AUDIT_ACTION_CREATE,
     AUDIT_ACTION_DECIDE,
+    AUDIT_ACTION_DELETE,
     AUDIT_ACTION_EXECUTE,
     AUDIT_ACTION_REJECT,
     AUDIT_ACTION_UPDATE,
@@ -230,6 +231,18 @@ def rules_promoted(tenant: str, identity: str, revision: str, **facts: str) -> A
         tenant=tenant,
         identity=identity,
         details=_told(facts),
+    )
+
+
+def pruned(caller: Caller, table: str, rows: int, days: int) -> AuditRecord:
+    """So many rows of the caller's tenant went, being older than so many days."""
+    return record(
+        source=_SOURCE,
+        type=f"{table}.pruned",
+        action=AUDIT_ACTION_DELETE,
+        subject=f"{table}/{caller.tenant}",
+        caller=caller,
+        details={"rows": str(rows), "days": str(days)},
     )
 
 

@@ -44,6 +44,9 @@ class GovernanceSettings(ServiceSettings):
     they were asked for."""
     remote_risk_class: Literal["none", "low", "medium", "high"] = "low"
     """Up to this class a decision may come from a mail or a chat, where the rule names none."""
+    retention_days: int = Field(90, ge=32)
+    """What counters added up, what shadows said and notices that nobody took are kept so long; the
+    longest window of a counter is 31 days."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
     """Where a person reviews a checkpoint; told to whoever is blocked."""
     sweep_seconds: float = Field(1.0, gt=0)
@@ -91,6 +94,11 @@ class GovernanceSettings(ServiceSettings):
     def validity(self) -> timedelta:
         """How long an approval is good."""
         return timedelta(minutes=self.validity_minutes)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long what only serves for a while is kept."""
+        return timedelta(days=self.retention_days)
 
     @property
     def promotion_delay(self) -> timedelta:
