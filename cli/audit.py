@@ -8,11 +8,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from chenu.audit.v1.entry_pb2 import Entry
-from chenu.audit.v1.entry_service_pb2 import GetEntryRequest, ListEntriesRequest
+from chenu.audit.v1.entry_service_pb2 import (
+    GetEntryRequest,
+    ListEntriesRequest,
+    ListSystemEntriesRequest,
+)
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.log_service_pb2 import GetInclusionProofRequest, GetTreeHeadRequest
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
-from cli.audit_alerts import list_alerts
+from cli.audit_alerts import close_alert, list_alerts
 from cli.audit_keys import key, rotate_key
 from cli.audit_reading import FilterOption, statistics, violations, watch
 from cli.audit_retention import erase, hold, list_holds, release
@@ -66,6 +70,27 @@ async def list_entries(
     here.show(answer, lambda found: entries_table(found.entries))
     more = f"; more with --page {answer.next_page_token}" if answer.next_page_token else ""
     here.tell(f"{len(answer.entries)} of {answer.total_size}{more}")
+
+
+async def list_system(
+    here: Here,
+    *,
+    filter: FilterOption = "",  # noqa: A002 - the option's name
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most so many.")] = 50,
+    page: PageOption = "",
+) -> None:
+    """List the records that belong to no tenant: calls without a valid token, services, alerts.
+
+    For people whom CHENU_AUDIT_SYSTEM_AUDITORS names. That you read them is recorded.
+
+    [bold]chenu audit system --filter 'outcome = UNAUTHENTICATED'[/bold]
+    """
+    answer = await here.connection.stub(EntryServiceStub).ListSystemEntries(
+        ListSystemEntriesRequest(page_size=limit, page_token=page, filter=filter)
+    )
+    here.show(answer, lambda found: entries_table(found.entries))
+    if answer.next_page_token:
+        here.tell(f"more with --page {answer.next_page_token}")
 
 
 async def proof(
@@ -161,6 +186,8 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "verify")(verify)
     command(group, "proof")(proof)
     command(group, "alerts")(list_alerts)
+    command(group, "close-alert")(close_alert)
+    command(group, "system")(list_system)
     command(group, "export")(export)
     command(group, "key")(key)
     command(group, "rotate-key")(rotate_key)

@@ -56,6 +56,7 @@ _STEP_BY_REASON: Final = {
     "URL_REFUSED": "use a public https address, or start the stack with --allow-private HOST:PORT",
     "THREAD_ARCHIVED": "chenu threads reopen {thread_id}",
     "ENDPOINT_DISABLED": "chenu endpoints update ENDPOINT --enable",
+    "SYSTEM_AUDITOR_REQUIRED": "ask whoever runs the stack to name you there",
     "LEAF_NOT_COVERED": "wait a second and repeat: the log signs a tree head soon",
     "PROVIDER_NOT_CONFIGURED": "set ANTHROPIC_API_KEY, or start the stack without --live",
     "CALLER_NOT_ALLOWED": "this call takes another kind of token: see chenu token --help",

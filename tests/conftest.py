@@ -21,6 +21,7 @@ from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
 from tests.support.fleet import Client, Fleet
+from tests.support.identity import SYSTEM_AUDITOR
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -123,6 +124,7 @@ def fleet_environment(fleet_backends: Backends) -> Mapping[str, str]:
         "CHENU_DRAIN_SECONDS": "0",
         "CHENU_GRACE_SECONDS": "1",
         "CHENU_ENVIRONMENT": "test",
+        "CHENU_AUDIT_SYSTEM_AUDITORS": SYSTEM_AUDITOR,
         "CHENU_NOVA_LEASE_SECONDS": "2",
         "CHENU_NOVA_SWEEP_SECONDS": "0.3",
         "CHENU_IDENTITY_ARGON2_TIME_COST": "1",

@@ -52,10 +52,11 @@ async def assemble(service: Service[AuditSettings]) -> None:
     intake = Intake(service.worker, signers, sources.fetch)
     receipts = Receipts(service.worker, sources)
     holes = Holes(service.worker, sources.versions, intake.add)
+    auditors = SystemAuditors(settings.system_auditors)
     service.add_servicer(
         add_EntryServiceServicer_to_server,
         EntryServicer(
-            Entries(service.database, service.page_tokens, keys),
+            Entries(service.database, service.page_tokens, keys, auditors),
             Watch(
                 service.database,
                 service.worker,
@@ -71,7 +72,6 @@ async def assemble(service: Service[AuditSettings]) -> None:
         add_LogServiceServicer_to_server,
         LogServicer(service.worker, signers[0].verifier_key, named),
     )
-    auditors = SystemAuditors(settings.system_auditors)
     key = str(signers[0].verifier_key)
     files = LogFiles(service.database, service.worker, auditors, key, named)
     service.add_servicer(add_TileServiceServicer_to_server, TileServicer(files))
@@ -79,7 +79,8 @@ async def assemble(service: Service[AuditSettings]) -> None:
     service.add_servicer(add_ExportServiceServicer_to_server, ExportServicer(exporter))
 
     service.add_servicer(
-        add_AlertServiceServicer_to_server, AlertServicer(service.worker, service.page_tokens)
+        add_AlertServiceServicer_to_server,
+        AlertServicer(service.worker, service.page_tokens, auditors),
     )
 
     retention = Retention(service.database, service.worker, keys, days=settings.retention_days)

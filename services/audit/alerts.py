@@ -1,8 +1,8 @@
 """What is amiss with the delivery of events, as rows that people see and events in the log.
 
 An alert is open until what it tells of is mended: a hole that was filled closes
-its own. What cannot be undone (a conflict, poison) stays open until an operator
-has looked and closed it in the database.
+its own. What cannot be undone (a conflict, poison) stays open until an auditor of
+the system has looked and closed it; the very same, details too, is not raised again.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from kernel.context import new_id
 from kernel.database import Record, Transaction
 from kernel.statement import Statement
 from services.audit import audit_events
+from services.audit.errors import AlertMendsItself, AlertNotFound
 from services.audit.tables import alerts
 
 BUNDLE_HOLE: Final = "BUNDLE_HOLE"
@@ -35,13 +36,18 @@ KINDS: Final = (
     BUNDLE_HOLE, VERSION_HOLE, VERSION_TWICE, MANIFEST_MISMATCH, NUMBER_REUSED, SOURCE_REWOUND,
     SOURCE_SILENT, CONFLICT, POISON, ENTRY_CHANGED, WITNESS_REFUSED, WITNESS_SILENT,
 )  # fmt: skip
+MEND_THEMSELVES: Final = (BUNDLE_HOLE, SOURCE_SILENT, WITNESS_REFUSED, WITNESS_SILENT)
 _OPENED: Final = Gauge("chenu_audit_alerts_open", "Alerts of the audit log that are open", ["kind"])
 
+_NAMES: Final = ("alert_id", "kind", "source", "subject", "details")
+_given = {name: sa.bindparam(name, type_=alerts.c[name].type) for name in _NAMES}
+_looked_into = sa.exists().where(
+    *(alerts.c[name] == _given[name] for name in _NAMES if name != "alert_id"),
+    alerts.c.close_comment != "",
+)
 _OPEN: Final = Statement(
     insert(alerts)
-    .values(
-        {name: sa.bindparam(name) for name in ("alert_id", "kind", "source", "subject", "details")}
-    )
+    .from_select(list(_NAMES), sa.select(*_given.values()).where(~_looked_into))
     .on_conflict_do_nothing()
     .returning(alerts.c.alert_id)
 )
@@ -52,6 +58,17 @@ _CLOSE: Final = Statement(
     .values(close_time=sa.func.clock_timestamp())
     .returning(alerts.c.alert_id)
 )
+_SETTLE: Final = Statement(
+    sa.update(alerts)
+    .where(
+        alerts.c.alert_id == sa.bindparam("which"),
+        alerts.c.close_time.is_(None),
+        *(alerts.c.kind != kind for kind in MEND_THEMSELVES),
+    )
+    .values(close_time=sa.func.clock_timestamp(), close_comment=sa.bindparam("comment"))
+    .returning(alerts)
+)
+_GET: Final = Statement(sa.select(alerts).where(alerts.c.alert_id == sa.bindparam("which")))
 _LIST: Final = Statement(
     sa.select(alerts)
     .where(
@@ -91,6 +108,24 @@ async def close_alert(tx: Transaction, kind: str, source: str, subject: str) -> 
     if closed is not None:
         _log.info("alert closed", kind=kind, source=source, subject=subject)
         tx.keep(audit_events.alert_changed("closed", closed["alert_id"], kind, source, subject))
+
+
+async def settle_alert(tx: Transaction, alert_id: str, comment: str) -> Record:
+    """Close what somebody has looked into; one that is closed stays as it is.
+
+    AlertNotFound; AlertMendsItself where it will close without anybody.
+    """
+    row = await tx.fetch_one(_SETTLE, which=alert_id, comment=comment)
+    if row is not None:
+        named = (row["kind"], row["source"], row["subject"])
+        tx.emit(audit_events.alert_changed("closed", alert_id, *named, comment=comment))
+        return row
+    row = await tx.fetch_one(_GET, which=alert_id)
+    if row is None:
+        raise AlertNotFound
+    if row["close_time"] is None:
+        raise AlertMendsItself(kind=row["kind"])
+    return row
 
 
 async def list_alerts(

@@ -21,9 +21,9 @@ def entries_read(subject: str, count: int) -> AuditRecord:
 
 
 def alert_changed(
-    happened: str, alert_id: str, kind: str, source: str, subject: str
+    happened: str, alert_id: str, kind: str, source: str, subject: str, comment: str = ""
 ) -> AuditRecord:
-    """Something is amiss with the delivery of events, or was mended."""
+    """Something is amiss with the delivery of events, or was mended, or looked into."""
     opened = happened == "opened"
     return record(
         source="audit",
@@ -31,6 +31,7 @@ def alert_changed(
         action=AuditAction.AUDIT_ACTION_CREATE if opened else AuditAction.AUDIT_ACTION_UPDATE,
         subject=f"alert/{alert_id}",
         details={"kind": kind, "source": source, "about": subject},
+        after={"comment": comment} if comment else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -9,9 +10,9 @@ import sqlalchemy as sa
 from google.protobuf import json_format
 
 from chenu.audit.v1.entry_pb2 import Entry, PersonalState
-from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
+from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest, ListSystemEntriesRequest
 from chenu.events.v1.audit_event_pb2 import AuditAction, AuditEvent
-from kernel.caller import Caller
+from kernel.caller import SYSTEM_TENANT, Caller
 from kernel.database import Database, Transaction
 from kernel.errors import Forbidden
 from kernel.pagination import PageTokens, page_size
@@ -19,6 +20,7 @@ from kernel.statement import Statement
 from services.audit import audit_events
 from services.audit.matching import matching, parameters
 from services.audit.personal import SubjectKeys
+from services.audit.system_auditors import SystemAuditors
 from services.audit.tables import entries
 
 AUDITOR: Final = "auditor"
@@ -53,8 +55,11 @@ _AS_AUDITOR: Final = Statement(sa.select(sa.func.set_config("chenu.auditor", "on
 class Entries:
     """The use cases of the entry service."""
 
-    def __init__(self, database: Database, pages: PageTokens, keys: SubjectKeys) -> None:
+    def __init__(
+        self, database: Database, pages: PageTokens, keys: SubjectKeys, auditors: SystemAuditors
+    ) -> None:
         self._database, self._pages, self._keys = database, pages, keys
+        self._auditors = auditors
 
     async def get(self, caller: Caller, index: int) -> Entry:
         """One entry; Forbidden where it is another's, or no event, or not there."""
@@ -83,19 +88,38 @@ class Entries:
         self, caller: Caller, request: ListEntriesRequest
     ) -> tuple[Sequence[Entry], str, int]:
         """A page of entries, the latest first; the next page's token; the total where asked."""
-        size = page_size(request.page_size, maximum=500)
-        after = self._pages.decode(request.page_token, request)
         listing, counting = _statements(request.filter)
         async with self._database.transaction(caller) as tx:
             wanted = parameters(request, await widen(tx, caller), caller)
-            rows = await tx.fetch(
-                listing, before=after["index"] if after else None, size=size + 1, **wanted
-            )
+            page, token = await self._page(tx, listing, wanted, caller, request)
             counted = await tx.fetch_one(counting, **wanted) if request.include_total else None
-            kept, token = self._pages.page(rows, size, request, lambda row: {"index": row["index"]})
-            page = [entry_of(row, caller) for row in kept]
             tx.emit(audit_events.entries_read(f"identity/{caller.identity}", len(page)))
         return page, token, counted[0] if counted else 0
+
+    async def list_system(
+        self, caller: Caller, request: ListSystemEntriesRequest
+    ) -> tuple[Sequence[Entry], str]:
+        """A page of what belongs to no tenant, for an auditor of the system; the next's token."""
+        self._auditors.require(caller)
+        listing, _ = _statements(request.filter)
+        nothing = ListEntriesRequest()
+        async with self._database.transaction(replace(caller, tenant=SYSTEM_TENANT)) as tx:
+            await tx.fetch(_AS_AUDITOR)
+            wanted = parameters(nothing, everything=True, caller=caller)
+            page, token = await self._page(tx, listing, wanted, caller, request)
+            tx.emit(audit_events.entries_read(f"tenant/{SYSTEM_TENANT}", len(page)))
+        return page, token
+
+    async def _page(
+        self, tx: Transaction, listing: Statement, wanted: dict[str, Any], caller: Caller,
+        request: ListEntriesRequest | ListSystemEntriesRequest,
+    ) -> tuple[Sequence[Entry], str]:  # fmt: skip
+        size = page_size(request.page_size, maximum=500)
+        after = self._pages.decode(request.page_token, request)
+        before = after["index"] if after else None
+        rows = await tx.fetch(listing, before=before, size=size + 1, **wanted)
+        kept, token = self._pages.page(rows, size, request, lambda row: {"index": row["index"]})
+        return [entry_of(row, caller) for row in kept], token
 
 
 async def widen(tx: Transaction, caller: Caller) -> bool:

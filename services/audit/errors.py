@@ -41,6 +41,20 @@ class SystemAuditorRequired(PermissionDenied):
     message = "only an auditor of the system may: whom CHENU_AUDIT_SYSTEM_AUDITORS names"
 
 
+class AlertNotFound(NotFound):
+    """There is no such alert."""
+
+    reason = "ALERT_NOT_FOUND"
+    message = "there is no such alert"
+
+
+class AlertMendsItself(FailedPrecondition):
+    """It closes once what it tells of is mended, and not before; metadata kind."""
+
+    reason = "ALERT_MENDS_ITSELF"
+    message = "mend what it tells of: then it closes by itself"
+
+
 class LegalHold(FailedPrecondition):
     """A hold forbids it until it is released."""
 

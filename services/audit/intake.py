@@ -177,7 +177,8 @@ async def _store(
         # The number has meant something else: the source was restored, or somebody plays it.
         forward = generation > held.generation
         kind = alerts.SOURCE_REWOUND if forward else alerts.NUMBER_REUSED
-        await alerts.raise_alert(tx, kind, source, f"bundle/{number}", generation=str(generation))
+        told = {"generation": str(generation), "manifest": bundle.leaves[-1].hash.hex()}
+        await alerts.raise_alert(tx, kind, source, f"bundle/{number}", **told)
     leaves = await _unheld(tx, source, bundle.leaves, manifest.number)
     await _tell_poison(tx, leaves)
     hashes = await append(tx, index, leaves)
@@ -203,6 +204,8 @@ async def _unheld(
                 held[leaf.event_id] = leaf.hash
         elif held[leaf.event_id] != leaf.hash:
             # A fault or an attack.
-            await alerts.raise_alert(tx, alerts.CONFLICT, source, f"event/{leaf.event_id}")
+            await alerts.raise_alert(
+                tx, alerts.CONFLICT, source, f"event/{leaf.event_id}", leaf_hash=leaf.hash.hex()
+            )
             fresh.append(replace(leaf, kind="conflict", event_id=None, bundle=number))
     return fresh

@@ -15,7 +15,9 @@ from services.audit.retention import minimum_index
 
 _AT_ONCE: Final = 5_000
 _WRONG: Final = Statement("""
-    SELECT wanted.index FROM generate_series(:start, :end - 1) AS wanted (index)
+    SELECT wanted.index,
+        coalesce(encode(sha256(decode('00', 'hex') || e.leaf), 'hex'), 'gone') AS now
+    FROM generate_series(:start, :end - 1) AS wanted (index)
     LEFT JOIN audit.entries e ON e.index = wanted.index
     WHERE e.index IS NULL OR sha256(decode('00', 'hex') || e.leaf) <> e.leaf_hash
     ORDER BY wanted.index LIMIT 10""")
@@ -45,4 +47,5 @@ async def _check(tx: Transaction, start: int, end: int) -> None:
     if start >= end:
         return
     for row in await tx.fetch(_WRONG, start=start, end=end):
-        await alerts.raise_alert(tx, alerts.ENTRY_CHANGED, "chenu/audit", f"entry/{row['index']}")
+        subject = f"entry/{row['index']}"
+        await alerts.raise_alert(tx, alerts.ENTRY_CHANGED, "chenu/audit", subject, now=row["now"])

@@ -41,6 +41,12 @@ class EntryServicer(EntryServiceServicer):
             entries=entries, next_page_token=token, total_size=total
         )
 
+    async def ListSystemEntries(
+        self, request: entry_pb.ListSystemEntriesRequest, _: Any
+    ) -> entry_pb.ListSystemEntriesResponse:
+        entries, token = await self._entries.list_system(current().caller, request)
+        return entry_pb.ListSystemEntriesResponse(entries=entries, next_page_token=token)
+
     async def WatchEntries(
         self, request: entry_pb.WatchEntriesRequest, _: Any
     ) -> AsyncIterator[entry_pb.WatchEntriesResponse]:

@@ -20,6 +20,7 @@ from services.audit.tables import entries, streams
 
 _PATIENCE_SECONDS: Final = 2.0
 _AT_ONCE: Final = 50
+_TOLD: Final = 20
 _counted = (
     sa.select(
         sa.bindparam("source", type_=sa.Text).label("source"),
@@ -118,7 +119,8 @@ class Holes:
             held = {found[0] for found in await tx.fetch(_VERSIONS, source=source, stream=stream)}
             missing = sorted(set(range(1, row["highest"] + 1)) - held)
             if not missing:  # more events than versions: one version was told twice
-                await alerts.raise_alert(tx, alerts.VERSION_TWICE, source, stream)
+                surplus = str(row["held"] - row["highest"])
+                await alerts.raise_alert(tx, alerts.VERSION_TWICE, source, stream, surplus=surplus)
                 return
         _log.warning("versions are missing", source=source, stream=stream, first=missing[0])
         try:
@@ -130,5 +132,8 @@ class Holes:
         wanted = [leaf for leaf in leaves if leaf.stream == stream and leaf.version in missing]
         if await self._add(source, wanted) < len(missing):
             async with self._worker.work() as tx:
-                first = str(missing[0])
-                await alerts.raise_alert(tx, alerts.VERSION_HOLE, source, stream, version=first)
+                told = {
+                    "versions": ",".join(map(str, missing[:_TOLD])),
+                    "missing": str(len(missing)),
+                }
+                await alerts.raise_alert(tx, alerts.VERSION_HOLE, source, stream, **told)

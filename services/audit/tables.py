@@ -155,6 +155,13 @@ alerts = sa.Table(
         server_default=sa.text("clock_timestamp()"),
     ),
     sa.Column("close_time", sa.TIMESTAMP(timezone=True)),
+    sa.Column(
+        "close_comment",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="of the person who closed it",
+    ),
     sa.Index(
         "alerts_open",
         "kind",

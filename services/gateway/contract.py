@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from chenu.audit.v1 import (
+    alert_service_pb2,
     entry_service_pb2,
     export_service_pb2,
     log_service_pb2,
@@ -50,6 +51,7 @@ _FILES: Final = (
     export_service_pb2,
     log_service_pb2,
     tile_service_pb2,
+    alert_service_pb2,
 )
 _VERBS: Final = ("get", "put", "post", "delete", "patch")
 _PARAMETER: Final = re.compile(r"{([a-z_]+)}")

@@ -28,7 +28,8 @@ EVENT_ALONE = {
     "EndpointService.DeleteEndpoint", "ChannelService.DeleteChannel",
     "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
-    "ExportService.ExportEntries", "RetentionService.EraseSubject",
+    "ExportService.ExportEntries", "EntryService.ListSystemEntries",
+    "TileService.GetEntryBundle", "RetentionService.EraseSubject",
     "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
     "TokenService.IssueStreamTicket", "TokenService.RedeemStreamTicket",
 }  # fmt: skip
@@ -51,7 +52,7 @@ WORKERS_OWN = {"run.resumed", "run.blocked", "run.ended"}
 NOT_OURS = {
     "outbox", "bundles", "relay_state", "receipts", "alembic_version", "workers", "attempts",
     "spent_assertions", "entries", "log", "tiles", "tree_heads", "sources", "quarantine",
-    "streams", "progress", "alerts", "prunings", "resolutions", "notices",
+    "streams", "progress", "prunings", "resolutions", "notices",
 }  # fmt: skip
 PATHS = {
     f"{m.containing_service.name}.{m.name}": f"/{m.containing_service.full_name}/{m.name}"

@@ -34,6 +34,8 @@ from kernel.caller import SYSTEM_TENANT
 from kernel.interceptors.authentication import AUTHORIZATION, SERVICE_AUTHORIZATION
 from kernel.tokens import KeySet, SigningKey
 
+SYSTEM_AUDITOR = "00000000-0000-7000-8000-00000000a0d1"
+"""Whom the fleet's settings name as an auditor of the system."""
 Metadata = tuple[tuple[str, str], ...]
 
 

@@ -1,14 +1,48 @@
 """What the log is told to forget, and what it must not."""
 
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 from chenu.audit.v1 import retention_service_pb2 as retention
+from chenu.audit.v1.alert_service_pb2 import CloseAlertRequest
+from chenu.audit.v1.alert_service_pb2_grpc import AlertServiceStub
+from chenu.audit.v1.entry_service_pb2 import ListSystemEntriesRequest
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
+from chenu.audit.v1.tile_service_pb2 import GetEntryBundleRequest
+from chenu.audit.v1.tile_service_pb2_grpc import TileServiceStub
 from chenu.identity.v1.subject_key_service_pb2 import DestroySubjectKeyRequest
 from chenu.identity.v1.subject_key_service_pb2_grpc import SubjectKeyServiceStub
-from tests.laws.changes.scene import Call, Scene
+from tests.laws.changes.scene import Call, Scene, whole
 from tests.laws.hands import person_of
-from tests.support.identity import bearer
+from tests.support.identity import SYSTEM_AUDITOR, TokenMint, bearer
+
+
+def system_auditor(s: Scene) -> Any:
+    """Metadata of the person whom the settings name; nobody can register as one."""
+    claims = replace(person_of(s.me), person=SYSTEM_AUDITOR)
+    return TokenMint(s.hands.token_key).as_human(claims)
+
+
+async def list_system_entries(s: Scene) -> Call:
+    stub = s.stub(EntryServiceStub, "audit")
+    return lambda: stub.ListSystemEntries(ListSystemEntriesRequest(), metadata=system_auditor(s))
+
+
+async def get_entry_bundle(s: Scene) -> Call:
+    stub = s.stub(TileServiceStub, "audit")
+    request = GetEntryBundleRequest(path="000.p/1")
+    return lambda: whole(stub.GetEntryBundle(request, metadata=system_auditor(s)))
+
+
+async def close_alert(s: Scene) -> Call:
+    alert_id = str(uuid4())
+    insert = "INSERT INTO audit.alerts VALUES ($1, 'POISON', 'chenu/threads', $2, '{}')"
+    await s.superuser.execute(insert, alert_id, f"quarantine/{alert_id}")
+    stub = s.stub(AlertServiceStub, "audit")
+    request = CloseAlertRequest(alert_id=alert_id, comment="looked into")
+    return lambda: stub.CloseAlert(request, metadata=system_auditor(s))
 
 
 async def erase_subject(s: Scene) -> Call:
