@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from kernel import telemetry
 from kernel.caller import UUID
 from kernel.channels import Channels, acting_as
-from kernel.context import CallContext, enter
+from kernel.context import CallContext, current, enter, new_id
 from kernel.errors import ServiceError
 from services.gateway import download, pages, problems, sse
 from services.gateway.contract import Binding, bindings
@@ -67,7 +67,7 @@ class Gateway:
             allow_credentials=True,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Total-Count", "Location", "Retry-After", "ETag"],
+            expose_headers=["X-Total-Count", "Location", "Retry-After", "ETag", "X-Request-Id"],
         )
         handlers: dict[Any, Any] = {404: _not_found, 405: _wrong_verb, Exception: _failed}
         application = Starlette(routes=routes, middleware=[cors], exception_handlers=handlers)
@@ -78,7 +78,9 @@ class Gateway:
             span = f"{binding.verb} {binding.path}"
             with telemetry.server_span(span, request.headers):
                 _open_context(binding, request, self._settings.call_seconds)
-                return await self._response_or_problem(binding, request)
+                response = await self._response_or_problem(binding, request)
+                response.headers["X-Request-Id"] = current().request_id
+                return response
 
         return endpoint
 
@@ -150,7 +152,7 @@ def _open_context(binding: Binding, request: Request, seconds: float) -> None:
     enter(
         CallContext(
             binding.full_name,
-            request_id=asked if UUID.fullmatch(asked) else "",
+            request_id=asked if UUID.fullmatch(asked) else new_id(),
             peer_ip=request.client.host if request.client else "",
             deadline=None if binding.streams else time.monotonic() + seconds,
         )

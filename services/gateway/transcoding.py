@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from kernel.errors import InvalidArgument
 from services.gateway.contract import Binding
+from services.gateway.misfits import misfit
 
 _MAX_DEPTH: Final = 64
 
@@ -38,7 +39,7 @@ def request_message(
     try:
         return json_format.ParseDict(document, binding.request_class(), max_recursion_depth=64)
     except (json_format.ParseError, ValueError, RecursionError) as problem:
-        raise InvalidArgument(_words(problem)) from None
+        raise misfit(problem, descriptor) from None
 
 
 def response_json(message: Message) -> dict[str, Any]:
@@ -91,8 +92,3 @@ def _converted(field: FieldDescriptor, value: str) -> Any:
             raise InvalidArgument("the field takes true or false", field=field.name)
         return value == "true"
     return value
-
-
-def _words(problem: Exception) -> str:
-    """The library's complaint without the class names it wraps it in."""
-    return str(problem).replace("\n", " ")[:300]

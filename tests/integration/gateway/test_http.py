@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -146,6 +146,16 @@ async def test_each_bad_input_has_its_problem(
     answer = await logged_in.request(verb, path, json=body)
     assert (answer.status_code, answer.json()["reason"]) == (status, reason), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_every_answer_names_its_request(logged_in: httpx2.AsyncClient) -> None:
+    fine = await logged_in.get("/api/v2/threads")
+    assert UUID(fine.headers["x-request-id"])
+    bad = await logged_in.get("/api/v2/threads?page_size=-1")
+    assert bad.json()["instance"] == f"urn:uuid:{UUID(bad.headers['x-request-id'])}"
+    own = str(uuid4())
+    asked = await logged_in.get("/api/v2/threads", headers={"x-request-id": own})
+    assert asked.headers["x-request-id"] == own
 
 
 async def test_a_missing_or_forged_token_is_401(http: httpx2.AsyncClient) -> None:

@@ -1,0 +1,46 @@
+"""What is wrong with a JSON body is told in the words of the contract, never in a library's."""
+
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from chenu.nova.v1.run_service_pb2 import ExecuteRunRequest
+from chenu.threads.v1.thread_service_pb2 import ListThreadsRequest, UpdateThreadRequest
+from services.gateway.misfits import misfit
+
+
+@pytest.mark.parametrize(
+    ("request_class", "document", "told"),
+    [
+        (ExecuteRunRequest, {"txt": "x"}, "txt: there is no such field; there are text, mode,"),
+        (ExecuteRunRequest, {"text": 5}, "text: takes a string"),
+        (ExecuteRunRequest, {"text": "\ud800"}, "text: takes a string of whole Unicode"),
+        (ExecuteRunRequest, {"mode": "FAST"}, "mode: takes one of RUN_MODE_ANALYSIS,"),
+        (ExecuteRunRequest, {"mode": [1]}, "mode: takes one of"),
+        (ListThreadsRequest, {"page_size": "many"}, "page_size: takes a whole number of 32 bits"),
+        (ListThreadsRequest, {"page_size": 1 << 40}, "page_size: takes a whole number of 32 bits"),
+        (ListThreadsRequest, {"include_total": "yes"}, "include_total: takes true or false"),
+        (UpdateThreadRequest, {"thread": 5}, "thread: takes an object"),
+        (UpdateThreadRequest, {"thread": {"titel": "x"}}, "thread.titel: there is no such field;"),
+        (UpdateThreadRequest, {"thread": {"tags": [1]}}, "thread.tags: takes a list, each item"),
+        (UpdateThreadRequest, {"thread": {"update_time": "now"}}, "thread.update_time: takes a ti"),
+        (UpdateThreadRequest, {"update_mask": {}}, "update_mask: takes field names such as"),
+    ],
+)
+def test_the_field_and_what_it_takes_are_named(
+    request_class: type[Message], document: dict[str, Any], told: str
+) -> None:
+    with pytest.raises((json_format.ParseError, ValueError)) as refused:
+        json_format.ParseDict(document, request_class())
+    error = misfit(refused.value, request_class.DESCRIPTOR)
+    assert str(error).startswith(told)
+    assert error.metadata["fields"] == told.partition(":")[0]
+    for word in ("Failed to parse", "int()", "chenu.", "Request"):
+        assert word not in str(error)
+
+
+def test_a_complaint_that_names_no_field_still_says_where_to_look() -> None:
+    error = misfit(ValueError("something new"), ExecuteRunRequest.DESCRIPTOR)
+    assert "/docs" in str(error)
