@@ -12,14 +12,13 @@ import secrets
 import shutil
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chenu_witness.server import DEFAULT_NAME, open_cosigner
-from deploy.local.secret_file import write_secret
-from deploy.postgres.roles import DATABASE, LOGINS, SERVICES, database_url, provision_database
+from deploy.postgres.first_use import hand_over
+from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
 from services.audit.keys import open_log_keys
 from services.audit.settings import AuditSettings
@@ -51,22 +50,10 @@ async def _database(settings: ProvisionSettings) -> None:
     admin, root = settings.admin_url.get_secret_value(), settings.keys_root
     passwords = {login: secrets.token_urlsafe(24) for login in LOGINS}
     for service in SERVICES:
-        _hand_over(root / service, service, admin, passwords)
+        hand_over(root / service, service, database_url(admin), passwords)
     await provision_database(admin, passwords)
     for service in SERVICES:
         await upgrade(service, database_url(admin))
-
-
-def _hand_over(folder: Path, service: str, admin: str, passwords: dict[str, str]) -> None:
-    """Give a service the URLs of its own roles, as secret files named like their variables."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    server = urlsplit(database_url(admin)).netloc.rpartition("@")[2]
-    for kind, variable in (("app", "database_url"), ("worker", "worker_database_url")):
-        role = f"{service}_{kind}"
-        path = folder / f"chenu_{service}_{variable}"
-        if path.exists():  # a running service holds this password: it stays
-            passwords[role] = urlsplit(path.read_text()).password or passwords[role]
-        write_secret(path, f"postgresql://{role}:{passwords[role]}@{server}/{DATABASE}")
 
 
 def _keys(root: Path) -> None:

@@ -55,18 +55,33 @@ async def provision_database(
 ) -> None:
     """Makes database, roles and schemas as the user of `admin_url`.
 
-    `passwords` holds one for each of LOGINS; a missing one is a KeyError before
-    anything is changed.
+    `passwords` holds one for each of LOGINS that is not there yet; a missing one is a KeyError
+    before anything is changed. A login that is there gets the one that is given, or keeps its own.
     """
-    given = {login: passwords[login] for login in LOGINS}
     server = await asyncpg.connect(admin_url)
     try:
         await server.execute("SELECT pg_advisory_lock($1)", PROVISIONING_LOCK)
+        needed = await _missing(server)
+        given = {login: passwords[login] for login in LOGINS if login in {*needed, *passwords}}
         if not await server.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
             await server.execute(f"CREATE DATABASE {database}")
         await _provision(database_url(admin_url, database), given, database)
     finally:
         await server.close()  # and so lets go of the lock
+
+
+async def missing_logins(admin_url: str) -> list[str]:
+    """Those of LOGINS that the server does not know."""
+    server = await asyncpg.connect(admin_url)
+    try:
+        return await _missing(server)
+    finally:
+        await server.close()
+
+
+async def _missing(server: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    there = {row["rolname"] for row in await server.fetch("SELECT rolname FROM pg_roles")}
+    return [login for login in LOGINS if login not in there]
 
 
 async def _provision(url: str, passwords: Mapping[str, str], database: str) -> None:
@@ -80,7 +95,8 @@ async def _provision(url: str, passwords: Mapping[str, str], database: str) -> N
                 )
                 for login in (f"{service}_app", f"{service}_worker"):
                     await connection.execute(CREATE_ROLE.format(role=login, login="LOGIN"))
-                    await _set_password(connection, login, passwords[login])
+                    if login in passwords:
+                        await _set_password(connection, login, passwords[login])
                 await connection.execute(SERVICE.format(service=service, database=database))
     finally:
         await connection.close()

@@ -131,22 +131,6 @@ async def test_provisioning_again_sets_new_passwords_and_keeps_the_rest(
         await admin.close()
 
 
-async def test_missing_password_is_found_before_anything_changes(
-    postgres_server: PostgresServer,
-) -> None:
-    database = f"missing_{secrets.token_hex(4)}"
-    with pytest.raises(KeyError, match="courier_worker"):
-        await provision_database(
-            postgres_server.admin_url,
-            {login: "x" for login in LOGINS if login != "courier_worker"},
-            database=database,
-        )
-    connection = await asyncpg.connect(postgres_server.admin_url)
-    exists = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database)
-    await connection.close()
-    assert exists is None
-
-
 def test_database_url_keeps_user_and_server() -> None:
     url = "postgresql://user:p%40ss@127.0.0.1:5432/postgres"
     assert database_url(url) == f"postgresql://user:p%40ss@127.0.0.1:5432/{DATABASE}"
