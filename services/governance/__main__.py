@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from chenu.governance.v1.authorization_service_pb2_grpc import (
     add_AuthorizationServiceServicer_to_server,
@@ -44,7 +45,7 @@ from services.governance.policy.counting import Counting
 from services.governance.policy.dry_runs import DryRuns
 from services.governance.policy.promotion import Promotion
 from services.governance.policy.replays import Replays
-from services.governance.policy.rule_book import RuleBook
+from services.governance.policy.rule_book import WAKE_SUBJECT, RuleBook
 from services.governance.policy.rule_revisions import RuleRevisions
 from services.governance.policy.rule_trials import Trials
 from services.governance.policy.rules import Rule
@@ -133,6 +134,7 @@ async def assemble(
     replays = Replays(database, service.worker)
     promotion = Promotion(
         database=database,
+        messaging=service.messaging,
         revisions=revisions,
         replays=replays,
         eligibility=eligibility,
@@ -219,19 +221,21 @@ async def assemble(
         ),
     )
     service.add_servicer(add_FreezeServiceServicer_to_server, FreezeServicer(freezes, operations))
-    service.background(
-        "governance.sweeper",
-        Sweeper(
-            service.worker,
-            transitions,
-            Reminders(database, transitions, clock),
-            clock,
-            settings.sweep_seconds,
-        ).run,
-    )
+    await service.messaging.on_wake(WAKE_SUBJECT, book.prepare)
     for name, task in (
+        (
+            "sweeper",
+            Sweeper(
+                service.worker,
+                transitions,
+                Reminders(database, transitions, clock),
+                clock,
+                settings.sweep_seconds,
+            ).run,
+        ),
         ("operations", operations.run),
         ("permit_keys", permits.reload_forever),
+        ("rules", partial(book.warm, service.worker)),
         ("retention", Retention(service.worker, clock, settings.retention).run),
     ):
         service.background(f"governance.{name}", task)

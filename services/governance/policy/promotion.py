@@ -14,6 +14,7 @@ from chenu_gate.tools import TargetArgument, Tool
 from kernel.caller import Caller
 from kernel.database import Database, Transaction
 from kernel.errors import RequestIdReused
+from kernel.messaging import Messaging
 from kernel.statement import Statement
 from services.governance import audit_events
 from services.governance.clock import Clock
@@ -28,6 +29,7 @@ from services.governance.operations import (
 )
 from services.governance.policy.replay import may_loosen
 from services.governance.policy.replays import CHANGES, Replays
+from services.governance.policy.rule_book import WAKE_SUBJECT
 from services.governance.policy.rule_revisions import KEEPER, RuleRevisions, check_keeper
 from services.governance.policy.rules import RuleSet
 from services.governance.review.eligibility import Eligibility
@@ -96,6 +98,7 @@ class Promotion:
         self,
         *,
         database: Database,
+        messaging: Messaging,
         revisions: RuleRevisions,
         replays: Replays,
         eligibility: Eligibility,
@@ -103,7 +106,8 @@ class Promotion:
         clock: Clock,
         delay: timedelta,
     ) -> None:
-        self._database, self._revisions, self._replays = database, revisions, replays
+        self._database, self._messaging = database, messaging
+        self._revisions, self._replays = revisions, replays
         self._eligibility, self._built_in = eligibility, built_in
         self._clock, self._delay = clock, delay
 
@@ -130,6 +134,9 @@ class Promotion:
         live = await self._rules(caller, (row["revision"] or "") if row else "")
         if live.revision == candidate.revision:
             raise AlreadyLive(revision=candidate.revision)
+        # Until people have decided, it is compiled in every process.
+        hint = f"{caller.tenant}/{candidate.revision}"
+        await self._messaging.wake(WAKE_SUBJECT, hint.encode())
         replay = await self._replays.replay(caller.tenant, candidate)
         arguments = await self._arguments(caller, live, candidate, replay)
         verdict = await operations.ask(

@@ -2,7 +2,8 @@
 
 A plan carries the labels that it was judged by, and the statement that stores it compares them
 with what stands (migration 0005, `judged`): only when they differ is anything read. So a
-promotion holds from its commit on, in every process, and nothing polls.
+promotion holds from its commit on, in every process, and nothing polls. A thousand rules take
+a third of a second to compile: in a thread, once, at start or when their promotion is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
+
+import structlog
 
 from chenu.governance.v1.rule_pb2 import RuleDocument
 from kernel.caller import Caller
@@ -24,8 +27,10 @@ from services.governance.policy.rules import Rule, RuleSet
 
 LIVE: Final = "live"
 SHADOW: Final = "shadow"
+WAKE_SUBJECT: Final = "governance.rules"
 _TENANTS: Final = 10_000
 _REVISIONS: Final = 128
+_WARM: Final = 64
 _READ: Final = Statement("SELECT document FROM rule_revisions WHERE revision = :revision")
 _LABELS: Final = Statement(
     "SELECT label, revision FROM rule_labels"
@@ -36,6 +41,12 @@ _HOLD: Final = Statement(
     "SELECT pg_advisory_xact_lock_shared("
     "hashtextextended('rules/' || CAST(CAST(:tenant AS uuid) AS text), 0))"
 )
+_LATEST: Final = Statement(
+    "SELECT tenant, label, revision FROM rule_labels"
+    " WHERE label IN ('live', 'shadow') AND revision IS NOT NULL"
+    " ORDER BY change_time DESC LIMIT :most"
+)
+_log: Final = structlog.get_logger(component="rules")
 T = TypeVar("T")
 
 
@@ -56,6 +67,7 @@ class RuleBook:
         self._default = InForce(self.built_in, None, {})
         self._tenants: OrderedDict[str, InForce] = OrderedDict()
         self._revisions: OrderedDict[str, RuleSet] = OrderedDict()
+        self._making: dict[str, asyncio.Future[RuleSet]] = {}
 
     def in_force(self, tenant: str) -> InForce:
         """What this process believes; whatever it decides by it is checked when it is stored."""
@@ -102,9 +114,35 @@ class RuleBook:
         document = rule_documents.as_stored(row["document"])
         found = self._revisions.get(revision)
         if found is None:
-            found = await asyncio.to_thread(self.compiled, document)
+            found = await self._compile(revision, document)
         _keep(self._revisions, revision, found, _REVISIONS)
         return found
+
+    async def warm(self, worker: Database) -> None:
+        """Have the rules of the tenants that changed them last ready before anybody asks."""
+        tenants: dict[str, dict[str, str]] = {}
+        async with worker.work() as tx:
+            for row in await tx.fetch(_LATEST, most=_WARM):
+                tenants.setdefault(row["tenant"], {})[row["label"]] = row["revision"]
+        for tenant, labels in tenants.items():
+            try:
+                await self.learn(Caller.system(service="governance", tenant=tenant), labels)
+            except Exception as error:  # noqa: BLE001 - whoever asks is told, the others are served
+                _log.warning("not ready", tenant=tenant, error=repr(error))
+
+    async def prepare(self, hint: bytes) -> None:
+        """Compile a revision that may come to hold soon; the hint is "tenant/revision"."""
+        tenant, _, revision = hint.decode().partition("/")
+        await self.revision(Caller.system(service="governance", tenant=tenant), revision)
+
+    async def _compile(self, revision: str, document: RuleDocument) -> RuleSet:
+        """In a thread, since others go on deciding; once for all who wait for it."""
+        making = self._making.get(revision)
+        if making is None:
+            making = asyncio.ensure_future(asyncio.to_thread(self.compiled, document))
+            self._making[revision] = making
+            making.add_done_callback(lambda _: self._making.pop(revision))
+        return await asyncio.shield(making)
 
     async def _standing(self, caller: Caller, revision: str) -> RuleSet:
         """What a label points to; without it nothing is decided, and not by milder rules."""

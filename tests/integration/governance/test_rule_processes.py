@@ -9,20 +9,25 @@ import grpc
 import pytest
 
 from chenu.governance.v1.authorization_service_pb2 import VerdictState
+from chenu.governance.v1.rule_pb2 import RuleDocument
 from chenu.governance.v1.rule_service_pb2 import (
     CreateRuleRevisionRequest,
     ReplayDecisionsRequest,
 )
+from kernel.caller import Caller
+from kernel.context import background
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
 from services.governance.__main__ import assemble
+from services.governance.policy.rule_book import RuleBook
+from services.governance.policy.rules import RuleSet
 from services.governance.settings import GovernanceSettings
 from tests.integration.governance.test_rule_limits import LIMIT, SPENT, spend
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
-from tests.support.rules import a_document, a_rule, make_live
+from tests.support.rules import a_document, a_rule, applied, ask_for, make_live, put_in
 from tests.support.running import running
 
 PERMITTED = VerdictState.VERDICT_STATE_PERMITTED
@@ -42,6 +47,21 @@ async def other(
         grpc.aio.insecure_channel(f"127.0.0.1:{started.port}") as channel,
     ):
         yield GovernanceClient(channel, identity)
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The revisions that were compiled, as often as they were."""
+    found: list[str] = []
+    compile_ = RuleBook.compiled
+
+    def noted(book: RuleBook, document: RuleDocument) -> RuleSet:
+        rules = compile_(book, document)
+        found.append(rules.revision)
+        return rules
+
+    monkeypatch.setattr(RuleBook, "compiled", noted)
+    return found
 
 
 async def test_of_many_who_act_at_once_in_two_processes_nobody_slips_under_the_limit(
@@ -108,6 +128,45 @@ async def test_a_replay_says_how_many_were_decided_beside_other_built_in_rules(
         CreateRuleRevisionRequest(document=a_document(no_search)), metadata=me
     )
     assert put_in.revision.built_in_revision == old.replay.built_in_revision
+
+
+async def test_what_may_come_to_hold_is_compiled_everywhere_once_before_anybody_is_judged_by_it(
+    client: GovernanceClient,
+    other: GovernanceClient,
+    person: Person,
+    compiled: list[str],
+) -> None:
+    revision = (await put_in(client, person, a_rule("r", "deny", "action.tool == 'x'"))).revision
+    compiled.clear()
+    asked = await ask_for(client, person, revision)
+    for _ in range(500):
+        if compiled.count(revision) == 2:
+            break
+        await asyncio.sleep(0.01)
+    assert compiled.count(revision) == 2
+    await client.approve(person, asked.verdict.checkpoint)
+    assert await applied(client, person, asked)
+    for one in (client, other):
+        await asyncio.gather(*(one.ask(person, allowed(person)) for _ in range(4)))
+    assert compiled.count(revision) == 2
+
+
+async def test_what_holds_is_ready_before_anybody_asks_and_many_who_ask_wait_for_one(
+    client: GovernanceClient,
+    service: Service[GovernanceSettings],
+    person: Person,
+    compiled: list[str],
+) -> None:
+    revision = await make_live(client, person, a_rule("r", "deny", "action.tool == 'x'"))
+    book = RuleBook(service.database)
+    caller = Caller.system(tenant=person.tenant)
+    with background("rules"):
+        await book.warm(service.worker)
+        assert book.in_force(person.tenant).live.revision == revision
+        compiled.clear()
+        fresh = RuleBook(service.database)
+        await asyncio.gather(*(fresh.refresh(caller) for _ in range(5)))
+    assert compiled == [revision]
 
 
 async def test_an_allowed_action_takes_one_round_trip_whatever_rules_hold(
