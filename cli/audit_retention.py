@@ -25,12 +25,16 @@ async def erase(
     *,
     rule: Annotated[str, typer.Option(help='The rule it is done under, as a word: "gdpr-17".')],
 ) -> None:
-    """Make unreadable, for ever, what records say of a person. The records and proofs stay."""
+    """Erase a person: what they wrote, are called and can be recognised by. Proofs stay."""
     answer = await here.connection.stub(RetentionServiceStub).EraseSubject(
         EraseSubjectRequest(person_id=person, rule=rule)
     )
-    words = "erased" if answer.erased else "there was nothing left to erase"
-    here.show(answer, lambda found: f"{words}; {found.records} records stay, sealed for good")
+    words = "erased" if answer.erased else "their key was gone already"
+    waiting = ", ".join(answer.pending_services)
+    later = f"; still asking {waiting}, which goes on by itself" if waiting else ""
+    here.show(
+        answer, lambda found: f"{words}; {found.records} records stay, sealed for good{later}"
+    )
 
 
 async def hold(

@@ -13,6 +13,7 @@ a transaction without them (or with an empty one) these expressions raise, and
 never just see nothing. Rights that are not granted here do not exist.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from alembic import op
@@ -149,6 +150,35 @@ def create_requests() -> None:
     enable_rls("requests", app=own)
 
 
+def create_eraser(tables: Iterable[str], *statements: str) -> None:
+    """Make `erase_subject`, which `kernel.subject_servicer` calls to forget a person.
+
+    The statements delete or empty rows of the tables, by `of_tenant`, `of_person` and
+    `of_identities` (`:own` is short for what is of these identities), and find nothing to do when
+    they run again. They act as the owner, to whom row-level security applies too.
+    """
+    counted = "GET DIAGNOSTICS touched = ROW_COUNT; gone := gone + touched;"
+    own = "tenant = of_tenant AND identity = ANY (of_identities)"
+    body = "\n".join(f"    {one.replace(':own', own)};\n    {counted}" for one in statements)
+    op.execute(
+        f"CREATE FUNCTION {schema()}.{_ERASER_NAMED} RETURNS bigint LANGUAGE plpgsql"
+        f" SECURITY DEFINER SET search_path = {schema()}, pg_temp AS $$\n"
+        f"DECLARE\n    gone bigint := 0;\n    touched bigint;\nBEGIN\n{body}\n"
+        "    RETURN gone;\nEND $$"
+    )
+    op.execute(f"REVOKE ALL ON FUNCTION {schema()}.{_ERASER} FROM PUBLIC")
+    grant_execute(_ERASER, app=False, worker=True)
+    for table in tables:
+        policy(table, "eraser", role="owner", using="true", check="true")
+
+
+def drop_eraser(tables: Iterable[str]) -> None:
+    """Take back what create_eraser made."""
+    for table in tables:
+        op.execute(f"DROP POLICY eraser ON {schema()}.{table}")
+    op.execute(f"DROP FUNCTION {schema()}.{_ERASER}")
+
+
 def grouped_write(function: str) -> None:
     """Make `<function>_group`, through which `kernel.grouped_write` calls `<function>(jsonb)`.
 
@@ -162,6 +192,8 @@ def grouped_write(function: str) -> None:
     grant_execute(f"{function}(jsonb)")
 
 
+_ERASER: Final = "erase_subject(uuid, uuid, uuid[])"
+_ERASER_NAMED: Final = "erase_subject(of_tenant uuid, of_person uuid, of_identities uuid[])"
 _GROUP: Final = """
 CREATE FUNCTION {name}_group(
     tenants text[], persons text[], identities text[], payloads jsonb[],

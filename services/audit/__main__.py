@@ -2,9 +2,6 @@
 
 import asyncio
 from functools import partial
-from typing import Final
-
-import structlog
 
 from chenu.audit.v1.alert_service_pb2_grpc import add_AlertServiceServicer_to_server
 from chenu.audit.v1.entry_service_pb2_grpc import add_EntryServiceServicer_to_server
@@ -16,7 +13,7 @@ from kernel.service import Program, Service, main
 from services.audit.alert_servicer import AlertServicer
 from services.audit.consumer import consume
 from services.audit.entries import Entries
-from services.audit.errors import LegalHold
+from services.audit.erasures import Erasures
 from services.audit.exports.exporter import Exporter
 from services.audit.exports.servicer import ExportServicer
 from services.audit.intake import Intake
@@ -35,9 +32,6 @@ from services.audit.system_auditors import SystemAuditors
 from services.audit.tile_servicer import TileServicer
 from services.audit.watch import Watch
 from services.audit.watching import watch
-
-_PRUNE_SECONDS: Final = 3600.0
-_log = structlog.get_logger(component="audit")
 
 
 async def assemble(service: Service[AuditSettings]) -> None:
@@ -83,16 +77,11 @@ async def assemble(service: Service[AuditSettings]) -> None:
         AlertServicer(service.worker, service.page_tokens, auditors),
     )
 
-    retention = Retention(service.database, service.worker, keys, days=settings.retention_days)
-    service.add_servicer(add_RetentionServiceServicer_to_server, RetentionServicer(retention))
-
-    async def prune() -> None:
-        while True:
-            try:
-                await retention.prune()
-            except LegalHold:
-                _log.warning("nothing is pruned while a legal hold covers it")
-            await asyncio.sleep(_PRUNE_SECONDS)
+    retention = Retention(service.database, service.worker, days=settings.retention_days)
+    erasures = Erasures(service.database, service.worker, keys, service.channels)
+    service.add_servicer(
+        add_RetentionServiceServicer_to_server, RetentionServicer(retention, erasures)
+    )
 
     async def send_receipts() -> None:
         # Not after each batch: a source may wait for hours, and one receipt covers all before it.
@@ -110,7 +99,8 @@ async def assemble(service: Service[AuditSettings]) -> None:
 
     await publish_log(service, signers, named)
     service.background("audit.watch", keep_watch)
-    service.background("audit.retention", prune)
+    service.background("audit.retention", retention.prune_forever)
+    service.background("audit.erasures", partial(erasures.sweep_forever, settings.erasure_seconds))
     service.background("audit.consumer", lambda: consume(service.messaging, intake))
     service.background("audit.receipts", send_receipts)
 

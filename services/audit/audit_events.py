@@ -85,15 +85,24 @@ def keys_changed(before: Sequence[str], now: Sequence[str]) -> AuditRecord:
 
 
 def subject_erased(
-    phase: Phase, person: str, rule: str, count: int, outcome: str = "OK"
+    phase: Phase,
+    person: str,
+    rule: str,
+    count: int,
+    *,
+    outcome: str = "OK",
+    tenant: str = "",
+    identity: str = "",
 ) -> AuditRecord:
-    """What records say of a person is made unreadable: before it, and what became of it."""
+    """A person is erased: before it, and what became of it."""
     subject = f"user/{person}"
     return record(
         source="audit",
         type="subject.erased" if phase == PHASE_OUTCOME else "subject.erasure_started",
         action=AuditAction.AUDIT_ACTION_DELETE,
         subject=subject,
+        tenant=tenant,
+        identity=identity,
         phase=phase,
         outcome=outcome,
         details={"rule": rule, "records": str(count)},

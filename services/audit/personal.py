@@ -41,11 +41,12 @@ class SubjectKeys:
             return PersonalState.PERSONAL_STATE_ERASED, {}
         return PersonalState.PERSONAL_STATE_READABLE, unseal(key, personal)
 
-    async def destroy(self, tenant: str, person: str) -> bool:
-        """Have a person's key destroyed; whether there still was one."""
+    async def destroy(self, tenant: str, person: str) -> tuple[bool, list[str]]:
+        """Have a person's key destroyed; whether there still was one, and their identities."""
         request = DestroySubjectKeyRequest(tenant_id=tenant, person_id=person)
         with alone():
-            return bool((await self._stub().DestroySubjectKey(request, timeout=10)).destroyed)
+            answer = await self._stub().DestroySubjectKey(request, timeout=10)
+        return bool(answer.destroyed), list(answer.identity_ids)
 
     def _stub(self) -> Any:
         return SubjectKeyServiceStub(self._channels.channel("identity"))

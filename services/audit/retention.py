@@ -1,28 +1,27 @@
-"""Erasing, holding and pruning: what goes, what must stay, and that each of it is recorded."""
+"""Holding and pruning: what must stay, what goes, and that each of it is recorded."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
 import asyncpg
-import grpc
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
 from chenu.audit.v1 import retention_service_pb2 as messages
-from chenu.events.v1.audit_event_pb2 import PHASE_INTENT, PHASE_OUTCOME
 from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden, relayed
+from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.audit import audit_events
 from services.audit.entries import AUDITOR
 from services.audit.errors import LegalHold, RoleRequired
-from services.audit.personal import SubjectKeys
 from services.audit.tables import entries, holds, prunings
 
 OWNER: Final = "owner"
 _AGE_RULE: Final = "retention"
+_PRUNE_SECONDS: Final = 3600.0
 _placed = insert(holds).values(
     hold_id=sa.bindparam("hold_id"),
     tenant=sa.bindparam("tenant"),
@@ -38,17 +37,6 @@ _RELEASE: Final = Statement(
     .returning(holds)
 )
 _LIST: Final = Statement(sa.select(holds).order_by(holds.c.place_time.desc()).limit(500))
-_HELD: Final = Statement(
-    sa.select(holds.c.hold_id).where(
-        holds.c.release_time.is_(None),
-        sa.or_(holds.c.person.is_(None), holds.c.person == sa.bindparam("person")),
-    )
-)
-_RECORDS: Final = Statement(
-    sa.select(sa.func.count())
-    .select_from(entries)
-    .where(entries.c.personal == sa.bindparam("person"), entries.c.tenant == sa.bindparam("tenant"))
-)
 _MINIMUM: Final = Statement(sa.select(sa.func.coalesce(sa.func.max(prunings.c.minimum_index), 0)))
 _OLD: Final = Statement(
     sa.select(entries.c.index)
@@ -63,37 +51,12 @@ _log = structlog.get_logger(component="retention")
 class Retention:
     """The use cases of the retention service."""
 
-    def __init__(
-        self, database: Database, worker: Database, keys: SubjectKeys, *, days: int
-    ) -> None:
-        self._database, self._worker, self._keys, self.days = database, worker, keys, days
-
-    async def erase(self, caller: Caller, person: str, rule: str) -> messages.EraseSubjectResponse:
-        """Destroy a person's key; intent and outcome stand in the log, whatever happens between."""
-        _require(caller, OWNER)
-        async with self._worker.work() as work:
-            row = await work.fetch_one(_RECORDS, person=person, tenant=caller.tenant)
-        count = int(row[0]) if row else 0
-        async with self._database.transaction(caller) as tx:
-            if await tx.fetch_one(_HELD, person=person) is not None:
-                raise LegalHold
-            tx.emit(audit_events.subject_erased(PHASE_INTENT, person, rule, count))
-        outcome = "OK"
-        try:
-            erased = await self._keys.destroy(caller.tenant, person)
-        except grpc.aio.AioRpcError as error:
-            outcome = error.code().name
-            if error.code() is grpc.StatusCode.PERMISSION_DENIED:
-                raise Forbidden(subject=f"user/{person}") from None
-            raise relayed(error) from None
-        finally:
-            async with self._database.transaction(caller) as tx:
-                tx.keep(audit_events.subject_erased(PHASE_OUTCOME, person, rule, count, outcome))
-        return messages.EraseSubjectResponse(erased=erased, records=count)
+    def __init__(self, database: Database, worker: Database, *, days: int) -> None:
+        self._database, self._worker, self.days = database, worker, days
 
     async def place(self, caller: Caller, request: messages.PlaceHoldRequest) -> Record:
         """A hold of the caller's tenant; the same id again is the same hold."""
-        _require(caller, OWNER, AUDITOR)
+        require_role(caller, OWNER, AUDITOR)
         async with self._database.transaction(caller) as tx:
             row = await tx.fetch_one(
                 _PLACE,
@@ -109,7 +72,7 @@ class Retention:
 
     async def release(self, caller: Caller, hold_id: str) -> Record:
         """End a hold."""
-        _require(caller, OWNER, AUDITOR)
+        require_role(caller, OWNER, AUDITOR)
         async with self._database.transaction(caller) as tx:
             row = await tx.fetch_one(_RELEASE, which=hold_id)
             if row is None:
@@ -119,9 +82,18 @@ class Retention:
 
     async def holds(self, caller: Caller) -> list[Record]:
         """The tenant's holds, the latest first."""
-        _require(caller, OWNER, AUDITOR)
+        require_role(caller, OWNER, AUDITOR)
         async with self._database.transaction(caller) as tx:
             return await tx.fetch(_LIST)
+
+    async def prune_forever(self) -> None:
+        """A background task of the service."""
+        while True:
+            try:
+                await self.prune()
+            except LegalHold:
+                _log.warning("nothing is pruned while a legal hold covers it")
+            await asyncio.sleep(_PRUNE_SECONDS)
 
     async def prune(self) -> int:
         """Take off the log's beginning what is older than the retention; how many entries."""
@@ -164,6 +136,7 @@ async def minimum_index(tx: Transaction) -> int:
     return int(row[0]) if row else 0
 
 
-def _require(caller: Caller, *roles: str) -> None:
+def require_role(caller: Caller, *roles: str) -> None:
+    """Raise RoleRequired unless the caller has one of them."""
     if not set(roles) & set(caller.roles):
         raise RoleRequired(roles=",".join(roles))

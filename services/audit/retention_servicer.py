@@ -5,19 +5,20 @@ from typing import Any
 from chenu.audit.v1 import retention_service_pb2 as messages
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceServicer
 from kernel.context import current
+from services.audit.erasures import Erasures
 from services.audit.retention import Retention
 
 
 class RetentionServicer(RetentionServiceServicer):
     """Serves chenu.audit.v1.RetentionService."""
 
-    def __init__(self, retention: Retention) -> None:
-        self._retention = retention
+    def __init__(self, retention: Retention, erasures: Erasures) -> None:
+        self._retention, self._erasures = retention, erasures
 
     async def EraseSubject(
         self, request: messages.EraseSubjectRequest, _: Any
     ) -> messages.EraseSubjectResponse:
-        return await self._retention.erase(current().caller, request.person_id, request.rule)
+        return await self._erasures.erase(current().caller, request.person_id, request.rule)
 
     async def PlaceHold(
         self, request: messages.PlaceHoldRequest, _: Any

@@ -38,6 +38,8 @@ class AuditSettings(ServiceSettings):
     """How often a stream says that there is nothing new."""
     retention_days: int = Field(0, ge=0)
     """How long records are kept; 0 means for ever. Older ones are taken off the log's beginning."""
+    erasure_seconds: float = Field(10, gt=0)
+    """An erasure that some service did not answer is gone on with after so long, until all have."""
     silent_seconds: float = Field(30, gt=10)
     """A source that was not heard of for so long raises an alert."""
     system_auditors: str = Field("", pattern=r"^[0-9a-f-]*([, ]+[0-9a-f-]+)*$")

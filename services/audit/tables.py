@@ -188,6 +188,53 @@ holds = sa.Table(
     sa.Column("release_time", sa.TIMESTAMP(timezone=True)),
 )
 
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column(
+        "erasure_id",
+        UUID(as_uuid=False),
+        primary_key=True,
+        server_default=sa.text("uuidv7()"),
+    ),
+    sa.Column("tenant", UUID(as_uuid=False), nullable=False),
+    sa.Column("identity", UUID(as_uuid=False), nullable=False, comment="who asked for it"),
+    sa.Column("person", UUID(as_uuid=False), nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("records", sa.BigInteger, nullable=False),
+    sa.Column(
+        "identities",
+        ARRAY(UUID(as_uuid=False)),
+        comment="of the person; null until identity was asked",
+    ),
+    sa.Column(
+        "remaining", ARRAY(sa.Text), nullable=False, comment="services that have not answered yet"
+    ),
+    sa.Column(
+        "again_time", sa.TIMESTAMP(timezone=True), comment="once more then; null once that began"
+    ),
+    sa.Column(
+        "start_time",
+        sa.TIMESTAMP(timezone=True),
+        nullable=False,
+        server_default=sa.text("clock_timestamp()"),
+    ),
+    sa.Column("finish_time", sa.TIMESTAMP(timezone=True)),
+    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
+    sa.Index(
+        "erasures_going_on",
+        "tenant",
+        "person",
+        unique=True,
+        postgresql_where=sa.text("finish_time IS NULL"),
+    ),
+    sa.Index(
+        "erasures_due",
+        "erasure_id",
+        postgresql_where=sa.text("remaining <> '{}' OR again_time IS NOT NULL"),
+    ),
+)
+
 prunings = sa.Table(
     "prunings",
     metadata,

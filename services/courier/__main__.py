@@ -5,6 +5,7 @@ from datetime import timedelta
 from chenu.courier.v1.channel_service_pb2_grpc import add_ChannelServiceServicer_to_server
 from chenu.courier.v1.delivery_service_pb2_grpc import add_DeliveryServiceServicer_to_server
 from chenu.courier.v1.endpoint_service_pb2_grpc import add_EndpointServiceServicer_to_server
+from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
@@ -18,6 +19,7 @@ from chenu_gate.gatekeeper import Gatekeeper
 from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
 from kernel.service import Program, Service, main
+from kernel.subject_servicer import SubjectServicer
 from services.courier.dialing import Dialer
 from services.courier.execution import Executor
 from services.courier.intake import NOTICES_SUBJECT, Intake
@@ -77,6 +79,9 @@ async def assemble(service: Service[CourierSettings]) -> None:
         add_DeliveryServiceServicer_to_server, DeliveryServicer(database, pages, executions)
     )
     service.add_servicer(add_ExecutorServiceServicer_to_server, ExecutorServicer(executor))
+    service.add_servicer(
+        add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)
+    )
     sweeper = Sweeper(service.worker, executions, settings.sweep_seconds, reporter.wake)
     await _add_channels(service, vault)
     service.background("courier.sweeper", sweeper.run)

@@ -54,6 +54,7 @@ def channel_tables(metadata: sa.MetaData) -> None:
         _id("channel_id", sa.ForeignKey("courier.channels.channel_id", ondelete="CASCADE")),
         _id("notice_id"),
         _id("checkpoint_id"),
+        _id("about", nullable=True, comment="whose checkpoint it tells of"),
         _text("type"),
         _text("view_digest"),
         _text("body"),
@@ -69,6 +70,7 @@ def channel_tables(metadata: sa.MetaData) -> None:
             "state IN ('pending', 'delivered', 'failed')", name="notifications_state"
         ),
         sa.UniqueConstraint("channel_id", "notice_id", name="notifications_once"),
+        sa.Index("notifications_about", "about"),
         sa.Index(
             "notifications_by_time", "identity", sa.desc("create_time"), sa.desc("notification_id")
         ),

@@ -152,6 +152,7 @@ class Intake:
                 channel_id=channel["channel_id"],
                 notice_id=told.notice.notice_id,
                 checkpoint_id=told.checkpoint.checkpoint_id,
+                about=told.checkpoint.identity_id,
                 type=message["type"],
                 view_digest=told.checkpoint.etag,
                 body=json.dumps(message, ensure_ascii=False),

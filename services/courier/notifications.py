@@ -16,10 +16,11 @@ from services.courier.schedule import delay
 
 _ADD: Final = Statement(
     "INSERT INTO courier.notifications (notification_id, tenant, identity, channel_id, notice_id,"
-    " checkpoint_id, type, view_digest, body, state)"
+    " checkpoint_id, about, type, view_digest, body, state)"
     " VALUES (:notification_id, current_setting('chenu.tenant')::uuid,"
-    " current_setting('chenu.identity')::uuid, :channel_id, :notice_id, :checkpoint_id, :type,"
-    " :view_digest, :body, 'pending') ON CONFLICT (channel_id, notice_id) DO NOTHING RETURNING *"
+    " current_setting('chenu.identity')::uuid, :channel_id, :notice_id, :checkpoint_id, :about,"
+    " :type, :view_digest, :body, 'pending')"
+    " ON CONFLICT (channel_id, notice_id) DO NOTHING RETURNING *"
 )
 _DUE: Final = Statement(
     "SELECT n.notification_id, n.tenant, n.identity FROM courier.notifications AS n"

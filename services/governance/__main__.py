@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.governance.v1.authorization_service_pb2_grpc import (
     add_AuthorizationServiceServicer_to_server,
 )
@@ -28,6 +29,7 @@ from chenu.governance.v1.tombstone_service_pb2_grpc import (
 )
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
 from kernel.service import Program, Service, main
+from kernel.subject_servicer import SubjectServicer
 from kernel.watching import Changes
 from services.governance.authorization import Authorization
 from services.governance.clock import Clock
@@ -105,8 +107,7 @@ async def assemble(
         settings.tombstone_life,
     )
     requirements = Requirements(settings.pending, settings.validity, settings.remote)
-    decisions = Decisions(requirements, clock)
-    counting = Counting(database, clock)
+    decisions, counting = Decisions(requirements, clock), Counting(database, clock)
     judging = Judging(decisions, book, counting, eligibility)
     authorization = Authorization(
         database=database,
@@ -206,6 +207,9 @@ async def assemble(
     )
     service.add_servicer(add_GrantServiceServicer_to_server, GrantServicer(grants, operations))
     service.add_servicer(add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones))
+    service.add_servicer(
+        add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)
+    )
     trials = Trials(requirements)
     service.add_servicer(
         add_RuleServiceServicer_to_server,

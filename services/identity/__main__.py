@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.identity.v1.agent_service_pb2_grpc import add_AgentServiceServicer_to_server
 from chenu.identity.v1.auth_service_pb2_grpc import add_AuthServiceServicer_to_server
 from chenu.identity.v1.channel_grant_service_pb2_grpc import (
@@ -23,6 +24,7 @@ from chenu.identity.v1.token_service_pb2_grpc import add_TokenServiceServicer_to
 from kernel.database import Database
 from kernel.service import Program, Service, main
 from kernel.settings import SettingsError, SharedSettings, load
+from kernel.subject_servicer import SubjectServicer
 from kernel.tokens import SigningKey
 from services.identity.agents import Agents
 from services.identity.attempts import Attempts
@@ -103,6 +105,8 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     add(add_TokenServiceServicer_to_server, token)
     add(add_SubjectKeyServiceServicer_to_server, SubjectKeyServicer(subject_keys))
     add(add_EligibilityServiceServicer_to_server, EligibilityServicer(EligibilityChecks(database)))
+    subjects = SubjectServicer(service.name, service.worker)
+    add(add_SubjectServiceServicer_to_server, subjects)
 
 
 PROGRAM: Final = Program("identity", IdentitySettings, assemble)

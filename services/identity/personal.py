@@ -21,6 +21,7 @@ from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.identity import audit_events
 from services.identity.audit_events import Personal
+from services.identity.errors import LastOwner
 
 _NONCE: Final = 12
 _GET: Final = Statement("SELECT wrapped_key FROM subject_keys WHERE person_id = :person")
@@ -30,6 +31,8 @@ _MAKE: Final = Statement(
 )
 _FIND: Final = Statement("SELECT wrapped_key FROM find_subject_key(:tenant, :person)")
 _DESTROY: Final = Statement("SELECT destroy_subject_key(:tenant, :person) AS destroyed")
+_NEEDED: Final = Statement("SELECT is_needed(:tenant, :person) AS needed")
+_IDENTITIES: Final = Statement("SELECT identity_id FROM list_identities(:tenant, :person)")
 
 
 class SubjectKeys:
@@ -65,15 +68,23 @@ class SubjectKeys:
         wrapped = row["wrapped_key"]
         return None if wrapped is None else self._unwrap(person, wrapped)
 
-    async def destroy(self, tenant: str, person: str) -> bool:
-        """Destroy a person's key; whether there still was one. Forbidden where none was made."""
+    async def destroy(self, tenant: str, person: str) -> tuple[bool, list[str]]:
+        """Destroy a person's key; whether there still was one, and the person's identities.
+
+        Forbidden where none was made, LastOwner where the tenant's others need this person.
+        """
+        whom = {"tenant": tenant, "person": person}
         async with self._database.transaction(current().caller) as tx:
-            if await tx.fetch_one(_FIND, tenant=tenant, person=person) is None:
+            if await tx.fetch_one(_FIND, **whom) is None:
                 raise Forbidden
-            row = await tx.fetch_one(_DESTROY, tenant=tenant, person=person)
+            needed = await tx.fetch_one(_NEEDED, **whom)
+            if needed and needed["needed"]:
+                raise LastOwner(subject=f"user/{person}")
+            row = await tx.fetch_one(_DESTROY, **whom)
             destroyed = bool(row and row["destroyed"])
             tx.emit(audit_events.subject_key_destroyed(tenant, person, destroyed))
-        return destroyed
+            identities = await tx.fetch(_IDENTITIES, **whom)
+        return destroyed, [found["identity_id"] for found in identities]
 
     async def _key_of(self, tx: Transaction, caller: Caller) -> bytes | None:
         row = await tx.fetch_one(_GET, person=caller.person)

@@ -4,9 +4,11 @@ import asyncio
 import time
 from typing import Final
 
+from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.nova.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
 from kernel.context import new_id
 from kernel.service import Program, Service, main
+from kernel.subject_servicer import SubjectServicer
 from kernel.watching import Changes
 from services.nova.catalogue import Catalogue
 from services.nova.delegations import Delegations
@@ -62,6 +64,9 @@ async def assemble(service: Service[NovaSettings]) -> None:
         settings=settings,
     )
     service.add_servicer(add_RunServiceServicer_to_server, RunServicer(runs))
+    service.add_servicer(
+        add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)
+    )
 
     async def hold_lease() -> None:
         while True:

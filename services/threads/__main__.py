@@ -1,5 +1,6 @@
 """The threads service, put together: `python -m services.threads`."""
 
+from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.executor_service_pb2_grpc import add_ExecutorServiceServicer_to_server
@@ -16,6 +17,7 @@ from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
 from kernel.grouped_write import GroupedWriter
 from kernel.service import Program, Service, main
+from kernel.subject_servicer import SubjectServicer
 from kernel.watching import Changes
 from services.threads.execution import Executor
 from services.threads.servicers.executor import ExecutorServicer
@@ -71,6 +73,9 @@ async def assemble(service: Service[ThreadsSettings]) -> None:
         add_ThreadEventServiceServicer_to_server, ThreadEventServicer(database, pages, changes)
     )
     service.add_servicer(add_ExecutorServiceServicer_to_server, ExecutorServicer(executor))
+    service.add_servicer(
+        add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)
+    )
     service.background("threads.outcomes", reporter.run)
     service.background("threads.freezes", freezes.run)
     await service.messaging.on_wake("governance.freezes", freezes.refresh)

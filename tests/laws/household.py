@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import grpc
 
-from chenu.audit.v1.retention_service_pb2 import PlaceHoldRequest
+from chenu.audit.v1.retention_service_pb2 import EraseSubjectRequest, PlaceHoldRequest
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
 from chenu.courier.v1.channel_pb2 import NotificationState
 from chenu.courier.v1.channel_service_pb2 import CreateChannelRequest, ListNotificationsRequest
@@ -95,13 +95,20 @@ async def household(me: Client, hands: Hands) -> Household:
 
 
 async def _held(me: Client) -> None:
-    """A legal hold, unless audit is away: the eighth law has everybody write then as well."""
+    """A legal hold, and an erasure that was refused, of nobody that there is.
+
+    Unless audit is away: the eighth law has everybody write then as well.
+    """
+    retention = RetentionServiceStub(me.fleet.channel("audit"))
     hold = PlaceHoldRequest(hold_id=str(uuid4()), person_id=str(uuid4()), matter="mine")
-    try:
-        await RetentionServiceStub(me.fleet.channel("audit")).PlaceHold(hold, metadata=me.me)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.UNAVAILABLE:
-            raise
+    erase = EraseSubjectRequest(person_id=str(uuid4()), rule="mine")
+    away, refused = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.PERMISSION_DENIED
+    for call, request in ((retention.PlaceHold, hold), (retention.EraseSubject, erase)):
+        try:
+            await call(request, metadata=me.me)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in (away, refused):
+                raise
 
 
 async def _reviewed(me: Client, hands: Hands) -> None:

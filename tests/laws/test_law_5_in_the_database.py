@@ -19,7 +19,7 @@ WITHOUT_POLICY = {f"{service}.alembic_version" for service in SERVICES} | {
     "nova.workers",
 }  # fmt: skip
 UNUSED = {"threads.participants"}  # nothing of this fleet adds participants yet
-OF_THE_TENANT = {"identity.tenants", "governance.freezes", "audit.holds",
+OF_THE_TENANT = {"identity.tenants", "governance.freezes", "audit.holds", "audit.erasures",
     "governance.rule_revisions", "governance.rule_labels", "governance.counted",
     "governance.shadow_verdicts",
 }  # fmt: skip

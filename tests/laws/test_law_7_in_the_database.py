@@ -41,6 +41,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "audit.quarantine": ALL,
     "audit.cosignatures": ALL,
     "audit.prunings": ALL,
+    "audit.erasures": LASTING,
     "audit.log": LASTING,
     "audit.tiles": LASTING,
     "nova.run_events": ALL,

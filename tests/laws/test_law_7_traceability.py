@@ -29,7 +29,7 @@ EVENT_ALONE = {
     "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
     "ExportService.ExportEntries", "EntryService.ListSystemEntries",
-    "TileService.GetEntryBundle", "RetentionService.EraseSubject",
+    "TileService.GetEntryBundle", "SubjectService.EraseSubject",
     "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
     "TokenService.IssueStreamTicket", "TokenService.RedeemStreamTicket",
 }  # fmt: skip
@@ -178,5 +178,7 @@ async def test_a_change_and_its_event_are_both_there_or_neither(
     assert new
     assert_each_thing_is_told_once(service, rpc, [json.loads(event["event"]) for event in new])
     if rpc not in EVENT_ALONE:
-        # Of what was changed twice, as by an effect that began and ended, the last change shows.
-        assert any([await rows_of(scene, service, event["xid"]) for event in new])
+        # Of what was changed twice, as by an effect that began and ended, the last change shows;
+        # where that is another's, as of a worker that took over a run, only that it is changed.
+        left = [await rows_of(scene, service, event["xid"]) for event in new]
+        assert any(left) or await rows(scene, service) != before

@@ -18,6 +18,8 @@ SERVED_BY = {
     "courier": {"courier"},
 }
 EXECUTORS = {"threads", "courier"}
+# Services that keep what people wrote or are called.
+HOLDERS = {"identity", "threads", "governance", "nova", "courier"}
 
 
 def described() -> tuple[DescriptorPool, FileDescriptorSet]:
@@ -57,6 +59,8 @@ def hosts(method: MethodDescriptor) -> set[str]:
     package = method.containing_service.file.package.split(".")[1]
     if method.containing_service.name == "ExecutorService":
         return EXECUTORS
+    if method.containing_service.name == "SubjectService":
+        return HOLDERS
     if package == "events":
         return set().union(*SERVED_BY.values())
     return SERVED_BY[package]

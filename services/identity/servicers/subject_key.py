@@ -20,5 +20,5 @@ class SubjectKeyServicer(SubjectKeyServiceServicer):
     async def DestroySubjectKey(
         self, request: messages.DestroySubjectKeyRequest, _context: object
     ) -> messages.DestroySubjectKeyResponse:
-        destroyed = await self._keys.destroy(request.tenant_id, request.person_id)
-        return messages.DestroySubjectKeyResponse(destroyed=destroyed)
+        destroyed, identities = await self._keys.destroy(request.tenant_id, request.person_id)
+        return messages.DestroySubjectKeyResponse(destroyed=destroyed, identity_ids=identities)

@@ -12,10 +12,15 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
 from chenu.audit.v1.tile_service_pb2 import GetEntryBundleRequest
 from chenu.audit.v1.tile_service_pb2_grpc import TileServiceStub
+from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
+from chenu.courier.v1.endpoint_service_pb2_grpc import EndpointServiceStub
+from chenu.events.v1 import subject_service_pb2 as subjects
+from chenu.events.v1.subject_service_pb2_grpc import SubjectServiceStub
 from chenu.identity.v1.subject_key_service_pb2 import DestroySubjectKeyRequest
 from chenu.identity.v1.subject_key_service_pb2_grpc import SubjectKeyServiceStub
-from tests.laws.changes.scene import Call, Scene, whole
+from tests.laws.changes.scene import Call, Prepare, Scene, whole
 from tests.laws.hands import person_of
+from tests.laws.stories import doomed
 from tests.support.identity import SYSTEM_AUDITOR, TokenMint, bearer
 
 
@@ -71,3 +76,23 @@ async def destroy_subject_key(s: Scene) -> Call:
     stub = s.stub(SubjectKeyServiceStub, "identity")
     metadata = bearer("", await s.hands.service("audit"))
     return lambda: stub.DestroySubjectKey(request, metadata=metadata)
+
+
+def erase_at(service: str) -> Prepare:
+    """What audit asks of each service that keeps people's words."""
+
+    async def prepare(s: Scene) -> Call:
+        person = person_of(s.me)
+        await doomed(s.me)
+        endpoint = EndpointServiceStub(s.me.fleet.channel("courier")).CreateEndpoint
+        await endpoint(
+            CreateEndpointRequest(name="Mine", url=s.outside.url("/status/200")), metadata=s.me.me
+        )
+        request = subjects.EraseSubjectRequest(
+            tenant_id=person.tenant, person_id=person.person, identity_ids=[person.identity]
+        )
+        stub = s.stub(SubjectServiceStub, service)
+        metadata = bearer("", await s.hands.service("audit"))
+        return lambda: stub.EraseSubject(request, metadata=metadata)
+
+    return prepare

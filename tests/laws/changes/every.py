@@ -2,6 +2,7 @@
 
 from tests.laws.changes import audit, courier, governance, identity, nova, reviews, rules, threads
 from tests.laws.changes.scene import Prepare
+from tests.support.descriptors import HOLDERS
 
 CHANGES: dict[tuple[str, str], Prepare] = {
     ("identity", "AuthService.Register"): identity.register,
@@ -95,4 +96,8 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("audit", "RetentionService.PlaceHold"): audit.place_hold,
     ("audit", "RetentionService.ReleaseHold"): audit.release_hold,
     ("identity", "SubjectKeyService.DestroySubjectKey"): audit.destroy_subject_key,
+    **{
+        (service, "SubjectService.EraseSubject"): audit.erase_at(service)
+        for service in sorted(HOLDERS)
+    },
 }

@@ -1,0 +1,49 @@
+"""What every service that keeps people's plain text serves to audit: forgetting a person.
+
+    add(add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker))
+
+What that means is one function of the service's schema, made by a migration with
+`create_eraser`; the record of it commits with it.
+"""
+
+from typing import Any, Final
+
+from chenu.events.v1 import subject_service_pb2 as messages
+from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DELETE
+from chenu.events.v1.subject_service_pb2_grpc import SubjectServiceServicer
+from kernel.audit_event import record
+from kernel.database import Database
+from kernel.statement import Statement
+
+_ERASE: Final = Statement(
+    "SELECT erase_subject(:tenant, :person, CAST(:identities AS uuid[])) AS gone"
+)
+
+
+class SubjectServicer(SubjectServiceServicer):
+    """Erases from one service's tables; who may call stands in the proto."""
+
+    def __init__(self, service: str, worker: Database) -> None:
+        self._service, self._worker = service, worker
+
+    async def EraseSubject(
+        self, request: messages.EraseSubjectRequest, _context: Any
+    ) -> messages.EraseSubjectResponse:
+        async with self._worker.work() as tx:
+            row = await tx.fetch_one(
+                _ERASE,
+                tenant=request.tenant_id,
+                person=request.person_id,
+                identities=list(request.identity_ids),
+            )
+            rows = int(row["gone"]) if row else 0
+            erased = record(
+                source=self._service,
+                type="subject.erased",
+                action=AUDIT_ACTION_DELETE,
+                subject=f"user/{request.person_id}",
+                tenant=request.tenant_id,
+                details={"rows": str(rows)},
+            )
+            tx.keep(erased)
+        return messages.EraseSubjectResponse(rows=rows)
