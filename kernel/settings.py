@@ -37,6 +37,8 @@ class SharedSettings(BaseSettings):
     """The audit log's verifier keys, one a line; default `<keys_dir>/log.vkey`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
+    log_peers: bool = False
+    """Whether a call's line says from which address it came; addresses tell of people."""
     trace_ratio: float = Field(0.01, ge=0, le=1)
     otlp_endpoint: str = ""
     trace_file: Path | None = None

@@ -116,6 +116,12 @@ def redact(_logger: object, _name: str, event: Event) -> Event:
     return event
 
 
+def drop_peer(_logger: object, _name: str, event: Event) -> Event:
+    """Leave out from where a call came."""
+    event.pop("peer", None)
+    return event
+
+
 def _redacted(key: str, value: Any) -> Any:
     if _is_secret(key):
         return REDACTED
@@ -151,6 +157,7 @@ def _configure_logs(shared: SharedSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_call,
         redact,
+        *([] if shared.log_peers else [drop_peer]),
         *([] if console else [structlog.processors.format_exc_info]),
     ]
     renderer = (

@@ -158,6 +158,7 @@ async def test_neither_logs_nor_errors_nor_events_tell_a_secret_or_how_we_are_ma
         for line in logs[service].splitlines():
             entry = json.loads(line)
             assert entry["event"] != "forged", service
+            assert "peer" not in entry, "from where people call is not kept unless asked for"
             assert "Traceback" not in line, (service, line)
             assert entry["level"] in {"debug", "info", "warning"}, (service, line)
 

@@ -235,6 +235,19 @@ def test_a_log_line_carries_the_ids_of_its_call_and_no_secret(
         ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("_logs_as_they_were")
+@pytest.mark.parametrize(("wanted", "told"), [({}, None), ({"log_peers": True}, "192.0.2.7")])
+def test_a_log_line_tells_from_where_a_call_came_only_where_operators_want_it(
+    monkeypatch: pytest.MonkeyPatch, wanted: Any, told: Any
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", out)
+    monkeypatch.setattr(trace, "set_tracer_provider", lambda _: None)
+    telemetry.configure(SharedSettings(**wanted), "notes")
+    structlog.get_logger(component="access").info("call", peer="192.0.2.7")
+    assert json.loads(out.getvalue()).get("peer") == told
+
+
 async def test_whoever_waits_for_a_key_is_woken_by_it_alone() -> None:
     changes = Changes()
     waits = [asyncio.create_task(changes.wait(key, timeout=0.3)) for key in ("a", "a", "b")]
