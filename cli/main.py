@@ -19,6 +19,7 @@ from cli import (
     grants,
     login,
     migrate,
+    outcomes,
     people,
     reviewers,
     reviews,
@@ -61,9 +62,9 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, reviews, people, freezes, tombstones, grants, reviewers,
-    threads, endpoints, deliveries, channels, agents, rules, audit, witness, doctor, seed, demo,
-    migrate,
+    fleet, login, runs, checkpoints, reviews, outcomes, people, freezes, tombstones, grants,
+    reviewers, threads, endpoints, deliveries, channels, agents, rules, audit, witness, doctor,
+    seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

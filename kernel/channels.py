@@ -142,12 +142,13 @@ class Channels:
         if key is not None:
             self.credentials = ServiceToken(service, key, self.bare("identity"))
 
-    def bare(self, service: str) -> grpc.aio.Channel:
-        """A channel that adds nothing: no token, no deadline."""
-        if service not in self._open:
-            address = self._settings.address(service)
-            self._open[service] = open_channel(address, self._settings)
-        return self._open[service]
+    def bare(self, service: str, address: str = "") -> grpc.aio.Channel:
+        """A channel that adds nothing: no token, no deadline. An address, where it is not ours."""
+        key = address or service
+        if key not in self._open:
+            address = address or self._settings.address(service)
+            self._open[key] = open_channel(address, self._settings)
+        return self._open[key]
 
     def channel(self, service: str) -> grpc.aio.Channel:
         """A channel that passes on what the module's text says."""

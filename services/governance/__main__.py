@@ -98,7 +98,7 @@ async def assemble(
     )
     eligibility = Eligibility(EligibilityServiceStub(service.channels.channel("identity")))
     transitions = Transitions(database, service.messaging, changes, clock)
-    tools = ToolDefinitions(service.channels)
+    tools = ToolDefinitions(service.channels, settings.other_executors)
     tombstones = Tombstones(
         database,
         tools,
@@ -200,7 +200,7 @@ async def assemble(
     )
     service.add_servicer(
         add_OutcomeServiceServicer_to_server,
-        OutcomeServicer(Outcomes(service.worker, changes, permits)),
+        OutcomeServicer(Outcomes(database, service.worker, changes, permits)),
     )
     service.add_servicer(
         add_ReviewerServiceServicer_to_server, ReviewerServicer(Reviewers(database, clock))

@@ -136,6 +136,23 @@ def decision_executed(row: Any, state: str, **facts: str) -> AuditRecord:
     )
 
 
+def decision_reconciled(caller: Caller, row: Any, state: str) -> AuditRecord:
+    """A person said what became of a decision whose outcome no executor knew."""
+    return record(
+        source=_SOURCE,
+        type="decision.reconciled",
+        action=AUDIT_ACTION_UPDATE,
+        subject=f"decision/{row['decision_id']}",
+        caller=caller,
+        sphere=row["sphere"],
+        details={
+            "state": state.upper(),
+            "action_digest": row["action_digest"],
+            "executor": row["executor"],
+        },
+    )
+
+
 def freeze_created(freeze_id: str, **facts: str) -> AuditRecord:
     """Somebody pulled the brake; facts are scope, value, epoch."""
     return record(

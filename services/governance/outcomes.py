@@ -1,4 +1,4 @@
-"""What executors say became of decisions."""
+"""What became of decisions: what executors say, and a person where none knows."""
 
 from __future__ import annotations
 
@@ -30,6 +30,17 @@ _DECISIONS: Final = Statement(
     " FROM decisions AS d LEFT JOIN checkpoints AS c USING (decision_id)"
     " WHERE d.decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )
+# Of one's own identity only: row-level security shows no other's.
+_OWN: Final = Statement(
+    "SELECT decision_id, tenant, identity, executor, sphere, action_digest FROM decisions"
+    " WHERE decision_id = CAST(:decision_id AS uuid)"
+    " AND identity = (SELECT current_setting('chenu.identity')::uuid)"
+)
+_SETTLE: Final = Statement(
+    "UPDATE executions SET state = :state, reason = 'RECONCILED',"
+    " finish_time = clock_timestamp(), report_time = clock_timestamp()"
+    " WHERE decision_id = CAST(:decision_id AS uuid) AND state = 'unknown'"
+)
 _KNOWN: Final = Statement(
     "SELECT decision_id, state FROM executions"
     " WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
@@ -47,10 +58,13 @@ _CONSUME: Final = Statement(
 
 
 class Outcomes:
-    """Takes in reports; all of a request or none of it."""
+    """Takes in reports, all of a request or none of it, and settles what is unknown."""
 
-    def __init__(self, worker: Database, changes: Changes, permits: PermitKeys) -> None:
-        self._worker, self._changes, self._permits = worker, changes, permits
+    def __init__(
+        self, database: Database, worker: Database, changes: Changes, permits: PermitKeys
+    ) -> None:
+        self._database, self._worker = database, worker
+        self._changes, self._permits = changes, permits
 
     async def report(self, caller: Caller, outcomes: Sequence[Outcome]) -> None:
         """Record what is new; OutcomeConflict names the first decision that it contradicts."""
@@ -71,6 +85,21 @@ class Outcomes:
                 await _record(tx, row, outcome, known, signed_by)
         for tenant in {row["tenant"] for row in rows}:
             self._changes.notify(tenant)
+
+    async def reconcile(self, caller: Caller, decision_id: str, state: Execution) -> None:
+        """Say what became of the caller's decision; OutcomeConflict unless it is UNKNOWN."""
+        async with self._database.transaction(caller) as tx:
+            row = await tx.fetch_one(_OWN, decision_id=decision_id)
+        if row is None:
+            raise Forbidden(subject=f"decision/{decision_id}")
+        async with self._worker.work() as tx:
+            await tx.execute(_TURN, executor=row["executor"])
+            if not await tx.execute(_SETTLE, decision_id=decision_id, state=state.value):
+                known = await tx.fetch(_KNOWN, decision_ids=[decision_id])
+                found = known[0]["state"] if known else Execution.NOT_STARTED.value
+                raise OutcomeConflict(known=found.upper(), reported=state.name)
+            tx.emit(audit_events.decision_reconciled(caller, row, state.value))
+        self._changes.notify(row["tenant"])
 
 
 def _order(decisions: Mapping[str, Record], decision_id: str) -> str:

@@ -1,5 +1,6 @@
 """What governance is told: `CHENU_GOVERNANCE_…`."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +17,7 @@ _REMOTE: Final = {
     "medium": RiskClass.RISK_CLASS_MEDIUM,
     "high": RiskClass.RISK_CLASS_HIGH,
 }
+_EXECUTOR: Final = re.compile(r"[a-z][a-z0-9_-]*=[^\s=]+:[0-9]+")
 
 
 class GovernanceSettings(ServiceSettings):
@@ -49,6 +51,9 @@ class GovernanceSettings(ServiceSettings):
     longest window of a counter is 31 days."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
     """Where a person reviews a checkpoint; told to whoever is blocked."""
+    executors: str = ""
+    """Executors besides threads and courier, by whose tools an edit is typed: `name=host:port`,
+    separated by spaces. They are asked for their tools only, and are given no token."""
     sweep_seconds: float = Field(1.0, gt=0)
     """How often what is overdue is looked for."""
     watch_seconds: float = Field(300.0, gt=0)
@@ -69,6 +74,19 @@ class GovernanceSettings(ServiceSettings):
     def remote(self) -> RiskClass:
         """Up to which class a decision may come from a mail or a chat."""
         return _REMOTE[self.remote_risk_class]
+
+    @field_validator("executors")
+    @classmethod
+    def _names_addresses(cls, executors: str) -> str:
+        for one in executors.split():
+            if not _EXECUTOR.fullmatch(one):
+                raise ValueError(f"{one} is not name=host:port")
+        return executors
+
+    @property
+    def other_executors(self) -> dict[str, str]:
+        """The addresses of `executors`, by name."""
+        return dict(one.split("=", 1) for one in self.executors.split())
 
     @property
     def permit_life(self) -> timedelta:

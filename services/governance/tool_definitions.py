@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import grpc
@@ -15,16 +16,24 @@ from chenu_gate.action import Action
 from chenu_gate.tools import Tool, ToolChanged
 from kernel.channels import Channels, alone
 
-EXECUTORS: Final = ("threads", "courier")
+OURS: Final = ("threads", "courier")
 AGAIN_SECONDS: Final = 5.0
 _log: Final = structlog.get_logger(component="tools")
 
 
 class ToolDefinitions:
-    """Asks an executor for its tools when an action names a definition that is not known."""
+    """Asks an executor for its tools when an action names a definition that is not known.
 
-    def __init__(self, channels: Channels) -> None:
-        self._executors = {name: ExecutorServiceStub(channels.channel(name)) for name in EXECUTORS}
+    `others` are the addresses of executors that are not of the fleet. A service's token would be
+    good for more than a look at tools, so they get none; whatever they answer goes by its hash.
+    """
+
+    def __init__(self, channels: Channels, others: Mapping[str, str]) -> None:
+        ours = {name: channels.channel(name) for name in OURS}
+        theirs = {name: channels.bare(name, address) for name, address in others.items()}
+        self._executors = {
+            name: ExecutorServiceStub(channel) for name, channel in (theirs | ours).items()
+        }
         self._tools: dict[str, Tool] = {}
         self._asked: dict[str, float] = {}
         self._asking = asyncio.Lock()

@@ -46,6 +46,7 @@ class Household:
     run: str
     waiting: BlockedCheckpoint
     decided_request: str
+    decision: str
     endpoint: str
     delivery: str
     agent: str
@@ -65,7 +66,8 @@ async def household(me: Client, hands: Hands) -> Household:
     )
     await _governed(me)
     search = use(me, "thread.search", query="Mine")
-    await hands.execute(me, search, (await hands.ask(me, search)).permit)
+    searched = await hands.ask(me, search)
+    await hands.execute(me, search, searched.permit)
     block = await blocked(me, "Delete the thread “Mine”", thread_id=thread)
     endpoint, delivery, request_id = await _delivered(me, hands)
     agent = await AgentServiceStub(me.fleet.channel("identity")).HireAgent(
@@ -83,6 +85,7 @@ async def household(me: Client, hands: Hands) -> Household:
         run=block.run_id,
         waiting=block.checkpoints[0],
         decided_request=request_id,
+        decision=searched.decision.decision_id,
         endpoint=endpoint,
         delivery=delivery,
         agent=agent.agent.agent_id,

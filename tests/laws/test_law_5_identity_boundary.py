@@ -19,6 +19,7 @@ from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
 from chenu.governance.v1 import freeze_service_pb2 as freezes
 from chenu.governance.v1 import grant_service_pb2 as grants
+from chenu.governance.v1 import outcome_service_pb2 as outcomes
 from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
@@ -120,6 +121,10 @@ BY_ID: dict[str, tuple[str, Any]] = {
         "delivery",
         lambda i: deliveries.ReconcileDeliveryRequest(delivery_id=i, state=2),
     ),
+    "ReconcileOutcome": (
+        "decision",
+        lambda i: outcomes.ReconcileOutcomeRequest(decision_id=i, state=3),
+    ),
     "UpdateAgent": (
         "agent",
         lambda i: agents.UpdateAgentRequest(agent_id=i, agent=Agent(always_gated=True), **GATED),
@@ -195,22 +200,7 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
     ids = {
         "waiting": theirs.waiting.checkpoint_id,
         "identity": theirs.owner.identity_id,
-        **{
-            n: getattr(theirs, n)
-            for n in (
-                "thread",
-                "run",
-                "endpoint",
-                "delivery",
-                "agent",
-                "freeze",
-                "rejected",
-                "grant",
-                "channel",
-                "notification",
-            )
-        },
-        "decided_request": theirs.decided_request,
+        **{noun: id_ for noun, id_ in vars(theirs).items() if isinstance(id_, str)},
         "person": theirs.owner.session.session.user.user_id,
         "deputy": their_deputy,
     }

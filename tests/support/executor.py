@@ -1,6 +1,6 @@
-"""A stand-in executor: it only says which tools it has.
+"""Stand-in executors: they only say which tools they have.
 
-async with StandInExecutor() as executor:
+async with StandInExecutor(PAY) as executor:
     shared_settings(keys, nats_url, identity, threads=executor.address)
 """
 
@@ -32,15 +32,30 @@ PAY: Final = Tool.declare(
 )
 
 
+SHIP: Final = Tool.declare(
+    name="goods.ship",
+    description="Sends goods out.",
+    kind=ActionKind.SEND,
+    executor="warehouse",
+    input_schema={
+        "type": "object",
+        "properties": {"count": {"type": "integer", "minimum": 1}},
+        "required": ["count"],
+        "additionalProperties": False,
+    },
+)
+
+
 class StandInExecutor(executor_service_pb2_grpc.ExecutorServiceServicer):
-    """A gRPC server with one tool, `PAY`."""
+    """A gRPC server with one tool; `heard` are the names of what callers sent beside requests."""
 
-    def __init__(self) -> None:
-        self.address = ""
-        self._server = grpc.aio.server()
+    def __init__(self, tool: Tool) -> None:
+        self.address, self.heard = "", set[str]()
+        self._tool, self._server = tool, grpc.aio.server()
 
-    async def ListTools(self, _request: Any, _context: Any) -> Any:
-        return executor_service_pb2.ListToolsResponse(tools=[PAY.message()])
+    async def ListTools(self, _request: Any, context: Any) -> Any:
+        self.heard |= {name for name, _ in context.invocation_metadata()}
+        return executor_service_pb2.ListToolsResponse(tools=[self._tool.message()])
 
     async def __aenter__(self) -> Self:
         executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server(self, self._server)

@@ -1,17 +1,24 @@
-"""OutcomeService: what executors report."""
+"""OutcomeService: what executors report, and what people settle."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chenu.governance.v1.outcome_service_pb2 import ReportOutcomesRequest, ReportOutcomesResponse
+from chenu.governance.v1.outcome_service_pb2 import (
+    ReconcileOutcomeRequest,
+    ReconcileOutcomeResponse,
+    ReportOutcomesRequest,
+    ReportOutcomesResponse,
+)
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceServicer
 from kernel.context import current
+from services.governance.messages import EXECUTIONS, word_of
 from services.governance.outcomes import Outcomes
+from services.governance.review.lifecycle import Execution
 
 
 class OutcomeServicer(OutcomeServiceServicer):
-    """Takes reports in."""
+    """Reports and reconciliations."""
 
     def __init__(self, outcomes: Outcomes) -> None:
         self._outcomes = outcomes
@@ -21,3 +28,10 @@ class OutcomeServicer(OutcomeServiceServicer):
     ) -> ReportOutcomesResponse:
         await self._outcomes.report(current().caller, request.outcomes)
         return ReportOutcomesResponse()
+
+    async def ReconcileOutcome(
+        self, request: ReconcileOutcomeRequest, context: Any
+    ) -> ReconcileOutcomeResponse:
+        state = Execution(word_of(EXECUTIONS, request.state))
+        await self._outcomes.reconcile(current().caller, request.decision_id.lower(), state)
+        return ReconcileOutcomeResponse(decision_id=request.decision_id, state=request.state)

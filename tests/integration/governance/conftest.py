@@ -25,7 +25,7 @@ from services.governance.review.transitions import Transitions
 from services.governance.settings import GovernanceSettings
 from tests.support.approvals import RULES
 from tests.support.database_urls import DatabaseUrls
-from tests.support.executor import StandInExecutor
+from tests.support.executor import PAY, SHIP, StandInExecutor
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
@@ -58,7 +58,14 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 async def executor() -> AsyncIterator[StandInExecutor]:
-    async with StandInExecutor() as stand_in:
+    async with StandInExecutor(PAY) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
+async def warehouse() -> AsyncIterator[StandInExecutor]:
+    """An executor that is none of the fleet's."""
+    async with StandInExecutor(SHIP) as stand_in:
         yield stand_in
 
 
@@ -76,13 +83,19 @@ def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
 
 @pytest.fixture(scope="session")
 async def service(
-    shared: SharedSettings, urls: DatabaseUrls, held_clock: Clock
+    shared: SharedSettings, urls: DatabaseUrls, held_clock: Clock, warehouse: StandInExecutor
 ) -> AsyncIterator[Service[GovernanceSettings]]:
     started_with = partial(assemble, clock=held_clock, rules_in_force=RULES)
     program = Program("governance", GovernanceSettings, started_with)
     # The sweeper of the service itself keeps still: tests sweep when they want to.
     async with running(
-        program, shared, urls, sweep_seconds=3600, heartbeat_seconds=0.3, watch_seconds=20
+        program,
+        shared,
+        urls,
+        sweep_seconds=3600,
+        heartbeat_seconds=0.3,
+        watch_seconds=20,
+        executors=f"warehouse={warehouse.address}",
     ) as started:
         yield started
 

@@ -89,7 +89,7 @@ async def operations(
         clock=clock,
         tombstones=Tombstones(
             service.database,
-            ToolDefinitions(service.channels),
+            ToolDefinitions(service.channels, {}),
             service.page_tokens,
             clock,
             timedelta(hours=1),

@@ -208,13 +208,15 @@ async def test_nobody_but_executors_reports(
         identity.as_human(person),
         identity.as_agent(person, str(uuid4())),
         identity.as_nova(person),
-        identity.as_service("nova"),
     ):
         await refused(
             client.outcomes.ReportOutcomes(request, metadata=metadata),
             grpc.StatusCode.PERMISSION_DENIED,
             "CALLER_NOT_ALLOWED",
         )
+    # Whose decision it is not, whatever service that is.
+    nova = identity.as_service("nova")
+    await refused(client.outcomes.ReportOutcomes(request, metadata=nova), *FORBIDDEN)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("governance", "GrantService.RevokeGrant"): governance.revoke_grant,
     ("governance", "TombstoneService.LiftTombstone"): governance.lift_tombstone,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,
+    ("governance", "OutcomeService.ReconcileOutcome"): governance.reconcile_outcome,
     ("governance", "RuleService.CreateRuleRevision"): rules.create_revision,
     ("governance", "RuleService.SetRuleLabel"): rules.set_label,
     ("governance", "RuleService.PromoteRules"): rules.promote,

@@ -16,7 +16,11 @@ from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.grant_pb2 import GrantTerms
 from chenu.governance.v1.grant_service_pb2_grpc import GrantServiceStub
-from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
+from chenu.governance.v1.outcome_service_pb2 import (
+    Outcome,
+    ReconcileOutcomeRequest,
+    ReportOutcomesRequest,
+)
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu.identity.v1 import token_service_pb2 as tokens
@@ -155,14 +159,30 @@ async def lift_tombstone(s: Scene) -> Call:
     return lambda: stub.LiftTombstone(request, metadata=s.me.me)
 
 
-async def report_outcomes(s: Scene) -> Call:
+async def reported(s: Scene, state: str) -> tuple[Outcome, Call]:
     verdict = await s.hands.ask(s.me, use(s.me, "thread.search", query="x"))
     outcome = Outcome(
         decision_id=verdict.decision.decision_id,
         action_digest=verdict.decision.action_digest,
-        state=ExecutionState.EXECUTION_STATE_SUCCEEDED,
+        state=f"EXECUTION_STATE_{state}",
         reason="OK",
     )
     stub = s.stub(OutcomeServiceStub, "governance")
     metadata = bearer("", await s.hands.service("threads"))
-    return lambda: stub.ReportOutcomes(ReportOutcomesRequest(outcomes=[outcome]), metadata=metadata)
+    return outcome, lambda: stub.ReportOutcomes(
+        ReportOutcomesRequest(outcomes=[outcome]), metadata=metadata
+    )
+
+
+async def report_outcomes(s: Scene) -> Call:
+    return (await reported(s, "SUCCEEDED"))[1]
+
+
+async def reconcile_outcome(s: Scene) -> Call:
+    outcome, report = await reported(s, "UNKNOWN")
+    await report()
+    request = ReconcileOutcomeRequest(
+        decision_id=outcome.decision_id, state=ExecutionState.EXECUTION_STATE_FAILED
+    )
+    stub = s.stub(OutcomeServiceStub, "governance")
+    return lambda: stub.ReconcileOutcome(request, metadata=s.me.me)

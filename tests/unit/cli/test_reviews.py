@@ -7,18 +7,21 @@ import pytest
 from typer.testing import Result
 
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
+from chenu.governance.v1.authorization_service_pb2 import GetAuthorizationResponse, Verdict
 from chenu.governance.v1.checkpoint_pb2 import Remark, StageProgress
 from chenu.governance.v1.checkpoint_service_pb2 import (
     ApproveCheckpointResponse,
     GetCheckpointResponse,
     ListCheckpointsResponse,
 )
+from chenu.governance.v1.decision_pb2 import Decision, ExecutionState
 from chenu.governance.v1.deputy_service_pb2 import (
     AppointDeputyResponse,
     Deputy,
     DismissDeputyResponse,
     ListDeputiesResponse,
 )
+from chenu.governance.v1.outcome_service_pb2 import ReconcileOutcomeResponse
 from chenu.governance.v1.review_service_pb2 import (
     AssignCheckpointResponse,
     ClaimCheckpointResponse,
@@ -126,6 +129,28 @@ def test_an_edit_that_names_nothing_or_no_target_is_a_usage_problem(
     assert "nothing to change" in chenu("edit", "c001").stderr
     for text in ("t-2", "[]", '{"ident": "t-2"}', '{"id": 2}'):
         assert "is no target" in chenu("edit", "c001", "--target", text).stderr
+
+
+def test_an_unknown_outcome_is_settled_by_its_checkpoint_or_its_decision(
+    chenu: Chenu, recording: Recording
+) -> None:
+    waiting = samples.checkpoint(request_id=DEPUTY)
+    recording.answer("GetCheckpoint", GetCheckpointResponse(checkpoint=waiting))
+    verdict = Verdict(decision=Decision(decision_id=BEA))
+    recording.answer("GetAuthorization", GetAuthorizationResponse(verdict=verdict))
+    settled = ReconcileOutcomeResponse(decision_id=BEA, state="EXECUTION_STATE_FAILED")
+    recording.answer("ReconcileOutcome", settled)
+
+    assert "0000beab: failed" in chenu("reconcile", "c001", "--not-done").stdout
+    assert chenu("reconcile", "--decision", BEA, "--done").exit_code == 0
+
+    assert recording.calls("GetAuthorization")[0].request_id == DEPUTY
+    sent = [(one.decision_id, one.state) for one in recording.calls("ReconcileOutcome")]
+    assert sent == [
+        (BEA, ExecutionState.EXECUTION_STATE_FAILED),
+        (BEA, ExecutionState.EXECUTION_STATE_SUCCEEDED),
+    ]
+    assert "name a checkpoint or a --decision" in chenu("reconcile", "--done").stderr
 
 
 @pytest.mark.parametrize("setting", ["amount", "=1", "no.where=1", "amount=seven"])

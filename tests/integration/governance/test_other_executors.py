@@ -1,0 +1,155 @@
+"""Executors of nobody's fleet: they report, their tools are known, people settle for them."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import pytest
+
+from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.outcome_service_pb2 import ReconcileOutcomeRequest
+from chenu.governance.v1.review_service_pb2 import EditCheckpointRequest
+from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
+from chenu_gate.action import Action, ActionKind
+from chenu_gate.permit import PermitForAnotherAudience, PermitKeys, verify
+from kernel.errors import reason_of
+from tests.integration.governance.conftest import Events
+from tests.support.executor import SHIP, StandInExecutor
+from tests.support.governance_client import GovernanceClient, gated
+from tests.support.identity import Metadata, Person, StandInIdentity
+from tests.support.refusals import refused
+
+SUCCEEDED = ExecutionState.EXECUTION_STATE_SUCCEEDED
+FAILED = ExecutionState.EXECUTION_STATE_FAILED
+UNKNOWN = ExecutionState.EXECUTION_STATE_UNKNOWN
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+CONFLICT = (grpc.StatusCode.FAILED_PRECONDITION, "OUTCOME_CONFLICT")
+
+
+def shipping(person: Person, **changes: Any) -> Action:
+    given: dict[str, Any] = {
+        "kind": ActionKind.SEND, "tool": SHIP.pinned, "executor": "warehouse", "targets": (),
+        "arguments": {"count": 2}, **changes,
+    }  # fmt: skip
+    return gated(person, **given)
+
+
+async def permitted(
+    client: GovernanceClient, person: Person, action: Action | None = None
+) -> Verdict:
+    request, checkpoint = await client.blocked(person, action or shipping(person))
+    await client.approve(person, checkpoint)
+    (verdict,) = await client.ask(person, request)
+    return verdict
+
+
+async def reconcile(
+    client: GovernanceClient, by: Person | Metadata, decision: str, state: ExecutionState
+) -> ExecutionState:
+    answer = await client.outcomes.ReconcileOutcome(
+        ReconcileOutcomeRequest(decision_id=decision, state=state),
+        metadata=client.identity.as_human(by) if isinstance(by, Person) else by,
+    )
+    return answer.state
+
+
+async def test_whatever_service_an_action_names_reports_it_and_no_other_does(
+    client: GovernanceClient, person: Person, permit_key_set: PermitKeys
+) -> None:
+    action = shipping(person)
+    verdict = await permitted(client, person, action)
+    given: dict[str, Any] = {"action_bytes": action.canonical(), "now": datetime.now(UTC)}
+    verify(verdict.permit, permit_key_set, audience="warehouse", **given)
+    with pytest.raises(PermitForAnotherAudience):
+        verify(verdict.permit, permit_key_set, audience="threads", **given)
+
+    for another in ("threads", "nova", "elsewhere"):
+        await refused(client.report(verdict, SUCCEEDED, executor=another), DENIED, "FORBIDDEN")
+    await client.report(verdict, SUCCEEDED, executor="warehouse")
+    found = await client.found(person, verdict.request_id)
+    assert found.decision.execution_state == SUCCEEDED
+
+
+async def test_a_person_settles_what_no_executor_knows_once_and_for_good(
+    client: GovernanceClient, person: Person, events: Events
+) -> None:
+    verdict = await permitted(client, person)
+    decision = verdict.decision.decision_id
+    await refused(reconcile(client, person, decision, FAILED), *CONFLICT)
+    await client.report(verdict, UNKNOWN, executor="warehouse")
+
+    answers = await asyncio.gather(
+        *(reconcile(client, person, decision, state) for state in (SUCCEEDED, FAILED)),
+        return_exceptions=True,
+    )
+
+    (lost,) = [one for one in answers if isinstance(one, grpc.aio.AioRpcError)]
+    (settled,) = [one for one in answers if not isinstance(one, BaseException)]
+    assert reason_of(lost) == "OUTCOME_CONFLICT"
+    found = await client.found(person, verdict.request_id)
+    assert found.decision.execution_state == settled
+    told = (await events(f"decision/{decision}"))[-1]
+    assert told["type"] == "chenu.governance.decision.reconciled"
+    assert told["data"]["actor"]["person"] == person.person
+    assert told["data"]["details"]["executor"] == "warehouse"
+    # What the executor finds out later may agree, and may not turn it over.
+    other = FAILED if settled == SUCCEEDED else SUCCEEDED
+    await client.report(verdict, settled, executor="warehouse")
+    await refused(client.report(verdict, other, executor="warehouse"), *CONFLICT)
+
+
+async def test_nobody_else_settles_it(
+    client: GovernanceClient, identity: StandInIdentity, person: Person
+) -> None:
+    verdict = await permitted(client, person)
+    await client.report(verdict, UNKNOWN, executor="warehouse")
+    decision = verdict.decision.decision_id
+
+    for somebody in (Person(), Person(tenant=person.tenant)):
+        await refused(reconcile(client, somebody, decision, FAILED), DENIED, "FORBIDDEN")
+    await refused(reconcile(client, person, str(uuid4()), FAILED), DENIED, "FORBIDDEN")
+    for metadata in (
+        identity.as_agent(person, str(uuid4())),
+        identity.as_nova(person),
+        identity.as_service("warehouse"),
+    ):
+        await refused(reconcile(client, metadata, decision, FAILED), DENIED, "CALLER_NOT_ALLOWED")
+    found = await client.found(person, verdict.request_id)
+    assert found.decision.execution_state == UNKNOWN
+
+
+@pytest.mark.parametrize("state", [0, 1, 2, 5])
+async def test_it_is_settled_to_an_end_only(
+    client: GovernanceClient, person: Person, state: Any
+) -> None:
+    await refused(
+        reconcile(client, person, str(uuid4()), state),
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_REQUEST",
+    )
+
+
+async def test_an_edit_is_typed_by_the_tool_of_an_executor_that_is_told_no_token(
+    client: GovernanceClient, channel: grpc.aio.Channel, person: Person, warehouse: StandInExecutor
+) -> None:
+    _, checkpoint = await client.blocked(person, shipping(person))
+
+    async def edit(arguments: str) -> Any:
+        return await ReviewServiceStub(channel).EditCheckpoint(
+            EditCheckpointRequest(
+                checkpoint_id=checkpoint.checkpoint_id,
+                etag=checkpoint.view_digest,
+                arguments=arguments,
+            ),
+            metadata=client.identity.as_human(person),
+        )
+
+    invalid = grpc.StatusCode.INVALID_ARGUMENT
+    info = await refused(edit('{"count": "2"}'), invalid, "EDIT_REFUSED")
+    assert info.metadata["tool"] == "goods.ship"
+    assert (await edit('{"count": 3}')).checkpoint.revision == 2
+    assert warehouse.heard
+    assert not any("authorization" in name for name in warehouse.heard)
