@@ -58,7 +58,8 @@ async def verify(
     the token of who is logged in where they are this stack's own, else without any.
 
     Exit codes: 0 verified by a key that was pinned beforehand · 1 tampering · 2 nothing that can
-    be checked · 3 consistent, by the key that came with it · 4 consistent, without any key.
+    be checked · 3 consistent, by the key that came with it · 4 consistent, without any key ·
+    5 verified, but incomplete: a version of a stream is missing, or an intent has no outcome.
 
     [bold]chenu audit verify[/bold]
     [bold]chenu audit verify export.jsonl --key log.vkey[/bold]
@@ -141,9 +142,12 @@ def verification_view(verdict: Verdict) -> RenderableType:
     words, style = _HEADLINES[verdict.trust]
     if verdict.problems:
         words, style = "TAMPERED: this is not what the log's key signed", "bold red"
+    elif verdict.warnings:
+        words, style = f"{words}; INCOMPLETE: something was never told to it", "bold yellow"
     return Group(
         Text(words, style=style),
         *(Text(f"✗ {safe(problem)}", style="red") for problem in verdict.problems),
+        *(Text(f"! {safe(warning)}", style="yellow") for warning in verdict.warnings),
         facts(
             (
                 ("records in the log", verdict.size),

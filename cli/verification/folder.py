@@ -1,7 +1,8 @@
 """Checking a log as C2SP tlog-tiles, in a folder or over HTTP: every leaf is hashed again.
 
 `checkpoint` is the signed head, `tile/<level>/<index>` hold hashes, `tile/entries/<index>` records;
-`successions` is ours: the notes in which each key of the log named the next one.
+`successions` and `pruned` are ours: the notes in which each key of the log named the next one, and
+the record that says how much of its beginning is gone, since its own bundle may be gone as well.
 """
 
 import json
@@ -10,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from cli.verification.completeness import Completeness
 from cli.verification.keys import Keys
 from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles, split
 from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
@@ -18,7 +20,8 @@ from kernel.receipts import TreeHead
 CHECKPOINT: Final = "checkpoint"
 SUCCESSIONS: Final = "successions"
 KEY: Final = "log.vkey"
-_PRUNED: Final = b'"type":"chenu.audit.entries.pruned"'
+PRUNED: Final = "pruned"
+_NOTICE: Final = b'"type":"chenu.audit.entries.pruned"'
 LARGEST: Final = TILE_WIDTH * (65_535 + 2)
 """Bytes in the largest file that a log can have."""
 Read = Callable[[str], bytes | None]
@@ -63,20 +66,18 @@ def tile_path(level: str, index: int, width: int = TILE_WIDTH) -> str:
 
 
 def _check(read: Read, head: TreeHead, verdict: Verdict, tell: Progress) -> None:
-    tiles = Tiles(head.size, head.root)
-    for level, index, width in tiles.upper():
-        tiles.add(level, index, _hashes(read, level, index, width))
-    problem: Tampered | None = None
-    try:
-        tiles.check_root()
-    except Tampered as error:
-        problem = error  # a record may still tell which one it is
+    tiles, problem = _upper(read, head)
     gone = told = 0
+    notice_index, notice = _pruning(read(PRUNED))
+    completeness = Completeness()
     for index in range(-(-head.size // TILE_WIDTH)):
         first = index * TILE_WIDTH
         width = min(TILE_WIDTH, head.size - first)
         full = width == TILE_WIDTH
         hashes = _hashes(read, 0, index, width) if full else tiles.last
+        if notice_index // TILE_WIDTH == index:
+            _at_its_place(notice_index, notice, split(hashes))
+            told = max(told, _minimum(notice))
         name = tile_path("entries", index, width)
         bundle = read(name)
         if bundle is None and index == gone:
@@ -85,13 +86,16 @@ def _check(read: Read, head: TreeHead, verdict: Verdict, tell: Progress) -> None
             raise Tampered(first, f"{name} is missing")
         else:
             verdict.records += width
-            told = max(told, _compare(_entries(bundle, name, index, width), split(hashes), first))
+            completeness.pruned = gone > 0
+            records = _entries(bundle, name, index, width)
+            told = max(told, _compare(records, split(hashes), first, completeness))
         if full:
             tiles.lowest(index, hashes)
         verdict.hashes += width
         tell("records", verdict.records, head.size)
     if problem is not None:
         raise problem
+    verdict.warnings = completeness.warnings()
     if gone:
         if told <= (gone - 1) * TILE_WIDTH:
             raise Tampered(0, "it is missing, and no record in the log says that it was pruned")
@@ -99,7 +103,21 @@ def _check(read: Read, head: TreeHead, verdict: Verdict, tell: Progress) -> None
         verdict.notes.append(f"{words} records are here by their hashes alone")
 
 
-def _compare(entries: Iterator[bytes], hashes: list[bytes], first: int) -> int:
+def _upper(read: Read, head: TreeHead) -> tuple[Tiles, Tampered | None]:
+    """The tiles but the lowest, and what is wrong with them: a record may still tell where."""
+    tiles = Tiles(head.size, head.root)
+    for level, index, width in tiles.upper():
+        tiles.add(level, index, _hashes(read, level, index, width))
+    try:
+        tiles.check_root()
+    except Tampered as error:
+        return tiles, error
+    return tiles, None
+
+
+def _compare(
+    entries: Iterator[bytes], hashes: list[bytes], first: int, completeness: Completeness
+) -> int:
     """Each record of a bundle must hash to what its tile holds at its place.
 
     Returns the index before which these records say that the log was pruned; 0 for none.
@@ -108,9 +126,22 @@ def _compare(entries: Iterator[bytes], hashes: list[bytes], first: int) -> int:
     for number, (leaf, held) in enumerate(zip(entries, hashes, strict=True), first):
         if sha256(b"\x00" + leaf).digest() != held:
             raise Tampered(number, "its bytes do not hash to the leaf hash that the tile holds")
-        if _PRUNED in leaf:
+        completeness.look(number, leaf)
+        if _NOTICE in leaf:
             minimum = max(minimum, _minimum(leaf))
     return minimum
+
+
+def _pruning(data: bytes | None) -> tuple[int, bytes]:
+    """Where the record stands that says what was pruned, and its bytes; (-1, b"") for none."""
+    number, _, leaf = (data or b"").partition(b"\n")
+    return (int(number), leaf) if number.isdigit() and len(number) < 16 else (-1, b"")
+
+
+def _at_its_place(index: int, leaf: bytes, hashes: list[bytes]) -> None:
+    held = hashes[index % TILE_WIDTH :][:1]
+    if held != [sha256(b"\x00" + leaf).digest()]:
+        raise Tampered(index, "the record in the file of what was pruned is not the log's")
 
 
 def _minimum(leaf: bytes) -> int:

@@ -17,7 +17,9 @@ from chenu.audit.v1.log_service_pb2 import (
     ListLeafHashesRequest,
 )
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
+from chenu.events.v1.audit_event_pb2 import PHASE_INTENT, PHASE_OUTCOME
 from cli.connection import Connection
+from cli.verification.completeness import Completeness
 from cli.verification.keys import Keys, Trusted
 from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, split
 from cli.verification.verdict import Progress, Tampered, Trust, Verdict
@@ -25,6 +27,7 @@ from kernel.receipts import ReceiptInvalid, TreeHead, leaf_hash, open_tree_head,
 
 PAGE_HASHES: Final = 8192
 PAGE_ENTRIES: Final = 500
+_AROUND_EFFECTS: Final = (PHASE_INTENT, PHASE_OUTCOME)
 
 
 async def verify_log(
@@ -167,17 +170,25 @@ async def _check_entries(
     stub: EntryServiceStub, hashes: Sequence[bytes], verdict: Verdict, tell: Progress
 ) -> None:
     bad: list[tuple[int, str]] = []
+    told: list[tuple[int, bytes]] = []
     async for entry, total in _own_entries(stub):
         if entry.index >= len(hashes):
             continue  # written after the tree head that is checked
         verdict.records += 1
         if wrong := check_entry(entry, hashes):
             bad.append((entry.index, wrong))
+        if entry.event.data.phase in _AROUND_EFFECTS:
+            told.append((entry.index, entry.leaf))
         tell("own records", verdict.records, total)
     if bad:
         index, first = min(bad)
         more = f" ({len(bad)} such records)" if len(bad) > 1 else ""
         verdict.add(Tampered(index, first + more))
+
+    completeness = Completeness(streams=False)  # others may write the same streams
+    for index, leaf in sorted(told):
+        completeness.look(index, leaf)
+    verdict.warnings = completeness.warnings()
 
 
 async def _own_entries(stub: EntryServiceStub) -> AsyncIterator[tuple[Entry, int]]:

@@ -20,6 +20,7 @@ class Trust(StrEnum):
     """No signature was checked."""
 
 
+INCOMPLETE = 5
 EXIT_CODES = {Trust.PINNED: OK, Trust.EMBEDDED: 3, Trust.NONE: 4}
 MALFORMED = 2
 
@@ -50,6 +51,8 @@ class Verdict:
     witnesses: Sequence[str] = ()
     first_bad: int | None = None
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What the log itself says should be there and is not; nothing of it was changed."""
     notes: list[str] = field(default_factory=list)
 
     def add(self, problem: Tampered) -> None:
@@ -61,17 +64,20 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 only where everything is right by a key that was pinned beforehand."""
-        return FAILED if self.problems else EXIT_CODES[self.trust]
+        """0 only where everything is right and there, by a key that was pinned beforehand."""
+        if self.problems:
+            return FAILED
+        return EXIT_CODES[self.trust] or (INCOMPLETE if self.warnings else OK)
 
     def document(self) -> dict[str, object]:
         """For programs."""
         return {
             "checked": self.what,
-            "verified": self.exit_code == OK,
+            "verified": not self.problems and self.trust is Trust.PINNED,
             "trust": str(self.trust),
             "pinned": self.trust is Trust.PINNED,
             "problems": self.problems,
+            "warnings": self.warnings,
             "first_bad_index": None if self.first_bad is None else str(self.first_bad),
             "size": str(self.size),
             "root": self.root.hex(),

@@ -29,6 +29,8 @@ from services.audit.witnesses import witnessed_head
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "log.vkey"
 SUCCESSIONS: Final = "successions"
+PRUNED: Final = "pruned"
+"""The record that says what was pruned: its own bundle may be gone with those before it."""
 _AT_ONCE: Final = 16
 _LEAVES: Final = Statement(
     sa.select(entries.c.leaf)
@@ -38,8 +40,8 @@ _LEAVES: Final = Statement(
     )
     .order_by(entries.c.index)
 )
-_PRUNED: Final = Statement(
-    sa.select(entries.c.leaf)
+_NOTICE: Final = Statement(
+    sa.select(entries.c.index, entries.c.leaf)
     .where(
         entries.c.type == "chenu.audit.entries.pruned",
         entries.c.source == "chenu/audit",
@@ -117,10 +119,11 @@ class Folder:
         async with self._worker.work() as tx:
             if await minimum_index(tx) <= self._pruned:
                 return
-            row = await tx.fetch_one(_PRUNED, size=size)
-        if row is None:
+            notice = await pruning_notice(tx, size)
+        if notice is None:
             return
-        minimum = int(json.loads(row["leaf"])["data"]["details"]["minimum_index"])
+        minimum = int(json.loads(notice.partition(b"\n")[2])["data"]["details"]["minimum_index"])
+        await asyncio.to_thread(self._write, {PRUNED: notice})
         await asyncio.to_thread(self._remove, self._pruned // TILE_WIDTH, minimum // TILE_WIDTH)
         self._pruned = minimum
 
@@ -158,6 +161,12 @@ async def published_head(tx: Transaction) -> tuple[int, str]:
     size, _, note = await log.latest_head(tx)
     seen, witnessed = await witnessed_head(tx)
     return (seen, witnessed) if witnessed else (size, note)
+
+
+async def pruning_notice(tx: Transaction, size: int) -> bytes | None:
+    """The index of the latest record of a pruning, a newline, its bytes; None where none is."""
+    row = await tx.fetch_one(_NOTICE, size=size)
+    return b"%d\n%b" % (row["index"], row["leaf"]) if row else None
 
 
 async def entry_bundle(tx: Transaction, index: int, width: int) -> bytes | None:

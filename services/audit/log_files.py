@@ -10,8 +10,10 @@ from services.audit.errors import LeafNotCovered
 from services.audit.folder import (
     CHECKPOINT,
     KEY,
+    PRUNED,
     SUCCESSIONS,
     entry_bundle,
+    pruning_notice,
     published_head,
     tile_path,
 )
@@ -60,6 +62,9 @@ class LogFiles:
             if path == CHECKPOINT:
                 _, note = await published_head(tx)
                 return LogFile(note.encode(), TEXT, immutable=False)
+            if path == PRUNED:
+                size, _ = await published_head(tx)
+                return _notice(await pruning_notice(tx, size))
             level, index, width = _parsed(path)
             return LogFile(await log.tile(tx, int(level), index, width))
 
@@ -77,6 +82,12 @@ class LogFiles:
         async with self._database.transaction(caller) as tx:
             tx.emit(audit_events.entries_read(f"bundle/{path}", width))
         return LogFile(data)
+
+
+def _notice(data: bytes | None) -> LogFile:
+    if data is None:
+        raise LeafNotCovered("nothing was pruned")
+    return LogFile(data, immutable=False)
 
 
 def _parsed(path: str) -> tuple[str, int, int]:

@@ -24,6 +24,7 @@ from services.audit.exports.manifest import VERSION, Selection, canonical, signe
 from services.audit.log import Successions
 from services.audit.matching import matching, parameters
 from services.audit.note import NoteSigner
+from services.audit.retention import minimum_index
 from services.audit.tables import entries
 from services.audit.tree import TILE_WIDTH, inclusion_proofs, tiles_of, tiles_read_by
 from services.audit.witnesses import witnessed_head
@@ -88,12 +89,14 @@ class Exporter:
         async with self._worker.work() as tx:
             size, root, note = await log.latest_head(tx)
             witnessed = await _witnessed(tx, size)
+            minimum = await minimum_index(tx)
         head = TreeHead(self._signers[0].name, size, root)
         plan = await self._plan(caller, request, head)
         export = new_id()
         manifest = _manifest(export, plan, request, self._signers[0].verifier_key) | {
             "tree_head": note,
             "successions": list(self._successions()),
+            "minimum_index": minimum,
             **witnessed,
         }
         async with self._database.transaction(caller) as tx:

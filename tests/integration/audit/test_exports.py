@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -276,3 +277,21 @@ def test_the_same_leaves_come_out_of_both_forms(files) -> None:
 
     for whole in (True, False):
         assert leaves("jsonl", whole) == leaves("cloudevents", whole) != []
+
+
+async def test_a_whole_export_says_which_versions_its_tenant_never_told(
+    *, exports, entries, identity, source, service, log_key: VerifierKey, tmp_path: Path
+) -> None:
+    person, stream = Person(), f"thread/{uuid4()}"
+    events = [an_event(person, stream=stream, version=str(n)) for n in (1, 3)]
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, source.bundle(events))
+    await listed(entries, identity, person, 2)
+    member = Person(person.person, person.tenant, person.identity, roles=())
+    file = tmp_path / "export"
+    for who, filters, code in ((person, {}, 5), (member, {}, 0), (person, {"stream": stream}, 0)):
+        data, _ = await exported(exports, identity.as_human(who), "jsonl", **filters)
+        file.write_bytes(data)
+        found = verify_export(file, Keys([log_key]), lambda *_: None)
+        assert (found.problems, found.exit_code) == ([], code)
+        assert len(found.warnings) == (code == 5)
+        assert any("not looked for: missing versions" in note for note in found.notes) == (not code)

@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cli.audit_verify import verification_view
 from cli.verification.folder import verify_folder
 from cli.verification.keys import Keys
-from cli.verification.verdict import Verdict
+from cli.verification.verdict import Trust, Verdict
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash
 from services.audit.folder import SUCCESSIONS, bundle_of, grown_tiles, tile_path
 from services.audit.keys import join_successions, open_log_keys, retire, succeed, successions
 from services.audit.note import sign_tree_head
 from services.audit.tree import append
+from tests.unit.cli.test_completeness import version
 
 
 def pruned(minimum: int, source: str = "chenu/audit") -> bytes:
@@ -82,6 +85,18 @@ def test_what_no_record_says_was_pruned_must_be_there(
     assert "no record in the log says that it was pruned" in found.problems[0]
 
 
+def test_the_record_of_the_pruning_may_be_in_a_bundle_that_is_gone_too(tmp_path: Path) -> None:
+    index, leaf = 800, pruned(770)
+    written = log_of(tmp_path, leaf).without(0, 1, 2)
+    (tmp_path / tile_path("entries", 3, 33)).unlink()
+    assert written.check().problems
+    written.write("pruned", b"%d\n%b" % (index, leaf))
+    assert (written.check().problems, written.check().records) == ([], 0)
+    for forged in (b"%d\n%b" % (index - 1, leaf), b"%d\n%b" % (index, pruned(800))):
+        written.write("pruned", forged)
+        assert "is not the log's" in written.check().problems[0]
+
+
 def test_nothing_may_be_missing_behind_what_is_there(tmp_path: Path) -> None:
     found = log_of(tmp_path, pruned(512)).without(1).check()
     assert (found.exit_code, found.first_bad) == (1, 256)
@@ -93,6 +108,28 @@ def test_a_log_of_any_size_is_verified_and_each_of_its_records_counts(tmp_path: 
         written = Written(tmp_path / str(size), [b"%d" % n for n in range(size)])
         found = written.check()
         assert (found.problems, found.exit_code, found.records) == ([], 0, size)
+
+
+def test_a_log_that_was_never_told_of_a_version_is_verified_and_said_to_be_incomplete(
+    tmp_path: Path,
+) -> None:
+    leaves = [version("thread/1", n) for n in (1, 2, 4)]
+    found = Written(tmp_path / "gap", leaves).check()
+    assert (found.problems, found.exit_code, found.trust) == ([], 5, Trust.PINNED)
+    assert found.warnings == [
+        "VERSION_GAP: record 2: thread/1 is at version 4, and version 3 is nowhere"
+    ]
+    told = found.document()
+    assert (told["verified"], told["warnings"]) == (True, found.warnings)
+    assert "INCOMPLETE" in headline(found)
+    pruned_log = [*leaves[1:2], *[b"{}"] * 300, pruned(256), version("thread/1", 3)]
+    found = Written(tmp_path / "pruned", pruned_log).without(0).check()
+    assert (found.problems, found.warnings, found.exit_code) == ([], [], 0)
+
+
+def headline(verdict: Verdict) -> str:
+    view: Any = verification_view(verdict)
+    return str(view.renderables[0])
 
 
 def test_who_pinned_an_earlier_key_follows_by_the_notes_in_the_folder(tmp_path: Path) -> None:
