@@ -20,6 +20,17 @@ def entries_read(subject: str, count: int) -> AuditRecord:
     )
 
 
+def holds_read(tenant: str, count: int) -> AuditRecord:
+    """Somebody looked at the tenant's legal holds, which name people."""
+    return record(
+        source="audit",
+        type="holds.read",
+        action=AuditAction.AUDIT_ACTION_READ,
+        subject=f"tenant/{tenant}",
+        details={"count": str(count)},
+    )
+
+
 def alert_changed(
     happened: str, alert_id: str, kind: str, source: str, subject: str, comment: str = ""
 ) -> AuditRecord:

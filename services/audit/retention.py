@@ -84,7 +84,9 @@ class Retention:
         """The tenant's holds, the latest first."""
         require_role(caller, OWNER, AUDITOR)
         async with self._database.transaction(caller) as tx:
-            return await tx.fetch(_LIST)
+            found = await tx.fetch(_LIST)
+            tx.emit(audit_events.holds_read(caller.tenant, len(found)))
+        return found
 
     async def prune_forever(self) -> None:
         """A background task of the service."""

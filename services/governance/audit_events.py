@@ -13,6 +13,7 @@ from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_DECIDE,
     AUDIT_ACTION_DELETE,
     AUDIT_ACTION_EXECUTE,
+    AUDIT_ACTION_READ,
     AUDIT_ACTION_REJECT,
     AUDIT_ACTION_UPDATE,
     PHASE_OUTCOME,
@@ -260,6 +261,17 @@ def pruned(caller: Caller, table: str, rows: int, days: int) -> AuditRecord:
         subject=f"{table}/{caller.tenant}",
         caller=caller,
         details={"rows": str(rows), "days": str(days)},
+    )
+
+
+def others_read(what: str, tenant: str, count: int, revision: str = "") -> AuditRecord:
+    """Somebody looked at how others decide, or at what others asked for: replayed, or shadowed."""
+    return record(
+        source=_SOURCE,
+        type=what,
+        action=AUDIT_ACTION_READ,
+        subject=f"tenant/{tenant}",
+        details=_told({"count": str(count), "revision": revision}),
     )
 
 

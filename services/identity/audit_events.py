@@ -14,6 +14,7 @@ from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_DELETE,
     AUDIT_ACTION_LOGIN,
     AUDIT_ACTION_LOGOUT,
+    AUDIT_ACTION_READ,
     AUDIT_ACTION_UPDATE,
     AuditAction,
 )
@@ -95,6 +96,20 @@ def session_started(caller: Caller, personal: Personal | None) -> AuditRecord:
     """A person came in; from where is personal."""
     subject = f"session/{caller.session}"
     return _event("session.started", AUDIT_ACTION_LOGIN, subject, caller, personal)
+
+
+def subject_key_read(tenant: str, person: str, there_is_one: bool) -> AuditRecord:
+    """Audit opens what records say of a person; the record is the tenant's."""
+    return record(
+        source=_SOURCE, type="subject_key.read", action=AUDIT_ACTION_READ,
+        subject=f"user/{person}", tenant=tenant, details={"found": str(there_is_one).lower()},
+    )  # fmt: skip
+
+
+def people_read(caller: Caller, count: int) -> AuditRecord:
+    """Somebody looked at who is in their tenant."""
+    subject = f"tenant/{caller.tenant}"
+    return _event("people.read", AUDIT_ACTION_READ, subject, caller, count=str(count))
 
 
 def subject_key_destroyed(tenant: str, person: str, there_was_one: bool) -> AuditRecord:

@@ -87,6 +87,7 @@ class People:
         after = self._pages.decode(request.page_token, request) or _BEFORE_ALL
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, rows=size + 1, **after)
+            tx.emit(audit_events.people_read(caller, min(len(rows), size)))
         page, token = self._pages.page(
             rows, size, request, lambda row: {"name": row["name"], "person": row["person_id"]}
         )

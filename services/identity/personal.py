@@ -63,9 +63,10 @@ class SubjectKeys:
         """A person's key, for audit; None where it was destroyed, Forbidden where none was made."""
         async with self._database.transaction(current().caller) as tx:
             row = await tx.fetch_one(_FIND, tenant=tenant, person=person)
-        if row is None:
-            raise Forbidden
-        wrapped = row["wrapped_key"]
+            if row is None:
+                raise Forbidden
+            wrapped = row["wrapped_key"]
+            tx.emit(audit_events.subject_key_read(tenant, person, wrapped is not None))
         return None if wrapped is None else self._unwrap(person, wrapped)
 
     async def destroy(self, tenant: str, person: str) -> tuple[bool, list[str]]:

@@ -11,6 +11,7 @@ import pytest
 from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import AuditMode
 from tests.laws.changes.every import CHANGES
+from tests.laws.changes.readings import READINGS
 from tests.laws.changes.scene import Prepare, Scene
 from tests.laws.hands import Hands, person_of
 from tests.support.descriptors import hosts, methods
@@ -32,7 +33,7 @@ EVENT_ALONE = {
     "TileService.GetEntryBundle", "SubjectService.EraseSubject",
     "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
     "TokenService.IssueStreamTicket", "TokenService.RedeemStreamTicket",
-}  # fmt: skip
+} | {rpc for _, rpc in READINGS}  # fmt: skip
 EFFECTS = {
     ("courier", "ExecutorService.ExecuteAction"), ("audit", "RetentionService.EraseSubject"),
 }  # fmt: skip

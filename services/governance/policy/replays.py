@@ -11,7 +11,9 @@ from google.protobuf.json_format import MessageToDict
 
 from chenu.governance.v1 import rule_pb2
 from chenu_gate.canonical_json import digest, write
+from kernel.caller import Caller
 from kernel.database import Database
+from services.governance import audit_events
 from services.governance.messages import EFFECTS, KINDS, stamp, words
 from services.governance.policy.history import History
 from services.governance.policy.past import Past, PastDecision
@@ -29,7 +31,25 @@ class Replays:
     """Tells verdicts only, never what they are on."""
 
     def __init__(self, database: Database, worker: Database) -> None:
-        self._past = Past(database, worker)
+        self._database, self._past = database, Past(database, worker)
+
+    async def show(
+        self,
+        caller: Caller,
+        rules: RuleSet,
+        *,
+        limit: int = LIMIT,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> rule_pb2.Replay:
+        """As `replay`, to a person, whose looking is recorded."""
+        replay = await self.replay(caller.tenant, rules, limit=limit, start=start, end=end)
+        read = audit_events.others_read(
+            "decisions.replayed", caller.tenant, replay.replayed, rules.revision
+        )
+        async with self._database.transaction(caller) as tx:
+            tx.emit(read)
+        return replay
 
     async def replay(
         self,

@@ -10,6 +10,7 @@ from kernel.caller import Caller
 from kernel.database import Database, Record
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
+from services.governance import audit_events
 from services.governance.messages import EFFECTS, KINDS, stamp
 from services.governance.policy.replays import CHANGES
 from services.governance.policy.rule_revisions import check_keeper
@@ -38,6 +39,8 @@ class Shadows:
         place = self._pages.before(request)
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, **place, revision=request.revision, size=size + 1)
+            read = min(len(rows), size)
+            tx.emit(audit_events.others_read("shadow_verdicts.read", caller.tenant, read))
         page, token = self._pages.by_time(rows, size, request, "create_time", "decision_id")
         return [_verdict(row) for row in page], token
 

@@ -9,6 +9,7 @@ from chenu.governance.v1 import reviewer_service_pb2 as rpc
 from kernel.caller import Caller
 from kernel.database import Database
 from kernel.statement import Statement
+from services.governance import audit_events
 from services.governance.clock import Clock
 from services.governance.review.voters import look
 
@@ -50,6 +51,7 @@ class Reviewers:
             await look(tx, caller, self._clock.offset)
             people = await tx.fetch(_REVIEWERS, window=window)
             queue: Any = await tx.fetch_one(_QUEUE, window=window, offset=self._clock.offset)
+            tx.emit(audit_events.others_read("reviewers.read", caller.tenant, len(people)))
         answer = rpc.ListReviewersResponse(
             backlog=queue["backlog"], expired_per_mille=queue["expired"]
         )

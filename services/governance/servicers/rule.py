@@ -120,8 +120,8 @@ class RuleServicer(RuleServiceServicer):
     ) -> messages.ReplayDecisionsResponse:
         caller = current().caller
         check_keeper(caller)
-        replay = await self._replays.replay(
-            caller.tenant,
+        replay = await self._replays.show(
+            caller,
             await self._revisions.rules(caller, request.revision, _document(request)),
             limit=request.limit or LIMIT,
             start=_moment(request.start_time) if request.HasField("start_time") else None,

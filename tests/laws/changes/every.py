@@ -1,6 +1,7 @@
 """Every change there is, by the service and the RPC that makes it."""
 
 from tests.laws.changes import audit, courier, governance, identity, nova, reviews, rules, threads
+from tests.laws.changes.readings import READINGS
 from tests.laws.changes.scene import Prepare
 from tests.support.descriptors import HOLDERS
 
@@ -97,6 +98,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("audit", "RetentionService.PlaceHold"): audit.place_hold,
     ("audit", "RetentionService.ReleaseHold"): audit.release_hold,
     ("identity", "SubjectKeyService.DestroySubjectKey"): audit.destroy_subject_key,
+    **READINGS,
     **{
         (service, "SubjectService.EraseSubject"): audit.erase_at(service)
         for service in sorted(HOLDERS)
