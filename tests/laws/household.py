@@ -55,6 +55,7 @@ class Household:
     grant: str
     channel: str
     notification: str
+    revision: str
 
 
 async def household(me: Client, hands: Hands) -> Household:
@@ -64,7 +65,7 @@ async def household(me: Client, hands: Hands) -> Household:
     await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
         CreateMessageRequest(thread_id=thread, content="Private words."), metadata=me.me
     )
-    await _governed(me)
+    revision = await _governed(me)
     search = use(me, "thread.search", query="Mine")
     searched = await hands.ask(me, search)
     await hands.execute(me, search, searched.permit)
@@ -94,6 +95,7 @@ async def household(me: Client, hands: Hands) -> Household:
         grant=await a_grant(me),
         channel=channel,
         notification=notification,
+        revision=revision,
     )
 
 
@@ -160,7 +162,7 @@ async def _rejected(me: Client, hands: Hands) -> str:
     return checkpoint_id
 
 
-async def _governed(me: Client) -> None:
+async def _governed(me: Client) -> str:
     """Rules in the shadow, which count and note what the person does from now on."""
     rules = RuleServiceStub(me.fleet.channel("governance"))
     document = RuleDocument(
@@ -180,6 +182,7 @@ async def _governed(me: Client) -> None:
     await rules.SetRuleLabel(
         SetRuleLabelRequest(label="shadow", revision=made.revision.revision), metadata=me.me
     )
+    return str(made.revision.revision)
 
 
 async def _delivered(me: Client, hands: Hands) -> tuple[str, str, str]:

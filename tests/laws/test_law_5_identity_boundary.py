@@ -20,6 +20,7 @@ from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
 from chenu.governance.v1 import freeze_service_pb2 as freezes
 from chenu.governance.v1 import grant_service_pb2 as grants
 from chenu.governance.v1 import outcome_service_pb2 as outcomes
+from chenu.governance.v1 import rule_service_pb2 as rules
 from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.identity.v1 import agent_service_pb2 as agents
 from chenu.identity.v1 import auth_service_pb2 as auth
@@ -97,6 +98,7 @@ BY_ID: dict[str, tuple[str, Any]] = {
     ),
     "RevokeGrant": ("grant", lambda i: grants.RevokeGrantRequest(grant_id=i)),
     "LiftTombstone": ("rejected", lambda i: tombstones.LiftTombstoneRequest(checkpoint_id=i)),
+    "GetRuleRevision": ("revision", lambda i: rules.GetRuleRevisionRequest(revision=i)),
     **REVIEWING,
     "GetRun": ("run", lambda i: runs.GetRunRequest(run_id=i)),
     "ContinueRun": ("run", lambda i: runs.ContinueRunRequest(run_id=i)),
@@ -204,13 +206,15 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
         "person": theirs.owner.session.session.user.user_id,
         "deputy": their_deputy,
     }
+    # A revision is named by a hash, everything else by a UUID.
+    missing = f"sha256:{uuid4().hex * 2}" if noun == "revision" else str(uuid4())
     answers = []
-    for own in (ids[noun], str(uuid4())):
+    for own in (ids[noun], missing):
         metadata = await credentials(method, stranger, hands, own)
         answers.append(await refusal(hands, method, request(own), metadata))
-    foreign, missing = answers
+    foreign, nothing = answers
     assert foreign[0] is grpc.StatusCode.PERMISSION_DENIED
-    assert foreign == missing
+    assert foreign == nothing
 
 
 async def test_no_list_shows_or_counts_anything_of_somebody_elses(
