@@ -15,6 +15,7 @@ from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
 from cli.command import PageOption, command, default_command
 from cli.here import Here
 from cli.problems import Problem, UsageProblem
+from cli.rule_explanation import explain
 from cli.rule_files import RuleFile, written
 from cli.rules_view import (
     cases_view,
@@ -248,7 +249,8 @@ def register_commands(app: typer.Typer) -> None:
     group = typer.Typer(invoke_without_command=True)
     default_command(group)(rules)
     for name, function in (
-        ("constitution", constitution), ("export", export), ("lint", lint), ("test", try_cases),
+        ("constitution", constitution), ("explain", explain), ("export", export),
+        ("lint", lint), ("test", try_cases),
         ("diff", diff), ("replay", replay), ("shadow", shadow), ("differences", differences),
         ("revisions", revisions), ("promote", promote),
     ):  # fmt: skip

@@ -112,7 +112,7 @@ def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
     if checkpoint.approval.four_eyes:
         yield "four eyes", "not the requester, not whoever edited it"
     if checkpoint.approval.HasField("veto"):
-        yield "veto", f"{_named(checkpoint.approval.veto)} may say no"
+        yield "veto", f"{named(checkpoint.approval.veto)} may say no"
     yield "asked", f"{when(checkpoint.create_time)} ({ago(checkpoint.create_time)})"
     if waits:
         left = ago(checkpoint.expire_time)
@@ -147,10 +147,10 @@ def _stage(checkpoint: Checkpoint, number: int, stage: StageProgress) -> str:
         return f"{told} ✓"
     turn = "" if checkpoint.current_stage in (0, number) else ", not yet its turn"
     asked = checkpoint.approval.stages[number - 1].approvers
-    return f"{told}, missing {stage.missing} of {_named(asked)}{turn}"
+    return f"{told}, missing {stage.missing} of {named(asked)}{turn}"
 
 
-def _named(approvers: Approvers) -> str:
+def named(approvers: Approvers) -> str:
     """Whom a group names, in words."""
     words = ["the owner"] if approvers.owner else []
     words += [f"role {safe(role)}" for role in approvers.roles]

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.end_to_end.conftest import RunningStack
-from tests.end_to_end.typing_chenu import answer, problem
+from tests.end_to_end.typing_chenu import answer, new_thread, problem, title
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "rules"
 pytestmark = pytest.mark.timeout(120)
@@ -72,6 +72,26 @@ def test_a_mistake_in_a_file_is_shown_where_it_is(stack: RunningStack, tmp_path:
     assert f"{file}:4: typo condition" in result.output
     assert "1:7: undeclared reference to 'action.knd'" in result.output
     assert "......^" in result.output
+
+
+def test_an_action_or_a_wish_is_explained_and_not_done(stack: RunningStack, tmp_path: Path) -> None:
+    told = answer(stack, "rules", "explain", "{kind: delete, tool: thread.delete}", "--asked")
+    found = told["evaluation"]
+    assert (found["effect"], found["rule"]) == ("EFFECT_CHECKPOINT", "destructive_action")
+    assert [one["rule"] for one in found["matches"]][1] == "requested_checkpoint"
+    file = tmp_path / "action.yaml"
+    file.write_text("kind: update\narguments: {amount: 101}\n")
+    shown = stack.chenu("rules", "explain", str(file)).stdout
+    assert "budget_limit" in shown
+    assert "own_sphere_changes" in shown
+    wanted = title()
+    new_thread(stack, wanted)
+    shown = stack.chenu("rules", "explain", f"Delete the thread “{wanted}”").stdout
+    assert "thread.delete (delete)" in shown
+    assert "1 of the owner" in shown
+    assert not answer(stack, "inbox")["checkpoints"]
+    for wrong in ("{kind: sing}", "{kind: [", "{targets: [1]}"):
+        assert stack.chenu("rules", "explain", wrong).exit_code == 2
 
 
 def test_the_shadow_and_the_constitution_can_be_seen(stack: RunningStack) -> None:

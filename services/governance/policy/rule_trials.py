@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf.json_format import ParseDict
 
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.rule_pb2 import Evaluation, RuleCase, RuleCaseResult, RuleMatch
-from chenu_gate.action import VERSION, Action
-from chenu_gate.canonical_json import read, write
+from chenu_gate.action import Action, Principal
 from chenu_gate.refusal import ActionRefused
+from chenu_gate.trial_action import trial_action
 from kernel.caller import Caller
 from services.governance.messages import EFFECTS, TYPES
 from services.governance.policy.rule import Effect, Facts
 from services.governance.policy.rules import RuleSet
 from services.governance.review.requirements import Requirements, stored
 
-_UNPINNED: Final = "sha256:" + "0" * 64
-_PLAIN: Final[Mapping[str, Any]] = {
-    "version": VERSION,
-    "kind": "execute",
-    "executor": "threads",
-    "source_sphere": "",
-    "target_sphere": "",
-    "targets": [],
-    "arguments": {},
-    "thread": "",
-    "run": "",
-}
 _NUMBERS: Final = {number: word.upper() for word, number in EFFECTS.items()}
 
 
@@ -96,40 +84,11 @@ class Trials:
 
 
 def _action(caller: Caller, text: str) -> Action:
-    """The action of a case: what it leaves out is filled in, so that cases stay short."""
-    given = read(write(_document(text)), 32 << 10)
-    if not isinstance(given, dict):
-        raise ValueError("the action is not a JSON object")  # noqa: TRY004 - told to people
-    tool = given.get("tool", "test")
-    whole = {
-        **_PLAIN,
-        **given,
-        "tool": {"name": tool, "definition": _UNPINNED} if isinstance(tool, str) else tool,
-        "principal": {
-            "tenant": caller.tenant,
-            "person": caller.person,
-            "identity": caller.identity,
-            "agent": "",
-            **_members(given.get("principal", {})),
-        },
-        "targets": [
-            {"version": "", "name": "", **_members(target)} for target in given.get("targets", [])
-        ],
-    }
-    return Action.parse(write(whole))
-
-
-def _document(text: str) -> Any:
     try:
-        return json.loads(text)
+        given = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"the action is not JSON: {error}") from None
-
-
-def _members(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("a principal and a target are JSON objects")  # noqa: TRY004
-    return value
+    return trial_action(given, Principal(caller.tenant, caller.person, caller.identity))
 
 
 def _facts(caller: Caller, rules: RuleSet, case: RuleCase, action: Action) -> Facts:
