@@ -26,17 +26,27 @@ from chenu_gate.permit import (
     permit_keys,
     verify,
 )
-from chenu_gate.refusal import ActionRefused
+from chenu_gate.refusal import ActionRefused, Refused
 from chenu_gate.tools import Toolbox, ToolRefused
 
-__all__ = ["ActionRefused", "Gatekeeper", "PermitKeysUnavailable", "PermitRefused", "ToolRefused"]
+__all__ = [
+    "ActionRefused",
+    "Gatekeeper",
+    "PermitKeysUnavailable",
+    "PermitRefused",
+    "Refused",
+    "ToolRefused",
+]
 
 # A forged key id must not make us ask governance each time.
 REFRESH_SECONDS = 3.0
 
 
-class PermitKeysUnavailable(Exception):
+class PermitKeysUnavailable(Refused):
     """Governance's public keys cannot be had now; try again."""
+
+    code = "UNAVAILABLE"
+    reason = "UNAVAILABLE"
 
     def __init__(self) -> None:
         super().__init__("the keys that permits are checked with are not available")
@@ -65,7 +75,7 @@ class Gatekeeper:
     async def admit(self, token: str, action_bytes: bytes, *, asker: Principal) -> PermittedAction:
         """The action, if the asker may have it executed here now.
 
-        Raises PermitRefused, ActionRefused or ToolRefused, each with its reason.
+        Raises Refused: PermitRefused, ActionRefused, ToolRefused or PermitKeysUnavailable.
         """
         await self._know(key_id(token))
         permitted = verify(

@@ -15,6 +15,7 @@ from jwt.algorithms import OKPAlgorithm
 from chenu_gate.action import Action
 from chenu_gate.canonical_json import digest
 from chenu_gate.freezes import Freeze
+from chenu_gate.refusal import Refused
 
 ISSUER = "chenu"
 TYPE = "permit+jwt"
@@ -29,7 +30,7 @@ _MAX_TOKEN = 4096
 PermitKeys = Mapping[str, Ed25519PublicKey]
 
 
-class PermitRefused(Exception):
+class PermitRefused(Refused):
     """A permit that permits nothing here; one class for each reason."""
 
     reason = "PERMIT_INVALID"

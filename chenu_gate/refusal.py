@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
 
 class Refusal(StrEnum):
@@ -44,9 +46,25 @@ class Refusal(StrEnum):
     )
 
 
-class ActionRefused(ValueError):
+class Refused(Exception):
+    """What the gate does not let through; whoever serves it answers with this code and reason.
+
+    `code` is the name of a gRPC status; what concerns a permit is a denial.
+    """
+
+    code: ClassVar[str] = "PERMISSION_DENIED"
+    reason: ClassVar[str]
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Of the error that the caller gets."""
+        return {}
+
+
+class ActionRefused(Refused, ValueError):
     """An action that nobody may act on, with its cause, its place and the next step."""
 
+    code = "INVALID_ARGUMENT"
     reason = "ACTION_INVALID"
 
     def __init__(self, refusal: Refusal, path: str = "", found: str = "") -> None:
@@ -57,6 +75,11 @@ class ActionRefused(ValueError):
         place = f" at {path}" if path else ""
         detail = f": {found}" if found else ""
         super().__init__(f"{refusal}{place}{detail}. {refusal.next_step}")
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What is wrong, and where."""
+        return {"cause": self.cause, "path": self.path}
 
     @property
     def cause(self) -> str:

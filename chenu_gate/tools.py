@@ -20,19 +20,25 @@ from chenu.governance.v1.executor_service_pb2 import ToolDefinition
 from chenu_gate.action import Action, ActionKind
 from chenu_gate.action import Tool as PinnedTool
 from chenu_gate.canonical_json import Json, digest, read, write
-from chenu_gate.refusal import quoted
+from chenu_gate.refusal import Refused, quoted
 
 MAX_SCHEMA_BYTES = 32 * 1024
 
 
-class ToolRefused(ValueError):
+class ToolRefused(Refused, ValueError):
     """An action that this executor does not perform; one class for each reason."""
 
+    code = "INVALID_ARGUMENT"
     reason = "ACTION_INVALID"
 
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)
-        self.metadata = metadata
+        self._metadata = metadata
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Dynamic values of the message."""
+        return self._metadata
 
 
 class ToolMisused(ToolRefused):
@@ -42,12 +48,14 @@ class ToolMisused(ToolRefused):
 class ToolUnknown(ToolRefused):
     """The executor has no tool of that name."""
 
+    code = "UNIMPLEMENTED"
     reason = "TOOL_UNKNOWN"
 
 
 class ToolChanged(ToolRefused):
     """The action is bound to another definition than the one in force."""
 
+    code = "FAILED_PRECONDITION"
     reason = "TOOL_CHANGED"
 
 

@@ -11,9 +11,9 @@ only recorded when a denial is audited. A client reads a failure with
 sends what a downstream service answered on, byte for byte.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final, Protocol, TypeVar
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -193,6 +193,26 @@ def relayed(error: grpc.aio.AioRpcError) -> ServiceError:
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Unavailable("a service it needs is not available", retry_after=timedelta(seconds=1))
     return ServiceError("an internal error")
+
+
+class Refusal(Protocol):
+    """What a library of ours refuses with: the name of a gRPC status, a reason, metadata."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
+def refused(refusal: Refusal) -> ServiceError:
+    """A library's refusal as clients get it, and as it is audited."""
+    kinds = (InvalidArgument, FailedPrecondition, PermissionDenied, Unimplemented, Unavailable)
+    (kind,) = (kind for kind in kinds if kind.code.name == refusal.code)
+    error_class = type(kind.__name__, (kind,), {"reason": refusal.reason})
+    error: ServiceError = error_class(str(refusal), **refusal.metadata)
+    return error
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:

@@ -22,19 +22,13 @@ from chenu_gate.executor import (
     ExecutionState,
     OutcomeConflict,
 )
-from chenu_gate.gatekeeper import (
-    ActionRefused,
-    Gatekeeper,
-    PermitKeysUnavailable,
-    PermitRefused,
-    ToolRefused,
-)
+from chenu_gate.gatekeeper import Gatekeeper, Refused
 from chenu_gate.permit import PermittedAction
 from chenu_gate.tools import ArgumentsInvalid
 from kernel.caller import UUID, Caller
 from kernel.context import current, enter
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Unavailable
+from kernel.errors import Unavailable, refused
 from services.courier import audit_events, deliveries, endpoints
 from services.courier.errors import (
     DecisionUsed,
@@ -42,7 +36,6 @@ from services.courier.errors import (
     EndpointDisabled,
     OutcomeUnknown,
     TargetChanged,
-    refused,
 )
 from services.courier.sending import GONE, Ending, Letter, Sender
 from services.courier.tools import MAX_BODY_BYTES
@@ -88,7 +81,7 @@ class Executor:
             letter = await self._begin(caller, permitted)
         except DecisionAlreadyExecuted:
             return await self._answer(caller, permitted, repeated=True)
-        except (PermitRefused, ToolRefused) as refusal:
+        except Refused as refusal:
             raise refused(refusal) from None
         # What has begun is finished and recorded, whether or not the caller still waits.
         sending = asyncio.create_task(self._deliver(caller, permitted, letter))
@@ -105,10 +98,8 @@ class Executor:
         asker = Principal(caller.tenant, caller.person, caller.identity, caller.agent)
         try:
             return await self._gatekeeper.admit(permit, action_bytes, asker=asker)
-        except (PermitRefused, ActionRefused, ToolRefused) as refusal:
+        except Refused as refusal:
             raise refused(refusal) from None
-        except PermitKeysUnavailable as error:
-            raise Unavailable(str(error)) from None
 
     async def _begin(self, caller: Caller, permitted: PermittedAction) -> Letter:
         """Use the decision up for this very endpoint, and commit that it is being sent."""

@@ -1,16 +1,11 @@
 """What can go wrong with a thread: one class for each reason of `error_reason.proto`."""
 
-from typing import Final
-
 from chenu_gate import permit as gate
-from chenu_gate.gatekeeper import ActionRefused, PermitRefused, ToolRefused
 from kernel.errors import (
     Aborted,
     FailedPrecondition,
     InvalidArgument,
     PermissionDenied,
-    ServiceError,
-    Unimplemented,
 )
 
 
@@ -61,22 +56,3 @@ class DecisionUsed(PermissionDenied):
 
     reason = "PERMIT_ACTION"
     message = "the decision was executed for another action"
-
-
-_CODES: Final[dict[str, type[ServiceError]]] = {
-    "ACTION_INVALID": InvalidArgument,
-    "ARGUMENTS_INVALID": InvalidArgument,
-    "TOOL_UNKNOWN": Unimplemented,
-    "TOOL_CHANGED": FailedPrecondition,
-}
-
-
-def refused(refusal: PermitRefused | ActionRefused | ToolRefused) -> ServiceError:
-    """What the gatekeeper did not admit, as the client gets it; all about a permit is a denial."""
-    metadata = refusal.metadata if isinstance(refusal, ToolRefused) else {}
-    if isinstance(refusal, ActionRefused):
-        metadata = {"cause": refusal.cause, "path": refusal.path}
-    error_class = _CODES.get(refusal.reason, PermissionDenied)
-    error = error_class(str(refusal), details=(), retry_after=None, subject="", **metadata)
-    error.reason = refusal.reason  # type: ignore[misc]  # the gate has a class for each reason
-    return error

@@ -8,17 +8,11 @@ import asyncpg
 
 from chenu_gate.action import Principal
 from chenu_gate.executor import DecisionAlreadyExecuted, Executions
-from chenu_gate.gatekeeper import (
-    ActionRefused,
-    Gatekeeper,
-    PermitKeysUnavailable,
-    PermitRefused,
-    ToolRefused,
-)
+from chenu_gate.gatekeeper import Gatekeeper, Refused
 from chenu_gate.permit import PermittedAction
 from kernel.caller import Caller
 from kernel.database import Database
-from kernel.errors import Forbidden, ServiceError, Unavailable
+from kernel.errors import Forbidden, ServiceError, refused
 from kernel.grouped_write import GroupedWriter, TouchedNoRow
 from services.threads.changes import Author
 from services.threads.effects import EFFECTS, Outcome, with_answer
@@ -27,7 +21,6 @@ from services.threads.errors import (
     PermitExpired,
     TargetChanged,
     ThreadArchived,
-    refused,
 )
 from services.threads.grouped_effects import GROUPED, GroupedEffect
 
@@ -74,7 +67,7 @@ class Executor:
                 result = await self._perform(caller, permitted, author)
         except (DecisionAlreadyExecuted, asyncpg.UniqueViolationError):
             return await self._first_answer(caller, permitted)
-        except (PermitRefused, ToolRefused) as refusal:
+        except Refused as refusal:
             raise refused(refusal) from None
         self._done(str(result.get("thread_id", "")))
         return Answer(decision, result, repeated=False)
@@ -83,10 +76,8 @@ class Executor:
         asker = Principal(caller.tenant, caller.person, caller.identity, caller.agent)
         try:
             return await self._gatekeeper.admit(permit, action_bytes, asker=asker)
-        except (PermitRefused, ActionRefused, ToolRefused) as refusal:
+        except Refused as refusal:
             raise refused(refusal) from None
-        except PermitKeysUnavailable as error:
-            raise Unavailable(str(error)) from None
 
     async def _write(
         self, caller: Caller, permitted: PermittedAction, effect: GroupedEffect
