@@ -11,12 +11,11 @@ only recorded when a denial is audited. A client reads a failure with
 sends what a downstream service answered on, byte for byte.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import ClassVar, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -195,23 +194,11 @@ def relayed(error: grpc.aio.AioRpcError) -> ServiceError:
     return ServiceError("an internal error")
 
 
-class Refusal(Protocol):
-    """What a library of ours refuses with: the name of a gRPC status, a reason, metadata."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def metadata(self) -> Mapping[str, str]: ...
-
-
-def refused(refusal: Refusal) -> ServiceError:
-    """A library's refusal as clients get it, and as it is audited."""
-    kinds = (InvalidArgument, FailedPrecondition, PermissionDenied, Unimplemented, Unavailable)
-    (kind,) = (kind for kind in kinds if kind.code.name == refusal.code)
-    error_class = type(kind.__name__, (kind,), {"reason": refusal.reason})
-    error: ServiceError = error_class(str(refusal), **refusal.metadata)
+def refused(refusal: Any) -> ServiceError:
+    """What `chenu_gate` refused, with its code, reason and metadata, as the client gets it."""
+    kind = next(k for k in ServiceError.__subclasses__() if k.code.name == refusal.code)
+    made = type(kind.__name__, (kind,), {"reason": refusal.reason})
+    error: ServiceError = made(str(refusal), **refusal.metadata)
     return error
 
 
@@ -223,7 +210,6 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 def detail(error: grpc.aio.AioRpcError, message_class: type[M]) -> M | None:
     """The first error detail of this class that a failed call carries."""
-    packed: Any
     for packed in Status.FromString(_details(error) or b"").details:
         if packed.type_url.endswith(f"/{message_class.DESCRIPTOR.full_name}"):
             message = message_class()

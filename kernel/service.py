@@ -18,6 +18,7 @@ and ends it with `await service.stop()`.
 
 import asyncio
 import gc
+import os
 import secrets
 import signal
 import sys
@@ -109,14 +110,15 @@ class Service(Generic[S]):
         """Have this awaited at the end, after the last call; the last registered comes first."""
         self._closers.append(close)
 
-    async def stop(self) -> None:
-        """Drain, stop the background work, close what is open."""
+    async def stop(self) -> int:
+        """Drain, stop the background work, close what is open; how many tasks go on even so."""
         self.stopping.set()
         if self.port:
             await self._server.drain(self.shared.drain_seconds, self.shared.grace_seconds)
         # Whoever holds on to what is to be closed must not keep the rest open.
         limit = self.shared.grace_seconds + 1
-        for task in await _cancelled(self._tasks, limit):
+        stubborn = await _cancelled(self._tasks, limit)
+        for task in stubborn:
             _log.error("does not end", service=self.name, task=task.get_name())
         for close in reversed(self._closers):
             try:
@@ -124,6 +126,7 @@ class Service(Generic[S]):
                     await close()
             except Exception as error:  # noqa: BLE001 - the others must be closed too
                 _log.warning("could not close", service=self.name, error=repr(error))
+        return len(stubborn)
 
     async def _open(self) -> None:
         self.on_stop(self.channels.close)
@@ -205,7 +208,8 @@ async def run(*programs: Program[Any]) -> None:
         _calm_collector()
         await stop.wait()
     finally:
-        await asyncio.gather(*(service.stop() for service in services))
+        if any(await asyncio.gather(*(service.stop() for service in services))):
+            os._exit(1)  # the loop would wait for them for ever, and whoever restarts us with it
 
 
 def _calm_collector() -> None:

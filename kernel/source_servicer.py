@@ -14,13 +14,7 @@ from chenu.events.v1.bundle_pb2 import Receipt
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceServicer
 from kernel.database import Database, Transaction
 from kernel.errors import FailedPrecondition, NotFound
-from kernel.receipts import (
-    ReceiptInvalid,
-    VerifierKey,
-    check_inclusion,
-    leaf_hash,
-    open_tree_head,
-)
+from kernel.receipts import ReceiptInvalid, VerifierKey, check_inclusion, leaf_hash, open_tree_head
 from kernel.relay import EVENTS, RELEASED_NUMBER
 from kernel.statement import Statement
 

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -148,6 +150,48 @@ async def test_work_that_does_not_end_when_told_is_named_and_keeps_nothing_open(
         ("does not end", "sample.stubborn"),
         ("could not close", ""),
     ]
+
+
+STUBBORN = """
+import asyncio
+from kernel.service import Program, Service, main
+from kernel.settings import ServiceSettings
+
+async def never() -> None:
+    while True:
+        try:
+            print("working", flush=True)
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            continue
+
+async def assemble(service: Service[ServiceSettings]) -> None:
+    service.background("sample.stubborn", never)
+
+main(Program("sample", ServiceSettings, assemble))
+"""
+
+
+def test_a_process_with_work_that_never_ends_goes_all_the_same_and_says_which(
+    nats_url: str, tmp_path: Path
+) -> None:
+    environment = {
+        "CHENU_KEYS_DIR": str(tmp_path),
+        "CHENU_NATS_URL": nats_url,
+        "CHENU_DRAIN_SECONDS": "0",
+        "CHENU_GRACE_SECONDS": "0",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUBBORN], env=environment, stdout=-1, stderr=-1, text=True
+    )
+    assert process.stdout is not None
+    while "working" not in process.stdout.readline():
+        pass
+    process.terminate()
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "does not end" in told
+    assert "sample.stubborn" in told
 
 
 async def test_metrics_are_served_where_asked(fleet: Fleet) -> None:
