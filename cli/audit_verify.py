@@ -100,6 +100,9 @@ async def export(
         bool, typer.Option("--violations", help="Only what crossed a boundary.")
     ] = False,
     filter: FilterOption = "",  # noqa: A002 - the option's name
+    open_sealed: Annotated[
+        bool, typer.Option("--open-sealed", help="Also what records say of people; for auditors.")
+    ] = False,
 ) -> int:
     """Write records into a file, with a signed manifest and what proves them. It is recorded.
 
@@ -118,6 +121,7 @@ async def export(
         request_id=request,
         violations=violations,
         filter=filter,
+        open_sealed=open_sealed,
     )
     part = out.with_name(f"{out.name}.part") if str(out) != "-" else Path("/dev/stdout")
     try:

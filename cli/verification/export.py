@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 from cli.verification.completeness import Completeness
 from cli.verification.export_lines import canonical, open_export
 from cli.verification.keys import Keys
+from cli.verification.opened import Opened
 from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles, split
 from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
 from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion
@@ -36,6 +37,7 @@ class _Check:
         self._lines, self._keys = open_export(stream), keys
         self._verdict, self._tell = verdict, tell
         self._count = 0
+        self._opened: Opened | None = None
         self._completeness: Completeness | None = None
 
     def run(self) -> None:
@@ -75,6 +77,7 @@ class _Check:
             trusted.witnessed(manifest["witnessed_tree_head"], split(path), head)
         self._count = int(manifest["records"])
         self._completeness = _judged(manifest)
+        self._opened = None if manifest["redacted"] else Opened(self._lines)
         return head, self._ranges(manifest, head.size)
 
     def _ranges(self, manifest: dict[str, Any], size: int) -> list[tuple[int, int]]:
@@ -127,7 +130,7 @@ class _Check:
             raise Tampered(index, "its bytes do not hash to the leaf hash that the log holds")
         if self._completeness is not None:
             self._completeness.look(index, leaf)
-        self._counted()
+        self._counted(index, leaf)
 
     def _filtered(self, head: TreeHead, indexes: Iterator[int]) -> None:
         for index in indexes:
@@ -138,9 +141,11 @@ class _Check:
                 check_inclusion(index, head.size, hashed, path, head.root)
             except ReceiptInvalid as error:
                 raise Tampered(index, f"it is not proved to be in the log: {error}") from None
-            self._counted()
+            self._counted(index, leaf)
 
-    def _counted(self) -> None:
+    def _counted(self, index: int, leaf: bytes) -> None:
+        if self._opened is not None:
+            self._opened.check(index, leaf)
         self._verdict.records += 1
         if self._verdict.records % _TOLD == 0:
             self._tell("records", self._verdict.records, self._count)
@@ -168,6 +173,8 @@ class _Check:
             self._verdict.warnings = self._completeness.warnings()
         if self._completeness is None or not self._completeness.streams:
             notes.append("not looked for: missing versions; it takes an auditor's whole export")
+        if self._opened is not None:
+            notes.append(self._opened.told())
         if manifest["filters"]:
             notes.append(f"filters: {canonical(manifest['filters'])}")
 

@@ -69,7 +69,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
     key = str(signers[0].verifier_key)
     files = LogFiles(service.database, service.worker, auditors, key, named)
     service.add_servicer(add_TileServiceServicer_to_server, TileServicer(files))
-    exporter = Exporter(service.database, service.worker, signers, named)
+    exporter = Exporter(service.database, service.worker, signers, named, keys)
     service.add_servicer(add_ExportServiceServicer_to_server, ExportServicer(exporter))
 
     service.add_servicer(

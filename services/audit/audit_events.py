@@ -79,6 +79,7 @@ def entries_exported(export: str, manifest: Mapping[str, Any]) -> AuditRecord:
             "count": str(manifest["records"]),
             "tree_size": str(manifest["tree_size"]),
             "indexes": manifest["indexes"],
+            "opened": str(not manifest["redacted"]).lower(),
             "filters": "sha256:" + sha256(canonical(manifest["filters"]).encode()).hexdigest(),
         },
     )

@@ -3,10 +3,11 @@
 import hmac
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -16,6 +17,7 @@ from chenu.identity.v1.subject_key_service_pb2_grpc import SubjectKeyServiceStub
 from kernel.channels import Channels, alone
 
 _NONCE = 12
+_log = structlog.get_logger(component="personal")
 Opened = tuple["PersonalState", dict[str, str]]
 
 
@@ -39,7 +41,25 @@ class SubjectKeys:
             return PersonalState.PERSONAL_STATE_UNAVAILABLE, {}
         if not key:
             return PersonalState.PERSONAL_STATE_ERASED, {}
-        return PersonalState.PERSONAL_STATE_READABLE, unseal(key, personal)
+        return PersonalState.PERSONAL_STATE_READABLE, unseal(key, personal)["fields"]
+
+    async def reveal(
+        self, tenant: str, sealed: Sequence[Mapping[str, str]]
+    ) -> list[dict[str, Any] | None]:
+        """Each content with the key of its commitment; None where nobody can read it any more.
+
+        Raises grpc.aio.AioRpcError where identity does not answer.
+        """
+        keys: dict[str, bytes] = {}
+        for person in {personal["subject"] for personal in sealed}:
+            request = GetSubjectKeyRequest(tenant_id=tenant, person_id=person)
+            try:
+                with alone():
+                    keys[person] = (await self._stub().GetSubjectKey(request, timeout=3)).key
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.PERMISSION_DENIED:
+                    raise
+        return [_readable(keys.get(personal["subject"], b""), personal) for personal in sealed]
 
     async def destroy(self, tenant: str, person: str) -> tuple[bool, list[str]]:
         """Have a person's key destroyed; whether there still was one, and their identities."""
@@ -52,19 +72,26 @@ class SubjectKeys:
         return SubjectKeyServiceStub(self._channels.channel("identity"))
 
 
-def unseal(key: bytes, personal: Mapping[str, str]) -> dict[str, str]:
-    """The content, checked against the record's commitment; PersonalInvalid where it differs."""
+def _readable(key: bytes, personal: Mapping[str, str]) -> dict[str, Any] | None:
+    try:
+        return unseal(key, personal) if key else None
+    except PersonalInvalid as error:
+        _log.warning("not readable", subject=personal["subject"], problem=str(error))
+        return None
+
+
+def unseal(key: bytes, personal: Mapping[str, str]) -> dict[str, Any]:
+    """`fields`, and the `key` of the record's commitment; PersonalInvalid where they do not fit."""
     sealed = b64decode(personal["sealed"])
     try:
         opened = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], personal["subject"].encode())
     except InvalidTag:
         raise PersonalInvalid("sealed under another key, or altered") from None
-    content = json.loads(opened)
+    content: dict[str, Any] = json.loads(opened)
     fields = json.dumps(
         content["fields"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
     mac = hmac.digest(bytes.fromhex(content["key"]), fields.encode(), "sha256").hex()
     if personal["commitment"] != f"hmac-sha256:{mac}":
         raise PersonalInvalid("not what the record commits to")
-    found: dict[str, str] = content["fields"]
-    return found
+    return content

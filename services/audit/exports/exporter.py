@@ -1,10 +1,12 @@
 """Makes an export: chooses the records, signs what it promises, then streams them."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import grpc
 import sqlalchemy as sa
 from google.protobuf.json_format import MessageToDict
 
@@ -13,17 +15,19 @@ from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest, ExportEntrie
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database, Transaction
+from kernel.errors import relayed
 from kernel.receipts import TreeHead, VerifierKey
 from kernel.statement import Statement
 from services.audit import audit_events, log
-from services.audit.entries import widen
-from services.audit.errors import ExportInterrupted
+from services.audit.entries import AUDITOR, widen
+from services.audit.errors import ExportInterrupted, RoleRequired
 from services.audit.exports import flat
 from services.audit.exports.lines import CloudEvents, Jsonl, Lines, hashes_text
 from services.audit.exports.manifest import VERSION, Selection, canonical, signed
 from services.audit.log import Successions
 from services.audit.matching import matching, parameters
 from services.audit.note import NoteSigner
+from services.audit.personal import SubjectKeys
 from services.audit.retention import minimum_index
 from services.audit.tables import entries
 from services.audit.tree import TILE_WIDTH, inclusion_proofs, tiles_of, tiles_read_by
@@ -32,12 +36,13 @@ from services.audit.witnesses import witnessed_head
 _PIECE_BYTES: Final = 256 << 10
 _INDEXES: Final = 50_000
 _RECORDS: Final = 512
+_NO_FILTERS: Final = ("format", "open_sealed")
 _range = (
     entries.c.index >= sa.bindparam("low", type_=sa.BigInteger),
     entries.c.index < sa.bindparam("high", type_=sa.BigInteger),
 )
 _CHOSEN: Final = (entries.c.index,)
-_READ: Final = (entries.c.index, entries.c.leaf, entries.c.log_time)
+_READ: Final = (entries.c.index, entries.c.leaf, entries.c.log_time, entries.c.personal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class _Plan:
     head: TreeHead
     selection: Selection
     whole: bool
+    opened: bool
 
     def statement(self, columns: Sequence[Any]) -> Statement:
         """What `rows` is asked with."""
@@ -78,14 +84,17 @@ class Exporter:
         worker: Database,
         signers: Sequence[NoteSigner],
         successions: Successions,
+        keys: SubjectKeys,
     ) -> None:
-        self._database, self._worker = database, worker
+        self._database, self._worker, self._keys = database, worker, keys
         self._signers, self._successions = signers, successions
 
     async def export(
         self, caller: Caller, request: ExportEntriesRequest
     ) -> AsyncIterator[ExportEntriesResponse]:
         """The pieces of the file; what it will hold is fixed, signed and recorded before any."""
+        if request.open_sealed and AUDITOR not in caller.roles:
+            raise RoleRequired(roles=AUDITOR)
         async with self._worker.work() as tx:
             size, root, note = await log.latest_head(tx)
             witnessed = await _witnessed(tx, size)
@@ -119,7 +128,8 @@ class Exporter:
         conditions = matching(request.filter)
         async with self._database.transaction(caller) as tx:
             values = parameters(request, await widen(tx, caller), caller)
-        plan = _Plan(caller, values, conditions, head, Selection(0, ()), not _filters(request))
+        nothing, whole = Selection(0, ()), not _filters(request)
+        plan = _Plan(caller, values, conditions, head, nothing, whole, request.open_sealed)
         choose, indexes = plan.statement(_CHOSEN), list[int]()
         while True:
             async with self._database.transaction(caller) as tx:
@@ -151,8 +161,10 @@ class Exporter:
     async def _proved(self, lines: Lines, plan: _Plan) -> AsyncIterator[tuple[bytes, int]]:
         """Each record with its own path."""
         async for rows, paths in self._records(plan, paths=True):
+            opened = await self._opened(plan, rows)
             for row, path in zip(rows, paths, strict=True):
-                yield lines.record(row["index"], row["leaf"], path), 1
+                record = lines.record(row["index"], row["leaf"], path)
+                yield record + _line(lines, opened, row["index"]), 1
 
     async def _whole(self, lines: Lines, plan: _Plan) -> AsyncIterator[tuple[bytes, int]]:
         """The tiles from the root down, then before the records of each lowest tile that tile."""
@@ -165,11 +177,13 @@ class Exporter:
         coming = iter(lowest)
         tile = next(coming, None)
         async for rows, _ in self._records(plan):
+            opened = await self._opened(plan, rows)
             for row in rows:
                 while tile is not None and tile * TILE_WIDTH <= row["index"]:
                     yield await self._tile(lines, 0, tile, TILE_WIDTH), 0
                     tile = next(coming, None)
-                yield lines.record(row["index"], row["leaf"], None), 1
+                record = lines.record(row["index"], row["leaf"], None)
+                yield record + _line(lines, opened, row["index"]), 1
         while tile is not None:
             yield await self._tile(lines, 0, tile, TILE_WIDTH), 0
             tile = next(coming, None)
@@ -179,6 +193,16 @@ class Exporter:
             hashes = hashes_text(await log.tile(tx, level, index, width))
         document = {"hashes": hashes, "tile": f"{level}/{index}"}
         return lines.structure("tile", canonical(document))
+
+    async def _opened(self, plan: _Plan, rows: Sequence[Any]) -> dict[int, Any]:
+        """By index, what records say of people, where the export shows it."""
+        found = [row for row in rows if plan.opened and row["personal"] is not None]
+        sealed = [json.loads(row["leaf"])["data"]["personal"] for row in found]
+        try:
+            contents = await self._keys.reveal(plan.caller.tenant, sealed)
+        except grpc.aio.AioRpcError as error:
+            raise relayed(error) from None
+        return {row["index"]: content for row, content in zip(found, contents, strict=True)}
 
     async def _records(
         self, plan: _Plan, *, paths: bool = False
@@ -201,8 +225,14 @@ class Exporter:
 
 def _filters(request: ExportEntriesRequest) -> dict[str, Any]:
     filters: dict[str, Any] = MessageToDict(request, preserving_proto_field_name=True)
-    del filters["format"]
-    return filters
+    return {name: value for name, value in filters.items() if name not in _NO_FILTERS}
+
+
+def _line(lines: Lines, opened: dict[int, Any], index: int) -> bytes:
+    """What follows a record that something is sealed in, where it was to be opened."""
+    if index not in opened:
+        return b""
+    return lines.structure("opened", canonical({"index": index, "opened": opened[index]}))
 
 
 def _manifest(
@@ -224,7 +254,7 @@ def _manifest(
         "proofs": "tiles" if plan.whole else "paths",
         "records": plan.selection.count,
         "indexes": plan.selection.digest,
-        "redacted": True,
+        "redacted": not plan.opened,
         "tree_size": plan.head.size,
         "key": str(key),
         "key_id": key.id.hex(),
