@@ -119,6 +119,7 @@ async def assemble(
         changes=changes,
         clock=clock,
         tombstones=tombstones,
+        endings=(endings := Endings(database, transitions)),
         ask_limit=AskLimit(database, settings.agent_asks_per_hour),
     )
     freezes = Freezes(
@@ -167,7 +168,7 @@ async def assemble(
     )
     service.add_servicer(
         add_CheckpointServiceServicer_to_server,
-        CheckpointServicer(checkpoints, watch, votes, Endings(database, transitions)),
+        CheckpointServicer(checkpoints, watch, votes, endings),
     )
     reviews = Reviews(database, votes, eligibility, transitions, clock)
     edits = Edits(

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
+from chenu.events.v1.method_policy_pb2 import CallerKind
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest, Verdict
 from kernel.caller import Caller
 from kernel.database import Database
@@ -25,6 +26,7 @@ from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Basis, Judging, Superseded, compute
 from services.governance.review import requirements
 from services.governance.review.eligibility import Eligibility, Seat
+from services.governance.review.endings import Endings
 from services.governance.review.lifecycle import Answer
 from services.governance.review.quorum import Ballot, enough
 from services.governance.review.transitions import UNUSED, Transitions
@@ -66,12 +68,14 @@ class Authorization:
         changes: Changes,
         clock: Clock,
         tombstones: Tombstones,
+        endings: Endings,
         ask_limit: AskLimit,
     ) -> None:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
         self._judging, self._ask_limit = judging, ask_limit
         self._eligibility, self._transitions = eligibility, transitions
         self._changes, self._clock, self._tombstones = changes, clock, tombstones
+        self._endings = endings
         self._writer = GroupedWriter(database, "governance.judged")
 
     async def authorize(
@@ -111,6 +115,9 @@ class Authorization:
         await self._ask_limit.check(caller, gated)
         rows_of = partial(self._decisions.rows, judged, takes, approvable)
         items, stored, standings = await self._decide(caller, judged, rows_of, basis)
+        # Nova supersedes the runs of a thread itself, before it asks for anything new.
+        if caller.kind != CallerKind.CALLER_KIND_DELEGATION:
+            await self._supersede_older(caller, judged, items, stored)
         now = self._clock.at(datetime.fromisoformat(stored["now"]))
         rows = [
             as_stored(item, row) if row["new"] else row
@@ -131,6 +138,21 @@ class Authorization:
                 self._verdicts.permit(verdict, one.action, stored["freeze_epoch"], issued_at)
             verdicts.append(verdict)
         return verdicts
+
+    async def _supersede_older(
+        self,
+        caller: Caller,
+        judged: Sequence[Judged],
+        items: Sequence[dict[str, Any]],
+        stored: dict[str, Any],
+    ) -> None:
+        proposed = {
+            item["decision_id"]: one.action
+            for one, item, row in zip(judged, items, stored["items"], strict=True)
+            if row["new"] and item["checkpoint"] and item["thread"]
+        }
+        if proposed:
+            await self._endings.supersede_older(caller, proposed)
 
     async def find(self, caller: Caller, request_id: str) -> Verdict:
         """What a request id was answered, and what that means now; never with a permit."""

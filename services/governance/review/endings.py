@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
+from chenu_gate.action import Action
 from kernel.caller import Caller
-from kernel.database import Database, Record
+from kernel.database import Database, Record, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.governance.clock import Clock
 from services.governance.review.lifecycle import State
 from services.governance.review.reminders import Reminders
-from services.governance.review.transitions import Transitions
+from services.governance.review.transitions import Locked, Transitions
 
 _OVERDUE: Final = Statement(
     "(SELECT checkpoint_id, tenant, identity, true AS ends FROM checkpoints"
@@ -31,6 +33,18 @@ _OVERDUE: Final = Statement(
     " UNION ALL (SELECT checkpoint_id, tenant, identity, false FROM checkpoints"
     " WHERE state = 'pending' AND remind_time <= clock_timestamp() + CAST(:offset AS interval)"
     " ORDER BY remind_time LIMIT 200)"
+)
+# Older ones only: of two that come at once, one stays.
+_OLDER: Final = Statement(
+    "SELECT c.checkpoint_id, a.action FROM decisions AS new"
+    " JOIN decisions AS d ON d.identity = new.identity AND d.person = new.person"
+    "   AND d.agent = new.agent AND d.thread = new.thread AND d.tool = new.tool"
+    "   AND d.kind = new.kind AND d.executor = new.executor AND (d.run = '' OR d.run <> new.run)"
+    "   AND (d.create_time, d.decision_id) < (new.create_time, new.decision_id)"
+    " JOIN checkpoints AS c ON c.decision_id = d.decision_id AND c.state = 'pending'"
+    " JOIN actions AS a ON a.decision_id = d.decision_id"
+    " WHERE new.decision_id = CAST(:decision_id AS uuid) AND new.thread <> ''"
+    " AND d.decision_id <> ALL(CAST(:siblings AS uuid[]))"
 )
 _log: Final = structlog.get_logger(component="sweeper")
 
@@ -55,15 +69,46 @@ class Endings:
 
     async def supersede(self, caller: Caller, run: str, reason: str) -> list[str]:
         """End every checkpoint of a run that still waits; the ids of those that it ended."""
-        moved: list[Record] = []
         async with self._database.transaction(caller) as tx:
-            for locked in await self._transitions.lock_run(tx, run):
-                if locked.standing.by_clock(locked.now) is State.PENDING:
-                    after = replace(locked.standing.released(), state=State.SUPERSEDED)
-                    await self._transitions.move(tx, locked, after, reason)
-                    moved.append(locked.row)
+            waiting = await self._transitions.lock_run(tx, run)
+            moved = await self._superseded(tx, waiting, reason)
         await self._transitions.announce(moved)
         return [row["checkpoint_id"] for row in moved]
+
+    async def supersede_older(self, caller: Caller, proposed: Mapping[str, Action]) -> None:
+        """End what waits and these proposals take the place of, by the ids of their decisions.
+
+        A newer proposal is of the same thread, principal and agent, tool, kind and targets; what
+        one plan or one run asks for belongs together, and nothing of it supersedes the rest.
+        """
+        older: set[str] = set()
+        async with self._database.transaction(caller) as tx:
+            for decision_id, action in proposed.items():
+                siblings = list(proposed)
+                for row in await tx.fetch(_OLDER, decision_id=decision_id, siblings=siblings):
+                    if _acts_on(Action.parse(row["action"].encode())) == _acts_on(action):
+                        older.add(row["checkpoint_id"])
+            # By checkpoint, as everybody who locks several of them does.
+            held = [await self._transitions.lock(tx, one) for one in sorted(older)]
+            waiting = [locked for locked in held if locked is not None]
+            moved = await self._superseded(tx, waiting, "a newer proposal in the thread")
+        await self._transitions.announce(moved)
+
+    async def _superseded(
+        self, tx: Transaction, waiting: Sequence[Locked], reason: str
+    ) -> list[Record]:
+        """Those that still waited, and do no more."""
+        moved = []
+        for locked in waiting:
+            if locked.standing.by_clock(locked.now) is State.PENDING:
+                after = replace(locked.standing.released(), state=State.SUPERSEDED)
+                await self._transitions.move(tx, locked, after, reason)
+                moved.append(locked.row)
+        return moved
+
+
+def _acts_on(action: Action) -> set[tuple[str, str]]:
+    return {(target.type, target.id) for target in action.targets}
 
 
 class Sweeper:

@@ -28,6 +28,7 @@ from services.governance.permits import PermitKeys
 from services.governance.policy.counting import Counting
 from services.governance.policy.rule_book import RuleBook
 from services.governance.review.eligibility import Eligibility
+from services.governance.review.endings import Endings
 from services.governance.review.requirements import Requirements
 from services.governance.review.transitions import Transitions
 from services.governance.settings import GovernanceSettings
@@ -94,6 +95,7 @@ async def operations(
             clock,
             timedelta(hours=1),
         ),
+        endings=Endings(service.database, transitions),
         ask_limit=AskLimit(service.database, 60),
     )
     return Operations(
