@@ -125,6 +125,7 @@ def fleet_environment(fleet_backends: Backends) -> Mapping[str, str]:
         "CHENU_GRACE_SECONDS": "1",
         "CHENU_ENVIRONMENT": "test",
         "CHENU_AUDIT_SYSTEM_AUDITORS": SYSTEM_AUDITOR,
+        "CHENU_GOVERNANCE_PROMOTION_DELAY_MINUTES": "5",
         "CHENU_NOVA_LEASE_SECONDS": "2",
         "CHENU_NOVA_SWEEP_SECONDS": "0.3",
         "CHENU_IDENTITY_ARGON2_TIME_COST": "1",

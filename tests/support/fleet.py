@@ -11,6 +11,8 @@ await fleet.stop("nova"); await fleet.start("nova")
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any, Final, Self
 from unittest.mock import patch
@@ -50,6 +52,8 @@ from chenu.threads.v1.thread_service_pb2 import CreateThreadRequest, ListThreads
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings, load
+from services.governance.__main__ import assemble as assemble_governance
+from services.governance.clock import Clock
 from tests.support.identity import Metadata, bearer
 
 ORDER: Final = ("identity", "threads", "courier", "governance", "audit", "llm", "nova", "gateway")
@@ -68,6 +72,8 @@ class Fleet:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
         self.services: dict[str, Service[Any]] = {}
+        self.clock = Clock()
+        """Governance's; a test may move it, and sets it back."""
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def __aenter__(self) -> Self:
@@ -84,7 +90,12 @@ class Fleet:
         for name in names:
             with patch.dict(os.environ, self._environment | changes, clear=True):
                 shared, settings = load(SharedSettings, program(name).settings_class)
-            self.services[name] = await Service.start(program(name), shared, settings)
+            found = program(name)
+            if name == "governance":
+                self.clock.offset = timedelta(seconds=settings.clock_offset_seconds)
+                started_with = partial(assemble_governance, clock=self.clock)
+                found = Program(name, found.settings_class, started_with)
+            self.services[name] = await Service.start(found, shared, settings)
 
     async def stop(self, *names: str) -> None:
         """Stop services."""
