@@ -131,6 +131,7 @@ async def assemble(
         clock=clock,
         permit_life=settings.permit_life,
         lift_delay=settings.lift_delay,
+        operator_tenant=settings.operator_tenant,
     )
     revisions = RuleRevisions(database, service.page_tokens, book)
     replays = Replays(database, service.worker)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from chenu.governance.v1.approval_pb2 import RiskClass
+from kernel.caller import UUID
 from kernel.settings import ServiceSettings
 
 _REMOTE: Final = {
@@ -51,6 +52,8 @@ class GovernanceSettings(ServiceSettings):
     longest window of a counter is 31 days."""
     review_uri: str = "http://localhost:8080/api/v2/checkpoints/{checkpoint_id}"
     """Where a person reviews a checkpoint; told to whoever is blocked."""
+    operator_tenant: str = Field("", pattern=rf"^({UUID.pattern})?$")
+    """The tenant whose people with the role `operator` may freeze everybody; empty: nobody may."""
     executors: str = ""
     """Executors besides threads and courier, by whose tools an edit is typed: `name=host:port`,
     separated by spaces. They are asked for their tools only, and are given no token."""

@@ -100,6 +100,7 @@ _LIFT: Final = Statement(
 class Freezes:
     """Makes, shows and lifts freezes.
 
+    `operator_tenant` is whose operators may stop everybody; empty means that nobody may.
     `permit_life` is how long a permit lives: then the last one from before a freeze is over. Where
     none can be out, the freeze is in force at once.
     """
@@ -115,7 +116,9 @@ class Freezes:
         clock: Clock,
         permit_life: timedelta,
         lift_delay: timedelta,
+        operator_tenant: str,
     ) -> None:
+        self._operator_tenant = operator_tenant
         self._clock = clock
         self._database, self._worker = database, worker
         self._messaging, self._pages, self._eligibility = messaging, pages, eligibility
@@ -123,7 +126,7 @@ class Freezes:
 
     async def freeze(self, caller: Caller, scope: str, value: str, reason: str) -> Freeze:
         """Stop it. Once this returns, nothing of it is permitted; see `effective_time`."""
-        if scope == EVERYBODY and OPERATOR not in caller.roles:
+        if scope == EVERYBODY and not self._is_operator(caller):
             raise Forbidden(subject="freeze/all")
         async with self._database.transaction(caller) as tx:
             tenant = SYSTEM_TENANT if scope == EVERYBODY else caller.tenant
@@ -169,7 +172,7 @@ class Freezes:
         """Ask people whether it may be lifted; the freeze, and what they are asked."""
         async with self._database.transaction(caller) as tx:
             row = await tx.fetch_one(_GET, freeze_id=freeze_id)
-        if row is None or (row["scope"] == EVERYBODY and OPERATOR not in caller.roles):
+        if row is None or (row["scope"] == EVERYBODY and not self._is_operator(caller)):
             raise Forbidden(subject=f"freeze/{freeze_id}")
         action = await operations.asked(caller, request_id)
         if action is not None:
@@ -198,6 +201,10 @@ class Freezes:
             targets=(Target("freeze", row["freeze_id"], str(row["epoch"])),),
         )
         return _message(row), verdict
+
+    def _is_operator(self, caller: Caller) -> bool:
+        """The owners of any tenant can give the role; it counts in one of them."""
+        return OPERATOR in caller.roles and caller.tenant == self._operator_tenant
 
     def operation(self) -> Operation:
         """How an approved lifting is done."""

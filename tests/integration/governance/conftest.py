@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -30,6 +31,7 @@ from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
 
+OPERATOR_TENANT = str(uuid4())
 Events = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
 
@@ -96,6 +98,7 @@ async def service(
         heartbeat_seconds=0.3,
         watch_seconds=20,
         executors=f"warehouse={warehouse.address}",
+        operator_tenant=OPERATOR_TENANT,
     ) as started:
         yield started
 
