@@ -48,9 +48,11 @@ _STATE: Final = """
     FROM relay_state FOR UPDATE"""
 # Rows from before the restore get the id of this transaction, which `now` does not see.
 _REBASE: Final = "SELECT rebase_outbox()"
+# A moment, not a count: two restores of one dump would count to the same.
 _NEW_GENERATION: Final = """
-    UPDATE relay_state SET cluster = $1, generation = generation + 1, snapshot = $2, rebased = true
-    """
+    UPDATE relay_state SET cluster = $1, snapshot = $2, rebased = true, generation = greatest(
+        generation + 1, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint))
+    RETURNING generation"""
 _PREVIOUS: Final = "(SELECT snapshot::pg_snapshot FROM relay_state)"
 _WINDOW: Final = f"""
     FROM outbox WHERE xid >= pg_snapshot_xmin({_PREVIOUS})
@@ -157,8 +159,8 @@ class Relay:
             state = await connection.fetchrow(_STATE)
             if state["cluster"] != cluster:
                 await connection.execute(_REBASE)
-                await connection.execute(_NEW_GENERATION, cluster, state["now"])
-                _log.info("new generation", service=self._service, generation=state[1] + 1)
+                opened = await connection.fetchval(_NEW_GENERATION, cluster, state["now"])
+                _log.info("new generation", service=self._service, generation=opened)
 
     async def _bundle(self, connection: Any) -> None:
         """Commit the window since the last snapshot as bundles; an empty one as a heartbeat."""

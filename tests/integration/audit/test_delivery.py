@@ -203,6 +203,12 @@ async def test_a_source_restored_from_an_older_dump_goes_on_and_loses_nothing(
     sql = "SELECT count(*) FROM audit.alerts WHERE kind = 'SOURCE_REWOUND' AND source = $1"
     assert await superuser.fetchval(sql, restored.source)
     await soon(lambda: _receipted(restored, 6), "the receipt covers the new bundles")
+    for number in (4, 5, 6):  # and the same dump once more
+        del restored.bundles[number]
+    restored.generation, again = 3, event()
+    await publish(restored.bundle([again]))
+    await soon(lambda: has(superuser, again), "what came after the second restore is in the log")
+    await soon(lambda: _receipted(restored, 4), "and its bundle is receipted")
 
 
 async def _receipted(source: StandInSource, number: int) -> bool:
