@@ -27,22 +27,27 @@ from services.identity.service_keys import make_service_key
 FLEET: Final = (*SERVICES, "gateway")
 
 
-class ProvisionSettings(BaseSettings):
-    """`CHENU_PROVISION_…`: the only credentials that may make roles, used here and nowhere else."""
+class KeysSettings(BaseSettings):
+    """`CHENU_PROVISION_…`: where the keys are."""
 
     model_config = SettingsConfigDict(env_prefix="CHENU_PROVISION_", frozen=True)
 
-    admin_url: SecretStr
-    """The superuser's URL of the PostgreSQL server."""
     keys_root: Path = Path("/keys")
     """The volume that holds the keys."""
+
+
+class ProvisionSettings(KeysSettings):
+    """The only credentials that may make roles, used here and nowhere else."""
+
+    admin_url: SecretStr
+    """The superuser's URL of the PostgreSQL server."""
 
 
 def main() -> None:
     """Do it all; doing it again changes nothing that stands."""
     settings = ProvisionSettings()
     asyncio.run(_database(settings))
-    _keys(settings.keys_root)
+    make_keys(settings.keys_root)
     print("provisioned", flush=True)
 
 
@@ -56,7 +61,8 @@ async def _database(settings: ProvisionSettings) -> None:
         await upgrade(service, database_url(admin))
 
 
-def _keys(root: Path) -> None:
+def make_keys(root: Path) -> None:
+    """Make the keys that are missing, each where it belongs."""
     public = root / "public"
     public.mkdir(parents=True, exist_ok=True)
     for service in FLEET:

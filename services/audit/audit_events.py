@@ -143,3 +143,14 @@ def entries_pruned(before: int, rule: str, count: int) -> AuditRecord:
         subject="log/entries",
         details={"minimum_index": str(before), "rule": rule, "records": str(count)},
     )
+
+
+def cosignatures_thinned(count: int) -> AuditRecord:
+    """Of what witnesses had signed more than a day ago, the last of each hour stays."""
+    return record(
+        source="audit",
+        type="cosignatures.thinned",
+        action=AuditAction.AUDIT_ACTION_DELETE,
+        subject="log/cosignatures",
+        details={"rule": "hourly-after-a-day", "count": str(count)},
+    )

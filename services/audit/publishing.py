@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from kernel.context import background
 from kernel.database import Database
@@ -13,7 +14,9 @@ from services.audit.folder import Folder
 from services.audit.keys import read_keys
 from services.audit.note import NoteSigner
 from services.audit.settings import AuditSettings
-from services.audit.witnesses import Witnesses
+from services.audit.witnesses import Witnesses, thin_cosignatures
+
+_THIN_SECONDS: Final = 3600.0
 
 
 async def publish_log(
@@ -39,6 +42,13 @@ async def publish_log(
             await folder.publish()
             await asyncio.sleep(settings.tiles_seconds)
 
+    async def thin() -> None:
+        while True:
+            async with service.worker.work() as tx:
+                await thin_cosignatures(tx)
+            await asyncio.sleep(_THIN_SECONDS)
+
+    service.background("audit.cosignatures", thin)
     if settings.witness_urls:
         service.background("audit.witnesses", ask_witnesses)
     if settings.tiles_dir is not None:

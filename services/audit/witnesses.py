@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from kernel.database import Database, Transaction
 from kernel.receipts import ReceiptInvalid, VerifierKey, cosigners
 from kernel.statement import Statement
-from services.audit import alerts, log
+from services.audit import alerts, audit_events, log
 from services.audit.errors import LeafNotCovered
 from services.audit.tables import cosignatures, tree_heads
 
@@ -33,6 +33,7 @@ _NEWEST: Final = Statement(
     .where(cosignatures.c.size == sa.select(sa.func.max(cosignatures.c.size)).scalar_subquery())
     .order_by(cosignatures.c.create_time)
 )
+_THIN: Final = Statement("SELECT audit.thin_cosignatures() AS gone")
 _log = structlog.get_logger(component="witnesses")
 
 
@@ -46,6 +47,15 @@ async def witnessed_head(tx: Transaction) -> tuple[int, str]:
     if not rows:
         return 0, ""
     return rows[0]["size"], rows[0]["note"] + "".join(row["line"] for row in rows)
+
+
+async def thin_cosignatures(tx: Transaction) -> int:
+    """Keep the last of each hour of what is older than a day, of each witness; how many went."""
+    row = await tx.fetch_one(_THIN)
+    gone = int(row["gone"]) if row else 0
+    if gone:
+        tx.keep(audit_events.cosignatures_thinned(gone))
+    return gone
 
 
 class Witnesses:

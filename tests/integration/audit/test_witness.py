@@ -3,8 +3,10 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import uvicorn
@@ -20,7 +22,7 @@ from kernel.receipts import TreeHead, VerifierKey, cosigners, split_note
 from kernel.tokens import SigningKey
 from services.audit import log as audit_log
 from services.audit.note import NoteSigner, sign_tree_head
-from services.audit.witnesses import Witnesses
+from services.audit.witnesses import Witnesses, thin_cosignatures
 from tests.integration.audit.test_exports import exported
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
@@ -151,3 +153,30 @@ async def test_a_cosignature_of_another_key_is_not_kept(
         "SELECT count(*) FROM audit.cosignatures WHERE witness = $1", str(stranger.verifier_key)
     )
     assert kept == 0
+
+
+async def test_of_old_cosignatures_the_last_of_each_hour_stays_and_new_ones_all(
+    grown, service, superuser
+) -> None:
+    witness, hour = f"witness.test+{uuid4()}", timedelta(hours=1)
+    old = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 30 * hour
+    signed = [
+        old,
+        old + hour / 2,
+        old + hour,
+        old + 1.5 * hour,
+        datetime.now(UTC),
+        datetime.now(UTC),
+    ]
+    for size, when in enumerate(signed, 10**9):
+        insert = "INSERT INTO audit.cosignatures VALUES ($1, $2, '', $3)"
+        await superuser.execute(insert, size, witness, when)
+    with background("test"):
+        async with service.worker.work() as tx:
+            assert await thin_cosignatures(tx) == 2
+            assert await thin_cosignatures(tx) == 0
+    sql = "SELECT size - 10^9::bigint FROM audit.cosignatures WHERE witness = $1 ORDER BY size"
+    assert [row[0] for row in await superuser.fetch(sql, witness)] == [1, 3, 4, 5]
+    await superuser.execute("ALTER TABLE audit.cosignatures DISABLE TRIGGER append_only")
+    await superuser.execute("DELETE FROM audit.cosignatures WHERE witness = $1", witness)
+    await superuser.execute("ALTER TABLE audit.cosignatures ENABLE ALWAYS TRIGGER append_only")

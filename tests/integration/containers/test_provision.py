@@ -7,8 +7,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from deploy.containers.provision import make_keys
 from deploy.local.backends import running_backends
+from kernel.receipts import TreeHead, open_tree_head, successors
 from kernel.settings import load
+from services.audit.keys import open_log_keys, read_keys, successions
+from services.audit.note import sign_tree_head
 from services.threads.settings import ThreadsSettings
 
 
@@ -44,3 +48,31 @@ async def test_each_service_gets_its_own_secrets_and_keys_and_a_second_time_chan
     public = {p.name for p in (root / "public").iterdir()}
     assert "log.vkey" in public
     assert not [name for name in public if name.endswith(".pem") and ".pub." not in name]
+
+
+def rotate(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.containers.rotate_log_key", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"CHENU_PROVISION_KEYS_ROOT": str(root)},
+    )
+
+
+def test_the_key_of_the_log_is_changed_where_both_its_halves_can_be_written(tmp_path: Path) -> None:
+    private, public = tmp_path / "audit" / "log.pem", tmp_path / "public" / "log.vkey"
+    assert "provision first" in rotate(tmp_path).stderr
+    make_keys(tmp_path)
+    first, head = read_keys(public), TreeHead("audit.chenu.local/log", 3, bytes(32))
+    assert rotate(tmp_path).returncode == 0
+    signers = open_log_keys(private, public, head.origin)
+    note = sign_tree_head(head, signers)
+    assert len(signers) == 2
+    assert open_tree_head(note, first) == head
+    assert list(successors(first, successions(public))) == read_keys(public)
+    assert "log.retiring" in rotate(tmp_path, "--retire").stdout
+    assert len(open_log_keys(private, public, head.origin)) == 1
+    assert {path.stat().st_uid for path in private.parent.iterdir()} == {private.stat().st_uid}
+    assert rotate(tmp_path, "--now").returncode == 1
