@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from google.api import annotations_pb2
@@ -12,47 +14,10 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from chenu.audit.v1 import (
-    alert_service_pb2,
-    entry_service_pb2,
-    export_service_pb2,
-    log_service_pb2,
-    tile_service_pb2,
-)
-from chenu.courier.v1 import delivery_service_pb2, endpoint_service_pb2
+import chenu
 from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import CallerKind, MethodPolicy
-from chenu.governance.v1 import checkpoint_service_pb2, rule_service_pb2
-from chenu.identity.v1 import (
-    agent_service_pb2,
-    auth_service_pb2,
-    identity_service_pb2,
-    token_service_pb2,
-)
-from chenu.llm.v1 import ledger_service_pb2
-from chenu.nova.v1 import run_service_pb2
-from chenu.threads.v1 import message_service_pb2, thread_event_service_pb2, thread_service_pb2
 
-_FILES: Final = (
-    auth_service_pb2,
-    identity_service_pb2,
-    agent_service_pb2,
-    token_service_pb2,
-    run_service_pb2,
-    checkpoint_service_pb2,
-    rule_service_pb2,
-    thread_service_pb2,
-    thread_event_service_pb2,
-    message_service_pb2,
-    endpoint_service_pb2,
-    delivery_service_pb2,
-    ledger_service_pb2,
-    entry_service_pb2,
-    export_service_pb2,
-    log_service_pb2,
-    tile_service_pb2,
-    alert_service_pb2,
-)
 _VERBS: Final = ("get", "put", "post", "delete", "patch")
 _PARAMETER: Final = re.compile(r"{([a-z_]+)}")
 _REST: Final = "=**}"
@@ -139,8 +104,12 @@ def bindings() -> tuple[Binding, ...]:
 
 
 def _bindings() -> Iterator[Binding]:
-    for file in _FILES:
-        services: Any = file.DESCRIPTOR.services_by_name
+    # By their files: a list of them was forgotten to be added to, and their paths answered 404.
+    stubs = {stub for root in chenu.__path__ for stub in Path(root).glob("*/v1/*_service_pb2.py")}
+    for stub in sorted(stubs):
+        package, version = stub.parts[-3:-1]
+        module = import_module(f"chenu.{package}.{version}.{stub.stem}")
+        services: Any = module.DESCRIPTOR.services_by_name
         service: ServiceDescriptor
         for service in services.values():
             for method in service.methods:
