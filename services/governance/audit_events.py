@@ -92,6 +92,24 @@ def checkpoint_changed(row: Any, happened: str, **facts: str) -> AuditRecord:
     )
 
 
+def vote_cast(row: Any, vote_id: str, option: str) -> AuditRecord:
+    """The vote that decided a checkpoint, beside the end that it brought about.
+
+    One that leaves the checkpoint waiting is told by `checkpoint_changed` alone.
+    """
+    return record(
+        source=_SOURCE,
+        type="vote.cast",
+        action=_VOTES[option],
+        subject=f"vote/{vote_id}",
+        tenant=row["tenant"],
+        identity=row["identity"],
+        sphere=row["sphere"],
+        details={"decision": row["decision_id"], "etag": row["etag"], "option": option},
+        targets=(f"checkpoint/{row['checkpoint_id']}",),
+    )
+
+
 def deputy_appointed(caller: Any, deputy_id: str, deputy: str, end_time: str) -> AuditRecord:
     """The caller lets somebody vote in their place until then."""
     return record(

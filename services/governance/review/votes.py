@@ -13,12 +13,13 @@ from kernel.database import Database, Record, Transaction
 from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
 from kernel.tokens import KeySet
+from services.governance import audit_events
 from services.governance.clock import Clock
 from services.governance.errors import LoginRequired, NotEntitled, VoteTokenUsed
 from services.governance.messages import RISKS
 from services.governance.review import requirements
 from services.governance.review.eligibility import Eligibility, Seat
-from services.governance.review.lifecycle import Option
+from services.governance.review.lifecycle import Option, State
 from services.governance.review.quorum import Ballot, Electorate
 from services.governance.review.transitions import Locked, Transitions
 from services.governance.review.voters import Principal, look
@@ -114,6 +115,8 @@ class Votes:
                 option=option.value,
                 token=digest(caller.token.encode()),
             )
+            if after.state is not State.PENDING:
+                tx.emit(audit_events.vote_cast(locked.row, vote_id, option.value))
         await self._transitions.announce([locked.row])
 
     async def electorate(self, caller: Caller, checkpoint_id: str) -> Electorate:
