@@ -22,6 +22,7 @@ _CHECK: Final = Statement(
 _LIST: Final = Statement(
     "SELECT person_id FROM list_approvers(:tenant, :owner_identity, :owner, :roles, :persons)"
 )
+_EVERYBODY: Final = Statement("SELECT person_id FROM living_people(:tenant)")
 
 
 class EligibilityChecks:
@@ -63,14 +64,17 @@ class EligibilityChecks:
         found = []
         async with self._database.transaction(caller) as tx:
             for group in request.groups:
-                rows = await tx.fetch(
-                    _LIST,
-                    tenant=request.tenant_id,
-                    owner_identity=request.owner_identity_id,
-                    owner=group.owner,
-                    roles=list(group.roles),
-                    persons=list(group.person_ids),
-                )
+                if group.anybody:
+                    rows = await tx.fetch(_EVERYBODY, tenant=request.tenant_id)
+                else:
+                    rows = await tx.fetch(
+                        _LIST,
+                        tenant=request.tenant_id,
+                        owner_identity=request.owner_identity_id,
+                        owner=group.owner,
+                        roles=list(group.roles),
+                        persons=list(group.person_ids),
+                    )
                 found.append(ApproverList(person_ids=[row["person_id"] for row in rows]))
         return found
 

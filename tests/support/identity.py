@@ -219,6 +219,8 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
             tenants = self._identity.tenants
             named = {*group.person_ids, *(p for p in roles if set(roles[p]) & set(group.roles))}
             named = {p for p in named if tenants.get(p, request.tenant_id) == request.tenant_id}
+            if group.anybody:
+                named |= {p for p, tenant in tenants.items() if tenant == request.tenant_id}
             if group.owner:
                 named.add(self._identity.owners[request.owner_identity_id])
             alive = named - self._identity.not_eligible.keys()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -27,11 +26,10 @@ from services.governance.errors import FreezeLifted
 from services.governance.holds.permits_out import may_be_out
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.review.eligibility import Eligibility
+from services.governance.review.keepers import quorum
 
 WAKE_SUBJECT: Final = "governance.freezes"
 OPERATOR: Final = "operator"
-KEEPER: Final = "owner"
-QUORUM: Final = 2
 EVERYBODY: Final = "all"
 LIFT: Final = Tool.declare(
     name="freeze.lift",
@@ -179,24 +177,22 @@ class Freezes:
             return _message(row), await operations.ask_again(caller, action, request_id)
         if row["lift_time"] is not None:
             raise FreezeLifted(freeze_id=freeze_id)
-        # Two of those who keep the tenant must agree; where there is but one, that one suffices,
-        # and the freeze is held back for a while.
-        alone = await self._eligibility.with_role(caller, KEEPER) < QUORUM
-        approvals = 1 if alone else QUORUM
+        # Whoever is alone suffices, but the freeze is held for a while.
+        agreement = await quorum(self._eligibility, caller, "freeze keepers")
         held = self._clock.at(datetime.now(UTC)) + self._lift_delay
         verdict = await operations.ask(
             caller,
             LIFT,
             request_id=request_id,
-            approval=_requirement(approvals),
+            approval=agreement.requirement,
             arguments={
                 "freeze": row["freeze_id"],
                 "scope": row["scope"],
                 "value": row["value"],
                 "frozen_since": row["create_time"].isoformat(),
                 "frozen_by": row["person"],
-                "required_approvals": approvals,
-                "not_before": held.isoformat(timespec="seconds") if alone else "",
+                "required_approvals": agreement.approvals,
+                "not_before": held.isoformat(timespec="seconds") if agreement.alone else "",
             },
             targets=(Target("freeze", row["freeze_id"], str(row["epoch"])),),
         )
@@ -216,11 +212,6 @@ class Freezes:
         if row is None:
             raise OperationRefused("FREEZE_LIFTED")
         tx.emit(audit_events.freeze_lifted(row, approved.caller, approved.decision_id))
-
-
-def _requirement(approvals: int) -> str:
-    stage = {"name": "freeze keepers", "required": approvals, "approvers": {"roles": [KEEPER]}}
-    return json.dumps({"stages": [stage]})
 
 
 SCOPES: Final = messages.words(FreezeScope, "FREEZE_SCOPE_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -30,11 +29,12 @@ from services.governance.operations import (
 from services.governance.policy.replay import may_loosen
 from services.governance.policy.replays import CHANGES, Replays
 from services.governance.policy.rule_book import WAKE_SUBJECT
-from services.governance.policy.rule_revisions import KEEPER, RuleRevisions, check_keeper
+from services.governance.policy.rule_revisions import RuleRevisions, check_keeper
 from services.governance.policy.rules import RuleSet
 from services.governance.review.eligibility import Eligibility
+from services.governance.review.keepers import one_keeper, quorum
 
-QUORUM: Final = 2
+_KEEPERS: Final = "rule keepers"
 _LISTED: Final = 50
 _EXAMPLES: Final = 20
 _COUNT: Final[Json] = {"type": "integer", "minimum": 0}
@@ -138,14 +138,14 @@ class Promotion:
         hint = f"{caller.tenant}/{candidate.revision}"
         await self._messaging.wake(WAKE_SUBJECT, hint.encode())
         replay = await self._replays.replay(caller.tenant, candidate)
-        arguments = await self._arguments(caller, live, candidate, replay)
+        arguments, approval = await self._arguments(caller, live, candidate, replay)
         verdict = await operations.ask(
             caller,
             PROMOTE,
             request_id=request.request_id,
             arguments=arguments,
             targets=[Target("rule_revision", candidate.revision, str(version))],
-            approval=_requirement(arguments["required_approvals"]),
+            approval=approval,
         )
         return _response(verdict, await operations.asked(caller, request.request_id), replay)
 
@@ -182,16 +182,17 @@ class Promotion:
 
     async def _arguments(
         self, caller: Caller, live: RuleSet, candidate: RuleSet, replay: Replay
-    ) -> dict[str, Any]:
-        """All that people must know: what changes, what it would have changed, what it takes."""
-        keepers = await self._eligibility.with_role(caller, KEEPER)
+    ) -> tuple[dict[str, Any], str]:
+        """All that people must know, and what it takes to approve it, as JSON text."""
         why = _why_quorum(live, candidate, replay)
-        alone = bool(why) and keepers < QUORUM
+        agreement = one_keeper(_KEEPERS)
+        if why:
+            agreement = await quorum(self._eligibility, caller, _KEEPERS)
         held = self._clock.at(datetime.now(UTC)) + self._delay
         before = {rule.code: rule.document() for rule in live.rules if not rule.built_in}
         after = {rule.code: rule.document() for rule in candidate.rules if not rule.built_in}
         widened = CHANGES["widened"]
-        return {
+        arguments: dict[str, Any] = {
             "revision": candidate.revision,
             "previous": live.revision,
             "rules": len(after),
@@ -205,10 +206,11 @@ class Promotion:
                     one.decision_id for one in replay.decisions if one.change == widened
                 ][:_EXAMPLES],
             },
-            "required_approvals": QUORUM if why and not alone else 1,
-            "why": f"{why}; one person keeps the rules alone" if alone else why,
-            NOT_BEFORE: held.isoformat(timespec="seconds") if alone else "",
+            "required_approvals": agreement.approvals,
+            "why": f"{why}; one person keeps the rules alone" if agreement.alone else why,
+            NOT_BEFORE: held.isoformat(timespec="seconds") if agreement.alone else "",
         }
+        return arguments, agreement.requirement
 
 
 def _why_quorum(live: RuleSet, candidate: RuleSet, replay: Replay) -> str:
@@ -220,11 +222,6 @@ def _why_quorum(live: RuleSet, candidate: RuleSet, replay: Replay) -> str:
     if not replay.replayed and may_loosen(live, candidate):
         return "no decision of the past shows what it changes, and it may loosen"
     return ""
-
-
-def _requirement(approvals: int) -> str:
-    stage = {"name": "rule keepers", "required": approvals, "approvers": {"roles": [KEEPER]}}
-    return json.dumps({"stages": [stage]})
 
 
 def _listed(codes: set[str]) -> list[str]:

@@ -23,9 +23,8 @@ from services.governance.policy import rule_documents
 from services.governance.policy.rule import RuleInvalid
 from services.governance.policy.rule_book import LIVE, RuleBook
 from services.governance.policy.rules import RuleSet
+from services.governance.review.keepers import KEEPER
 
-KEEPER: Final = "owner"
-"""The role of those who keep a tenant's rules."""
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _COLUMNS: Final = (
     "SELECT r.revision, r.description, r.rule_count, r.person, r.create_time, r.built_in,"

@@ -133,11 +133,11 @@ class Eligibility:
         alive, _ = await self.alive(caller.tenant, identity, [seat])
         return seat.person in alive and alive[seat.person].is_owner
 
-    async def with_role(self, caller: Caller, role: str) -> int:
-        """How many living people of the caller's tenant have a role; 200 stands for more."""
-        group = ApproverGroup(roles=[role])
-        (found,) = await self._living(caller.tenant, caller.identity, [group])
-        return len(found)
+    async def keepers(self, caller: Caller, role: str) -> tuple[list[str], list[str]]:
+        """The living people of the caller's tenant with that role, and all of them; 200 at most."""
+        groups = [ApproverGroup(roles=[role]), ApproverGroup(anybody=True)]
+        keepers, people = await self._living(caller.tenant, caller.identity, groups)
+        return keepers, people
 
     async def can_be_met(
         self,

@@ -18,6 +18,7 @@ from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
 from tests.laws.stories import soon
 from tests.support.actions import DEFINITION
+from tests.support.approvals import colleague
 from tests.support.governance_client import GovernanceClient, a_request, allowed, gated, principal
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
@@ -167,9 +168,9 @@ async def test_a_decision_under_way_while_somebody_freezes_counts_as_a_permit_th
         await superuser.execute(f"SELECT pg_advisory_unlock_shared{lock}", person.tenant)
 
 
-def keeper(identity: StandInIdentity, of: Person | None = None) -> Person:
+def keeper(identity: StandInIdentity) -> Person:
     """Somebody who keeps a tenant, as identity knows too."""
-    person = Person(tenant=of.tenant) if of else Person()
+    person = Person()
     identity.roles[person.person] = person.roles
     identity.tenants[person.person] = person.tenant
     return person
@@ -182,11 +183,12 @@ async def is_lifted(client: GovernanceClient, person: Person) -> bool:
     return bool(listed.freezes[0].HasField("lift_time"))
 
 
+@pytest.mark.parametrize("roles", [["owner"], []], ids=["two keepers", "one, and somebody else"])
 async def test_a_freeze_is_lifted_by_two_who_keep_the_tenant_and_by_no_one_alone(
-    client: GovernanceClient, identity: StandInIdentity
+    client: GovernanceClient, identity: StandInIdentity, roles: list[str]
 ) -> None:
     ada = keeper(identity)
-    bob = keeper(identity, ada)
+    bob = colleague(identity, ada, *roles)
     freeze = await client.freeze(ada)
     asked = await client.lift(ada, freeze)
 

@@ -20,6 +20,7 @@ from chenu.governance.v1.rule_service_pb2 import (
 )
 from chenu_gate.action import ActionKind
 from services.governance.clock import Clock
+from tests.support.approvals import colleague
 from tests.support.governance_client import GovernanceClient, allowed, gated
 from tests.support.identity import Person
 from tests.support.refusals import refused
@@ -138,6 +139,22 @@ async def test_without_any_decision_to_replay_what_may_loosen_needs_two(
     asked = await ask_for(client, person, (await put_in(client, person, FREE_EXECUTION)).revision)
     assert asked.replay.replayed == 0
     assert asked.required_approvals == 2
+
+
+async def test_the_only_one_who_keeps_the_rules_needs_somebody_else_of_the_tenant(
+    client: GovernanceClient, person: Person
+) -> None:
+    """One owner among several people is not a tenant with one human."""
+    member = colleague(client.identity, person)
+    await client.ask(person, allowed(person, kind=ActionKind.EXECUTE))
+    asked = await ask_for(client, person, (await put_in(client, person, FREE_EXECUTION)).revision)
+    assert (asked.required_approvals, asked.HasField("not_before")) == (2, False)
+    checkpoint = await client.approve(person, asked.verdict.checkpoint)
+    assert [stage.missing for stage in checkpoint.stages] == [0, 1]
+    assert await state(client, person, ActionKind.EXECUTE) == BLOCKED
+    await client.approve(member, asked.verdict.checkpoint)
+    assert await applied(client, person, asked)
+    assert await state(client, person, ActionKind.EXECUTE) == PERMITTED
 
 
 async def test_a_person_who_keeps_the_rules_alone_loosens_them_after_a_delay(

@@ -209,9 +209,10 @@ async def test_the_groups_of_a_requirement_are_living_people_of_the_tenant(
         ApproverGroup(roles=["board"]),
         ApproverGroup(roles=["finance"], person_ids=[cem.user, stranger.user]),
         ApproverGroup(),
+        ApproverGroup(anybody=True),
     )
-    assert found == [[someone.user], sorted([bea.user, cem.user]),
-                     sorted([bea.user, cem.user]), []]  # fmt: skip
+    both = sorted([bea.user, cem.user])
+    assert found == [[someone.user], both, both, [], sorted([someone.user, *both])]
 
 
 async def approvers(identity: Identity, owner: Someone, *groups: ApproverGroup) -> list[list[str]]:
