@@ -35,6 +35,9 @@ _HEADLINES: Final = {
     ),
 }
 
+_TAMPERED: Final = "TAMPERED: this is not what the log's key signed"
+_WRONG: Final = {"evidence": "NOT PROVED: this is the first thing that is wrong"}
+
 
 async def verify(
     here: Here,
@@ -145,7 +148,7 @@ def verification_view(verdict: Verdict) -> RenderableType:
     """The headline first, then what it rests on."""
     words, style = _HEADLINES[verdict.trust]
     if verdict.problems:
-        words, style = "TAMPERED: this is not what the log's key signed", "bold red"
+        words, style = _WRONG.get(verdict.what, _TAMPERED), "bold red"
     elif verdict.warnings:
         words, style = f"{words}; INCOMPLETE: something was never told to it", "bold yellow"
     return Group(

@@ -14,6 +14,7 @@ from cli import (
     demo,
     doctor,
     endpoints,
+    evidence,
     fleet,
     freezes,
     grants,
@@ -63,8 +64,8 @@ def everywhere(
 
 for noun in (
     fleet, login, runs, checkpoints, reviews, outcomes, people, freezes, tombstones, grants,
-    reviewers, threads, endpoints, deliveries, channels, agents, rules, audit, witness, doctor,
-    seed, demo, migrate,
+    reviewers, threads, endpoints, deliveries, channels, agents, rules, audit, evidence, witness,
+    doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

@@ -4,7 +4,7 @@ The manifest's signature; which records it promises; then each of them against t
 head, by the tiles that a whole export carries or the path that each record of a filtered one has.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -18,6 +18,8 @@ from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
 from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion
 
 VERSION: Final = "chenu.export.v1"
+Seen = Callable[[int, bytes], None]
+"""Told of each record that is proved: its place and its bytes."""
 _TOLD: Final = 4096
 
 
@@ -26,16 +28,25 @@ def verify_export(path: Path, keys: Keys, tell: Progress) -> Verdict:
     verdict = Verdict("export")
     with path.open("rb") as stream:
         try:
-            _Check(stream, keys, verdict, tell).run()
+            check_export(stream, keys, verdict, tell)
         except Tampered as problem:
             verdict.add(problem)
     return verdict
 
 
+def check_export(
+    stream: BinaryIO, keys: Keys, verdict: Verdict, tell: Progress, seen: Seen = lambda *_: None
+) -> None:
+    """Check what a stream holds; Tampered at the first thing that is wrong."""
+    _Check(stream, keys, verdict, tell, seen).run()
+
+
 class _Check:
-    def __init__(self, stream: BinaryIO, keys: Keys, verdict: Verdict, tell: Progress) -> None:
+    def __init__(
+        self, stream: BinaryIO, keys: Keys, verdict: Verdict, tell: Progress, seen: Seen
+    ) -> None:
         self._lines, self._keys = open_export(stream), keys
-        self._verdict, self._tell = verdict, tell
+        self._verdict, self._tell, self._seen = verdict, tell, seen
         self._count = 0
         self._opened: Opened | None = None
         self._completeness: Completeness | None = None
@@ -144,6 +155,7 @@ class _Check:
             self._counted(index, leaf)
 
     def _counted(self, index: int, leaf: bytes) -> None:
+        self._seen(index, leaf)
         if self._opened is not None:
             self._opened.check(index, leaf)
         self._verdict.records += 1

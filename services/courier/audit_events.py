@@ -58,7 +58,7 @@ def delivery_started(
         delivery_id,
         version=1,
         phase=PHASE_INTENT,
-        targets=(f"endpoint/{endpoint_id}",),
+        targets=(f"endpoint/{endpoint_id}", f"decision/{permitted.permit.decision}"),
         decision=Decision(permitted.permit.decision, effect="ALLOW"),
         details={
             "endpoint": endpoint_id,
@@ -80,7 +80,7 @@ def delivery_ended(delivery: Record, *, tenant: str = "", identity: str = "") ->
         version=int(delivery["version"]),
         phase=PHASE_OUTCOME,
         reason=str(delivery["reason"]),
-        targets=(f"endpoint/{delivery['endpoint_id']}",),
+        targets=(f"endpoint/{delivery['endpoint_id']}", f"decision/{delivery['decision_id']}"),
         decision=Decision(str(delivery["decision_id"]), effect="ALLOW"),
         details={
             "endpoint": str(delivery["endpoint_id"]),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.governance.v1.authorization_service_pb2_grpc import (
     add_AuthorizationServiceServicer_to_server,
@@ -14,6 +16,7 @@ from chenu.governance.v1.checkpoint_service_pb2_grpc import (
     add_CheckpointServiceServicer_to_server,
 )
 from chenu.governance.v1.deputy_service_pb2_grpc import add_DeputyServiceServicer_to_server
+from chenu.governance.v1.evidence_service_pb2_grpc import add_EvidenceServiceServicer_to_server
 from chenu.governance.v1.freeze_service_pb2_grpc import add_FreezeServiceServicer_to_server
 from chenu.governance.v1.grant_service_pb2_grpc import add_GrantServiceServicer_to_server
 from chenu.governance.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
@@ -34,6 +37,7 @@ from kernel.watching import Changes
 from services.governance.authorization import Authorization
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions
+from services.governance.evidence.export import Evidence
 from services.governance.holds.agent_limits import AskLimit
 from services.governance.holds.freezes import Freezes
 from services.governance.holds.grants import Grants
@@ -70,6 +74,7 @@ from services.governance.review.watch import Watch
 from services.governance.servicers.authorization import AuthorizationServicer
 from services.governance.servicers.checkpoint import CheckpointServicer
 from services.governance.servicers.deputy import DeputyServicer
+from services.governance.servicers.evidence import EvidenceServicer
 from services.governance.servicers.freeze import FreezeServicer
 from services.governance.servicers.grant import GrantServicer
 from services.governance.servicers.notice import NoticeServicer
@@ -207,11 +212,13 @@ async def assemble(
     service.add_servicer(
         add_ReviewerServiceServicer_to_server, ReviewerServicer(Reviewers(database, clock))
     )
-    service.add_servicer(add_GrantServiceServicer_to_server, GrantServicer(grants, operations))
-    service.add_servicer(add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones))
-    service.add_servicer(
-        add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)
-    )
+    for add, servicer in (
+        (add_GrantServiceServicer_to_server, GrantServicer(grants, operations)),
+        (add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones)),
+        (add_EvidenceServiceServicer_to_server, EvidenceServicer(_evidence(service, clock))),
+        (add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)),
+    ):
+        service.add_servicer(add, servicer)
     trials = Trials(requirements)
     service.add_servicer(
         add_RuleServiceServicer_to_server,
@@ -245,6 +252,11 @@ async def assemble(
         ("retention", Retention(service.worker, clock, settings.retention).run),
     ):
         service.background(f"governance.{name}", task)
+
+
+def _evidence(service: Service[GovernanceSettings], clock: Clock) -> Evidence:
+    audit = service.channels.channel("audit")
+    return Evidence(service.database, clock, EntryServiceStub(audit), ExportServiceStub(audit))
 
 
 PROGRAM = Program("governance", GovernanceSettings, assemble)

@@ -41,6 +41,7 @@ def thread_changed(
         stream=subject,
         version=thread["revision"],
         details={**details, **_execution(permitted)},
+        targets=_under(permitted),
         decision=_decision(permitted),
         before={name: before[name] for name in _CONTENT} if before else None,
         after={name: thread[name] for name in _CONTENT} if before else None,
@@ -62,7 +63,7 @@ def message_created(
         sphere=sphere,
         phase=PHASE_OUTCOME if permitted else PHASE_DONE,
         details={"thread": thread_id, "role": message["role"], **_execution(permitted)},
-        targets=(f"thread/{thread_id}",),
+        targets=(f"thread/{thread_id}", *_under(permitted)),
         decision=_decision(permitted),
     )
 
@@ -103,6 +104,11 @@ def search_executed(permitted: PermittedAction, found: int) -> AuditRecord:
 def _decision(permitted: PermittedAction | None) -> Decision | None:
     """A permit is for one decision; why it was made stands in governance's own record."""
     return Decision(permitted.permit.decision, effect="ALLOW") if permitted else None
+
+
+def _under(permitted: PermittedAction | None) -> tuple[str, ...]:
+    """Who looks for a decision finds what was done under it."""
+    return (f"decision/{permitted.permit.decision}",) if permitted else ()
 
 
 def _execution(permitted: PermittedAction | None) -> dict[str, str]:

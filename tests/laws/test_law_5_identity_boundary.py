@@ -17,6 +17,7 @@ from chenu.courier.v1.endpoint_pb2 import Endpoint
 from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_DENY
 from chenu.governance.v1 import authorization_service_pb2 as authorization
 from chenu.governance.v1 import checkpoint_service_pb2 as checkpoints
+from chenu.governance.v1 import evidence_service_pb2 as evidence
 from chenu.governance.v1 import freeze_service_pb2 as freezes
 from chenu.governance.v1 import grant_service_pb2 as grants
 from chenu.governance.v1 import outcome_service_pb2 as outcomes
@@ -97,6 +98,7 @@ BY_ID: dict[str, tuple[str, Any]] = {
         lambda i: freezes.LiftFreezeRequest(freeze_id=i, request_id=str(uuid4())),
     ),
     "RevokeGrant": ("grant", lambda i: grants.RevokeGrantRequest(grant_id=i)),
+    "ExportEvidence": ("waiting", lambda i: evidence.ExportEvidenceRequest(checkpoint_id=i)),
     "LiftTombstone": ("rejected", lambda i: tombstones.LiftTombstoneRequest(checkpoint_id=i)),
     "GetRuleRevision": ("revision", lambda i: rules.GetRuleRevisionRequest(revision=i)),
     **REVIEWING,

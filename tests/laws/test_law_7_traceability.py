@@ -30,7 +30,7 @@ EVENT_ALONE = {
     "EntryService.GetEntry", "EntryService.ListEntries",
     "EntryService.WatchEntries", "EntryService.GetStatistics", "EntryService.GetViolationReport",
     "ExportService.ExportEntries", "EntryService.ListSystemEntries",
-    "TileService.GetEntryBundle", "SubjectService.EraseSubject",
+    "EvidenceService.ExportEvidence", "TileService.GetEntryBundle", "SubjectService.EraseSubject",
     "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
     "TokenService.IssueStreamTicket", "TokenService.RedeemStreamTicket",
 } | {rpc for _, rpc in READINGS}  # fmt: skip

@@ -23,6 +23,7 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
 )
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from chenu.governance.v1.freeze_pb2 import Freeze
 from chenu.governance.v1.freeze_service_pb2 import (
     FreezeRequest,
@@ -60,6 +61,7 @@ class GovernanceClient:
         self.resolutions = ResolutionServiceStub(channel)
         self.rules = RuleServiceStub(channel)
         self.freezes = FreezeServiceStub(channel)
+        self.evidence = EvidenceServiceStub(channel)
         self.reviewers = ReviewerServiceStub(channel)
         self.grants = GrantServiceStub(channel)
         self.tombstones = TombstoneServiceStub(channel)

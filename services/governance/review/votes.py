@@ -114,6 +114,8 @@ class Votes:
                 vote=vote_id,
                 option=option.value,
                 token=digest(caller.token.encode()),
+                stage=str(ballot.stage),
+                seat=seat.person if seat else "",
             )
             if after.state is not State.PENDING:
                 tx.emit(audit_events.vote_cast(locked.row, vote_id, option.value))

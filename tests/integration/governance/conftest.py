@@ -25,6 +25,7 @@ from services.governance.review.reminders import Reminders
 from services.governance.review.transitions import Transitions
 from services.governance.settings import GovernanceSettings
 from tests.support.approvals import RULES
+from tests.support.audit import StandInAudit
 from tests.support.database_urls import DatabaseUrls
 from tests.support.executor import PAY, SHIP, StandInExecutor
 from tests.support.governance_client import GovernanceClient
@@ -72,10 +73,21 @@ async def warehouse() -> AsyncIterator[StandInExecutor]:
 
 
 @pytest.fixture(scope="session")
+async def audit() -> AsyncIterator[StandInAudit]:
+    async with StandInAudit() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(scope="session")
 def shared(
-    keys_dir: Path, nats_url: str, identity: StandInIdentity, executor: StandInExecutor
+    keys_dir: Path,
+    nats_url: str,
+    identity: StandInIdentity,
+    executor: StandInExecutor,
+    audit: StandInAudit,
 ) -> SharedSettings:
-    return shared_settings(keys_dir, nats_url, identity, threads=executor.address)
+    addresses = {"threads": executor.address, "audit": audit.address}
+    return shared_settings(keys_dir, nats_url, identity, **addresses)
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("governance", "GrantService.CreateGrant"): governance.create_grant,
     ("governance", "GrantService.RevokeGrant"): governance.revoke_grant,
     ("governance", "TombstoneService.LiftTombstone"): governance.lift_tombstone,
+    ("governance", "EvidenceService.ExportEvidence"): governance.export_evidence,
     ("governance", "OutcomeService.ReportOutcomes"): governance.report_outcomes,
     ("governance", "OutcomeService.ReconcileOutcome"): governance.reconcile_outcome,
     ("governance", "RuleService.CreateRuleRevision"): rules.create_revision,

@@ -12,6 +12,8 @@ from chenu.governance.v1 import grant_service_pb2 as grants
 from chenu.governance.v1 import tombstone_service_pb2 as tombstones
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.evidence_service_pb2 import ExportEvidenceRequest
+from chenu.governance.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.grant_pb2 import GrantTerms
@@ -157,6 +159,18 @@ async def lift_tombstone(s: Scene) -> Call:
     request = tombstones.LiftTombstoneRequest(checkpoint_id=at.checkpoint_id)
     stub = s.stub(TombstoneServiceStub, "governance")
     return lambda: stub.LiftTombstone(request, metadata=s.me.me)
+
+
+async def export_evidence(s: Scene) -> Call:
+    """A whole file, read to its end."""
+    at = await waiting(s)
+    request = ExportEvidenceRequest(checkpoint_id=at.checkpoint_id)
+
+    async def whole() -> int:
+        stub = s.stub(EvidenceServiceStub, "governance")
+        return len([one async for one in stub.ExportEvidence(request, metadata=s.me.me)])
+
+    return whole
 
 
 async def reported(s: Scene, state: str) -> tuple[Outcome, Call]:
