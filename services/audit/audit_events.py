@@ -2,11 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
-from chenu.events.v1.audit_event_pb2 import PHASE_OUTCOME, AuditAction, Phase
+from chenu.events.v1.audit_event_pb2 import (
+    PHASE_DONE,
+    PHASE_INTENT,
+    PHASE_OUTCOME,
+    AuditAction,
+    Phase,
+)
 from kernel.audit_event import AuditRecord, Decision, record
 from services.audit.exports.manifest import canonical
+
+_ERASURE: Final[Mapping[Phase, str]] = {
+    PHASE_INTENT: "erasure_started",
+    PHASE_DONE: "erasure_repeated",
+    PHASE_OUTCOME: "erased",
+}
 
 
 def entries_read(subject: str, count: int) -> AuditRecord:
@@ -106,11 +118,11 @@ def subject_erased(
     tenant: str = "",
     identity: str = "",
 ) -> AuditRecord:
-    """A person is erased: before it, and what became of it."""
+    """A person is erased: before it, and what became of it; asked for once more, by itself."""
     subject = f"user/{person}"
     return record(
         source="audit",
-        type="subject.erased" if phase == PHASE_OUTCOME else "subject.erasure_started",
+        type=f"subject.{_ERASURE[phase]}",
         action=AuditAction.AUDIT_ACTION_DELETE,
         subject=subject,
         tenant=tenant,

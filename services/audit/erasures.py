@@ -13,7 +13,7 @@ import grpc
 import structlog
 
 from chenu.audit.v1.retention_service_pb2 import EraseSubjectResponse
-from chenu.events.v1.audit_event_pb2 import PHASE_INTENT, PHASE_OUTCOME
+from chenu.events.v1.audit_event_pb2 import PHASE_DONE, PHASE_INTENT, PHASE_OUTCOME
 from chenu.events.v1.subject_service_pb2 import EraseSubjectRequest
 from chenu.events.v1.subject_service_pb2_grpc import SubjectServiceStub
 from kernel.caller import Caller
@@ -31,7 +31,9 @@ from services.audit.retention import OWNER, require_role
 HOLDERS: Final = ("identity", "threads", "governance", "nova", "courier")
 # Tokens that were made before live on for so long, and with them somebody may write more.
 TOKENS_LIVE: Final = timedelta(minutes=31)
+# Somebody waits for the first try; a service with very many rows of a person may need the second.
 _TIMEOUT: Final = 10.0
+_LONG_TIMEOUT: Final = 35.0
 _REFUSED: Final = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION)
 _HELD: Final = Statement(
     "SELECT hold_id FROM holds WHERE tenant = :tenant AND release_time IS NULL"
@@ -95,7 +97,7 @@ class Erasures:
             erased=erased, records=erasure["records"], pending_services=waiting
         )
 
-    async def go_on(self, erasure: Record) -> tuple[bool, Sequence[str]]:
+    async def go_on(self, erasure: Record, seconds: float = _TIMEOUT) -> tuple[bool, Sequence[str]]:
         """Whether there still was a key, and which services have not answered.
 
         Raises what refuses it for good, once that stands in the log as its outcome.
@@ -117,7 +119,7 @@ class Erasures:
                     raise Forbidden(subject=f"user/{erasure['person']}") from None
                 raise relayed(error) from None
             erasure = await self._known(erasure, identities)
-        await asyncio.gather(*(self._ask(name, erasure) for name in erasure["remaining"]))
+        await asyncio.gather(*(self._ask(name, erasure, seconds) for name in erasure["remaining"]))
         return erased, await self._finish(erasure)
 
     async def sweep_forever(self, seconds: float) -> None:
@@ -137,7 +139,7 @@ class Erasures:
             )
             with background("audit.erasures", owner):
                 try:
-                    _, waiting = await self.go_on(erasure)
+                    _, waiting = await self.go_on(erasure, _LONG_TIMEOUT)
                 except ServiceError as error:
                     _log.warning("refused", erasure=erasure["erasure_id"], reason=error.reason)
                 else:
@@ -161,9 +163,10 @@ class Erasures:
                 tokens_live=TOKENS_LIVE,
                 **whom,
             )
-            tx.emit(audit_events.subject_erased(PHASE_INTENT, person, rule, records))
-            if begun is None:  # somebody else asked for the same, and it is going on
-                begun = await tx.fetch_one(_GOING_ON, person=person)
+            # Another call may have begun it, and its intent gets the outcome.
+            phase = PHASE_DONE if begun is None else PHASE_INTENT
+            tx.emit(audit_events.subject_erased(phase, person, rule, records))
+            begun = begun or await tx.fetch_one(_GOING_ON, person=person)
         if begun is None:
             raise LookupError(f"the erasure of {person} ended while it was asked for")
         return begun
@@ -175,7 +178,7 @@ class Erasures:
             )
         return known or erasure
 
-    async def _ask(self, service: str, erasure: Record) -> None:
+    async def _ask(self, service: str, erasure: Record, seconds: float) -> None:
         """Have one service forget the person; without an answer it is asked again later."""
         stub: Any = SubjectServiceStub(self._channels.channel(service))
         request = EraseSubjectRequest(
@@ -185,7 +188,7 @@ class Erasures:
         )
         try:
             with alone():
-                await stub.EraseSubject(request, timeout=_TIMEOUT)
+                await stub.EraseSubject(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
             _log.warning("not erased yet", service=service, code=error.code().name)
             return

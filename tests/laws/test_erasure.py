@@ -18,6 +18,7 @@ from chenu.audit.v1.export_pb2 import ExportFormat
 from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
+from chenu.events.v1.audit_event_pb2 import PHASE_DONE
 from chenu.identity.v1.auth_service_pb2 import LoginRequest
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from deploy.postgres.roles import LOGINS, SERVICES
@@ -186,6 +187,10 @@ async def test_an_erasure_cut_short_is_gone_on_with_and_gets_its_outcome(
         done = await retention.EraseSubject(erasing(me), metadata=me.me, timeout=30)
         assert list(done.pending_services) == ["threads"]
         assert (await personal(me, ERASURE[0])).event.subject == f"user/{person_of(me).person}"
+        # Asked again meanwhile, it is the same erasure: one intent, so that one outcome ends it.
+        await retention.EraseSubject(erasing(me), metadata=me.me, timeout=30)
+        again = await personal(me, "chenu.audit.subject.erasure_repeated")
+        assert again.event.data.phase == PHASE_DONE
     finally:
         await fleet.start("threads")
     outcomes = (

@@ -207,6 +207,16 @@ FAULTS: Final = (
         ("tests/unit/kernel/test_audit_envelope.py",),
     ),
     Fault(
+        "an erasure that ends before every service has answered",
+        "services/audit/erasures.py",
+        " WHERE erasure_id = :erasure_id AND remaining = '{}' AND finish_time IS NULL RETURNING *",
+        " WHERE erasure_id = :erasure_id AND finish_time IS NULL RETURNING *",
+        (
+            ("tests/laws/test_erasure.py"
+            "::test_an_erasure_cut_short_is_gone_on_with_and_gets_its_outcome"),
+        ),
+    ),
+    Fault(
         "an identity that outlives its transaction",
         "kernel/database.py",
         "f\" set_config('chenu.identity', '{caller.identity}', true),\"",
