@@ -20,8 +20,11 @@ GLANCE: Final = timedelta(seconds=10)
 _REVIEWERS: Final = Statement(
     "SELECT v.person, count(*) AS decisions,"
     " (count(*) FILTER (WHERE v.option = 'approve') * 1000 / count(*))::int AS approved,"
-    " percentile_cont(0.5) WITHIN GROUP (ORDER BY v.create_time - c.create_time) AS median"
+    # An edit is a question of its own.
+    " percentile_cont(0.5) WITHIN GROUP"
+    " (ORDER BY v.create_time - coalesce(e.create_time, c.create_time)) AS median"
     " FROM votes AS v JOIN checkpoints AS c USING (checkpoint_id)"
+    " LEFT JOIN edits AS e ON e.checkpoint_id = v.checkpoint_id AND e.revision = v.revision"
     " WHERE v.create_time > clock_timestamp() - CAST(:window AS interval)"
     " GROUP BY v.person ORDER BY v.person LIMIT 200"
 )

@@ -3,11 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 
+from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.reviewer_service_pb2 import ListReviewersRequest
 from services.governance.clock import Clock
 from services.governance.review.reviewers import is_rubber_stamp
+from tests.integration.governance.test_edits import as_blocked, edit, paying
+from tests.support.approvals import colleague
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person
 
@@ -59,3 +63,20 @@ async def test_who_approves_everything_at_a_glance_is_warned_of(
     (mine,) = (await figures(client, person)).reviewers
 
     assert mine.rubber_stamp
+
+
+async def test_the_time_for_an_edited_question_counts_from_the_edit(
+    client: GovernanceClient, channel: grpc.aio.Channel, person: Person, superuser: Any
+) -> None:
+    bea = colleague(client.identity, person, "finance")
+    _, asked = await paying(client, person)
+    edited = await edit(client, ReviewServiceStub(channel), person, asked, {"amount": 2})
+    await client.approve(bea, as_blocked(edited))
+
+    (one,) = (await figures(client, person)).reviewers
+    taken = await superuser.fetchval(
+        "SELECT v.create_time - e.create_time FROM governance.votes AS v"
+        " JOIN governance.edits AS e USING (checkpoint_id) WHERE checkpoint_id = $1",
+        asked.checkpoint_id,
+    )
+    assert one.median_decision_time.ToTimedelta() == taken
