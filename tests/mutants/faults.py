@@ -76,6 +76,13 @@ FAULTS: Final = (
         (f"{_RELAY_FAULTS}::test_a_database_that_was_restored_begins_a_new_generation",),
     ),
     Fault(
+        "two restores of one dump are one generation",
+        "kernel/relay.py",
+        "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+        "0",
+        (f"{_RELAY_FAULTS}::test_two_restores_of_one_dump_are_two_generations",),
+    ),
+    Fault(
         "published again under the same message id",
         "kernel/messaging.py",
         'f"{source}/{number}/{attempt}"',
@@ -189,6 +196,21 @@ FAULTS: Final = (
         "    elif root_of(hashes) != head.root:",
         "    elif False:",
         ("tests/unit/cli/test_log_verification.py::test_a_changed_leaf_hash_is_found",),
+    ),
+    Fault(
+        "a verifier that misses nothing that was never told",
+        "cli/verification/completeness.py",
+        "        if version > expected:",
+        "        if False:",
+        ("tests/unit/cli/test_completeness.py",),
+    ),
+    Fault(
+        "records of every tenant for anybody",
+        "services/audit/log_files.py",
+        "        self._auditors.require(caller)\n",
+        "",
+        (("tests/integration/audit/test_tiles.py"
+          "::test_records_of_all_tenants_are_for_whom_the_settings_name"),),
     ),
     Fault(
         "an inclusion proof may end early",
