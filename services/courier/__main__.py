@@ -5,6 +5,9 @@ from datetime import timedelta
 from chenu.courier.v1.channel_service_pb2_grpc import add_ChannelServiceServicer_to_server
 from chenu.courier.v1.delivery_service_pb2_grpc import add_DeliveryServiceServicer_to_server
 from chenu.courier.v1.endpoint_service_pb2_grpc import add_EndpointServiceServicer_to_server
+from chenu.courier.v1.interaction_service_pb2_grpc import (
+    add_InteractionServiceServicer_to_server,
+)
 from chenu.events.v1.subject_service_pb2_grpc import add_SubjectServiceServicer_to_server
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
@@ -13,6 +16,7 @@ from chenu.governance.v1.freeze_service_pb2 import GetFreezeStateRequest, GetFre
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
 from chenu.governance.v1.notice_service_pb2_grpc import NoticeServiceStub
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from chenu_gate.executor import Executions
 from chenu_gate.freezes import FreezeWatch
 from chenu_gate.gatekeeper import Gatekeeper
@@ -20,9 +24,11 @@ from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
 from kernel.service import Program, Service, main
 from kernel.subject_servicer import SubjectServicer
+from services.courier.ballots import Ballots
 from services.courier.dialing import Dialer
 from services.courier.execution import Executor
 from services.courier.intake import NOTICES_SUBJECT, Intake
+from services.courier.interactions import Interactions
 from services.courier.mailing import Mailer
 from services.courier.notifier import Notifier
 from services.courier.outlets import Outlets
@@ -31,6 +37,7 @@ from services.courier.servicers.channel import ChannelServicer
 from services.courier.servicers.delivery import DeliveryServicer
 from services.courier.servicers.endpoint import EndpointServicer
 from services.courier.servicers.executor import ExecutorServicer
+from services.courier.servicers.interaction import InteractionServicer
 from services.courier.settings import CourierSettings
 from services.courier.sweeping import Sweeper
 from services.courier.tools import EXECUTOR, TOOLBOX
@@ -95,10 +102,11 @@ async def _add_channels(service: Service[CourierSettings], vault: Vault) -> None
     settings, database = service.settings, service.database
     dialer = Dialer(settings.policy, settings.notify_timeout_seconds)
     mailer = Mailer(settings.mail, settings.notify_timeout_seconds)
+    ballots = Ballots(ChannelGrantServiceStub(service.channels.channel("identity")))
     notifier = Notifier(
         database,
         service.worker,
-        Outlets(vault, dialer, mailer),
+        Outlets(vault, dialer, mailer, ballots, settings.decide_uri),
         every=settings.notify_seconds,
         lease=timedelta(seconds=2 * settings.notify_timeout_seconds + 10),
         offset=timedelta(seconds=settings.clock_offset_seconds),
@@ -107,7 +115,19 @@ async def _add_channels(service: Service[CourierSettings], vault: Vault) -> None
     intake = Intake(database, service.worker, notices, settings.notify_seconds, notifier.wake)
     service.add_servicer(
         add_ChannelServiceServicer_to_server,
-        ChannelServicer(database, service.page_tokens, dialer, mailer, vault, notifier.wake),
+        ChannelServicer(
+            database,
+            service.page_tokens,
+            dialer,
+            mailer,
+            vault,
+            queued=notifier.wake,
+            keys=service.keys,
+        ),
+    )
+    interactions = Interactions(database, service.worker, vault, ballots)
+    service.add_servicer(
+        add_InteractionServiceServicer_to_server, InteractionServicer(interactions)
     )
     service.background("courier.intake", intake.run)
     service.background("courier.notifier", notifier.run)

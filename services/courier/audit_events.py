@@ -137,9 +137,27 @@ def notification_changed(happened: str, notification: Record, *, reason: str = "
         reason="" if happened == "delivered" else reason,
         details={
             "channel": str(notification["channel_id"]),
-            "checkpoint": str(notification["checkpoint_id"]),
+            "checkpoint": str(notification["checkpoint_id"] or ""),
             "view_digest": str(notification["view_digest"]),
             "attempts": str(notification["tries"]),
+        },
+        tenant=str(notification["tenant"]),
+        identity=str(notification["identity"]),
+    )
+
+
+def interaction_taken(notification: Record, option: str) -> AuditRecord:
+    """A button that decides was pressed by the channel's own user; what it counts for is a vote."""
+    return record(
+        source=SOURCE,
+        type="interaction.taken",
+        action=EXECUTE,
+        subject=f"notification/{notification['notification_id']}",
+        details={
+            "channel": str(notification["channel_id"]),
+            "checkpoint": str(notification["checkpoint_id"]),
+            "view_digest": str(notification["view_digest"]),
+            "option": option,
         },
         tenant=str(notification["tenant"]),
         identity=str(notification["identity"]),

@@ -40,9 +40,14 @@ def channel_tables(metadata: sa.MetaData) -> None:
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.text("false")),
         _text("disable_reason", server_default=""),
+        # The code that was sent there came back; of kinds that have one.
+        _time("confirm_time", nullable=True),
+        _time("decide_until", nullable=True),
         sa.Column("version", sa.BigInteger, nullable=False),
         _time("create_time", server_default=_NOW),
-        sa.CheckConstraint("kind IN ('webhook', 'email', 'slack')", name="channels_kind"),
+        sa.CheckConstraint(
+            "kind IN ('webhook', 'email', 'slack', 'slack_app')", name="channels_kind"
+        ),
         sa.UniqueConstraint("tenant", "identity", "name", name="channels_name"),
         sa.Index("channels_of_person", "tenant", "person"),
     )  # fmt: skip
@@ -53,7 +58,7 @@ def channel_tables(metadata: sa.MetaData) -> None:
         _id("identity"),
         _id("channel_id", sa.ForeignKey("courier.channels.channel_id", ondelete="CASCADE")),
         _id("notice_id"),
-        _id("checkpoint_id"),
+        _id("checkpoint_id", nullable=True),
         _id("about", nullable=True, comment="whose checkpoint it tells of"),
         _text("type"),
         _text("view_digest"),
@@ -62,15 +67,20 @@ def channel_tables(metadata: sa.MetaData) -> None:
         # All attempts, and how many of them there were when the schedule last began.
         _count("tries", server_default=sa.text("0")),
         _count("tries_before", server_default=sa.text("0")),
+        # Somebody tries it until next_time.
+        sa.Column("leased", sa.Boolean, nullable=False, server_default=sa.text("false")),
+        # What the other side calls the message, where it can be edited.
+        _text("reference", server_default=""),
         sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("1")),
         _time("next_time", server_default=_NOW),
         _time("create_time", server_default=_NOW),
         _time("finish_time", nullable=True),
         sa.CheckConstraint(
-            "state IN ('pending', 'delivered', 'failed')", name="notifications_state"
+            "state IN ('pending', 'delivered', 'failed', 'withdrawn')", name="notifications_state"
         ),
         sa.UniqueConstraint("channel_id", "notice_id", name="notifications_once"),
         sa.Index("notifications_about", "about"),
+        sa.Index("notifications_of_checkpoint", "checkpoint_id", "channel_id"),
         sa.Index(
             "notifications_by_time", "identity", sa.desc("create_time"), sa.desc("notification_id")
         ),
@@ -88,5 +98,13 @@ def channel_tables(metadata: sa.MetaData) -> None:
         _id("identity"),
         _count("status"),
         _text("reason"),
+        _time("create_time", server_default=_NOW),
+    )  # fmt: skip
+    sa.Table(
+        "interactions", metadata,
+        sa.Column("signature_digest", sa.LargeBinary, primary_key=True),
+        _id("channel_id", sa.ForeignKey("courier.channels.channel_id", ondelete="CASCADE")),
+        _id("tenant"),
+        _id("identity"),
         _time("create_time", server_default=_NOW),
     )  # fmt: skip

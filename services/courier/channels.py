@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from hmac import compare_digest
+from secrets import token_hex
 from typing import Final
 
 import asyncpg
@@ -13,7 +16,12 @@ from kernel.database import Record, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.courier import audit_events
-from services.courier.errors import ChannelNameTaken
+from services.courier.errors import (
+    ChannelGrantInvalid,
+    ChannelNameTaken,
+    ChannelNotConfirmed,
+    ConfirmationInvalid,
+)
 from services.courier.vault import Vault
 
 _CREATE: Final = Statement(
@@ -31,23 +39,47 @@ _SWITCH: Final = Statement(
     "UPDATE courier.channels SET disabled = :disabled, disable_reason = :reason,"
     " version = version + 1 WHERE channel_id = :channel_id AND disabled <> :disabled RETURNING *"
 )
+_CONFIRM: Final = Statement(
+    "UPDATE courier.channels SET confirm_time = clock_timestamp(), version = version + 1"
+    " WHERE channel_id = :channel_id AND confirm_time IS NULL RETURNING *"
+)
+_SEAL: Final = Statement(
+    "UPDATE courier.channels SET sealed = :sealed, decide_until = :until, version = version + 1"
+    " WHERE channel_id = :channel_id RETURNING *"
+)
 _DELETE: Final = Statement(
     "DELETE FROM courier.channels WHERE channel_id = :channel_id RETURNING *"
 )
 FIRST_ID: Final = "00000000-0000-0000-0000-000000000000"
+CONFIRMED: Final = ("email", "slack_app")
+"""Kinds to which only a code is sent until it came back, and that may decide then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a channel leads, and what a webhook is signed with."""
+    """Where a channel leads, and all that is secret about it."""
 
     address: str
     secret: str = ""
+    """What a webhook, or a Slack app's interaction, is signed with."""
     signing_key: str = ""
+    token: str = ""
+    """Of a Slack app's bot."""
+    user: str = ""
+    """Who a Slack app writes to."""
+    code: str = ""
+    """What is sent there to confirm it."""
+    grant: str = ""
+    """What ballots are had for, where one may decide from there."""
 
     def sealed(self, vault: Vault, channel_id: str) -> bytes:
         """As it rests."""
         return vault.seal(json.dumps(asdict(self)), channel_id)
+
+
+def new_code() -> str:
+    """What confirms a channel: forty random bits, short enough to be typed."""
+    return token_hex(5)
 
 
 def address(vault: Vault, channel: Record) -> Address:
@@ -81,6 +113,40 @@ async def get(tx: Transaction, channel_id: str) -> Record:
     row = await tx.fetch_one(_GET, channel_id=channel_id)
     if row is None:
         raise Forbidden(subject=f"channel/{channel_id}")
+    return row
+
+
+def confirmed(channel: Record) -> bool:
+    """Whether more than a code may be sent there."""
+    return channel["kind"] not in CONFIRMED or channel["confirm_time"] is not None
+
+
+async def confirm(tx: Transaction, vault: Vault, channel_id: str, code: str) -> Record:
+    """Note that the code came back; again, it changes nothing."""
+    channel = await get(tx, channel_id)
+    wanted = address(vault, channel).code
+    if not wanted or not compare_digest(code.strip().lower().encode(), wanted.encode()):
+        raise ConfirmationInvalid
+    row = await tx.fetch_one(_CONFIRM, channel_id=channel_id)
+    if row is None:
+        return channel
+    tx.emit(audit_events.channel_changed("confirmed", audit_events.UPDATE, row))
+    return row
+
+
+async def set_grant(
+    tx: Transaction, vault: Vault, channel_id: str, grant: str, until: datetime | None
+) -> Record:
+    """Let decisions come from there until that time, or no more."""
+    channel = await get(tx, channel_id)
+    if grant and channel["kind"] not in CONFIRMED:
+        raise ChannelGrantInvalid
+    if grant and not confirmed(channel):
+        raise ChannelNotConfirmed
+    sealed = replace(address(vault, channel), grant=grant).sealed(vault, channel_id)
+    (row,) = await tx.fetch(_SEAL, channel_id=channel_id, sealed=sealed, until=until)
+    happened = "allowed_to_decide" if grant else "forbidden_to_decide"
+    tx.emit(audit_events.channel_changed(happened, audit_events.UPDATE, row))
     return row
 
 

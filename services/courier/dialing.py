@@ -32,6 +32,8 @@ class Answered:
     status: int
     retry_after: int = 0
     """Seconds, where it gave a number of them."""
+    body: bytes = b""
+    """Where it was asked for, and not longer than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,13 @@ class Dialer:
         await self._resolve(target)
         return target
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Result:
-        """Send the body once, and say what is known of it afterwards."""
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, answer_bytes: int = 0
+    ) -> Result:
+        """Send the body once, and say what is known of it afterwards.
+
+        The answer's body is kept where `answer_bytes` says how much of it at most.
+        """
         connection = _Connection()
         try:
             async with asyncio.timeout(self._timeout):
@@ -76,10 +83,11 @@ class Dialer:
                         _exactly(target), data=body, headers=headers, allow_redirects=False
                     ) as response,
                 ):
-                    status = response.status
+                    answer = b""
                     with suppress(aiohttp.ClientError, TimeoutError):
-                        await response.content.read(MAX_ANSWER_BYTES)
-                    return Answered(status, _seconds(response.headers.get("retry-after", "")))
+                        answer = await _beginning(response, answer_bytes)
+                    wait = _seconds(response.headers.get("retry-after", ""))
+                    return Answered(response.status, wait, answer)
         except AddressRefused as refused:
             return NotSent(refused.reason)
         except TimeoutError:
@@ -178,6 +186,19 @@ def _exactly(target: Target) -> URL:
     if (url.scheme, url.host, url.port) != (target.scheme, target.host, target.port):
         raise AddressRefused(Cause.FORM)
     return url
+
+
+async def _beginning(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, as far as it is wanted; of any other a little is read, so that it ends well."""
+    if not limit:
+        await response.content.read(MAX_ANSWER_BYTES)
+        return b""
+    body = bytearray()
+    async for piece in response.content.iter_chunked(MAX_ANSWER_BYTES):
+        body += piece[: limit - len(body)]
+        if len(body) == limit:
+            break
+    return bytes(body)
 
 
 def _seconds(retry_after: str) -> int:

@@ -1,10 +1,12 @@
 """What can go wrong with endpoints and deliveries: one class for each reason."""
 
 from kernel.errors import (
+    Aborted,
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
     PermissionDenied,
+    Unauthenticated,
 )
 
 
@@ -48,6 +50,41 @@ class MailNotConfigured(FailedPrecondition):
 
     reason = "MAIL_NOT_CONFIGURED"
     message = "this service sends no mails: CHENU_COURIER_SMTP_HOST is not set"
+
+
+class ChannelNotConfirmed(FailedPrecondition):
+    """Nobody has shown yet that messages arrive where they should."""
+
+    reason = "CHANNEL_NOT_CONFIRMED"
+    message = "the channel is not confirmed: give back the code that was sent there first"
+
+
+class ConfirmationInvalid(InvalidArgument):
+    """A code of forty random bits is not guessed, so that wrong ones are not counted."""
+
+    reason = "CONFIRMATION_INVALID"
+    message = "this is not the code that was sent to the channel"
+
+
+class ChannelGrantInvalid(InvalidArgument):
+    """Of another channel, person or identity, expired, or for a kind that decides nothing."""
+
+    reason = "CHANNEL_GRANT_INVALID"
+    message = "this is no grant of yours for this channel"
+
+
+class InteractionRefused(Unauthenticated):
+    """One answer for whatever is wrong with it."""
+
+    reason = "INTERACTION_REFUSED"
+    message = "the interaction is not signed by the channel's app, now, for the channel's user"
+
+
+class InteractionReplayed(Aborted):
+    """Each is taken once."""
+
+    reason = "INTERACTION_REPLAYED"
+    message = "this interaction came before"
 
 
 class DeliveryNotUnknown(FailedPrecondition):

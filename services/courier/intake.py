@@ -39,9 +39,16 @@ _LISTENING: Final = Statement(
 # Of an identity's own checkpoints only that identity's channels hear, even where the person has
 # other identities; of other people's, wherever the person listens.
 _ADDRESSED: Final = Statement(
-    "SELECT channel_id, tenant, identity FROM courier.channels"
+    "SELECT channel_id, tenant, identity, true AS asked FROM courier.channels"
     " WHERE tenant = :tenant AND NOT disabled AND person = ANY(CAST(:persons AS uuid[]))"
-    " AND (identity = :identity OR person <> :asked) ORDER BY channel_id"
+    " AND (identity = :identity OR person <> :asked)"
+    " AND (kind IN ('webhook', 'slack') OR confirm_time IS NOT NULL) ORDER BY channel_id"
+)
+# Whoever was asked once and is not any more still has a card, which has to go.
+_HOLDING_CARDS: Final = Statement(
+    "SELECT DISTINCT channel_id, c.tenant, c.identity, false AS asked FROM courier.channels AS c"
+    " JOIN courier.notifications AS n USING (channel_id) WHERE n.checkpoint_id = :checkpoint_id"
+    " AND c.kind = 'slack_app' AND NOT c.disabled AND channel_id <> ALL(CAST(:told AS uuid[]))"
 )
 _PAGE: Final = 200
 _PATIENCE_SECONDS: Final = 86_400.0
@@ -133,19 +140,29 @@ class Intake:
 
     async def _addressed(self, told: GetNoticeResponse) -> Sequence[Record]:
         async with self._worker.work() as tx:
-            return await tx.fetch(
+            asked = await tx.fetch(
                 _ADDRESSED,
                 tenant=told.notice.tenant_id,
                 persons=list(told.approver_ids),
                 identity=told.checkpoint.identity_id,
                 asked=told.person_id,
             )
+            if told.notice.event != NoticeEvent.NOTICE_EVENT_RESOLVED:
+                return asked
+            holding = await tx.fetch(
+                _HOLDING_CARDS,
+                checkpoint_id=told.checkpoint.checkpoint_id,
+                told=[row["channel_id"] for row in asked],
+            )
+        return [*asked, *holding]
 
     async def _queue(self, channel: Record, told: GetNoticeResponse) -> None:
         owner = Caller.system(
             service="courier", tenant=channel["tenant"], identity=channel["identity"]
         )
         message = content(told)
+        if not channel["asked"]:
+            message["data"] |= {"question": "", "view": ""}
         async with self._database.transaction(owner) as tx:
             await notifications.add(
                 tx,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Any, Final
+from typing import Final
 
 import aiosmtplib
 
 from kernel.database import Record
 from services.courier.notifications import Tried
 from services.courier.settings import MailSettings
-from services.courier.wording import mail_text, subject
 
 _PERMANENT: Final = 500
 
@@ -29,20 +28,21 @@ class Mailer:
         """Whether there is a server to send with."""
         return bool(self._settings.host)
 
-    async def send(self, to: str, notification: Record, message: Mapping[str, Any]) -> Tried:
+    async def send(self, to: str, notification: Record, subject: str, text: str) -> Tried:
         """Try once. The same notification always has the same Message-ID."""
         settings = self._settings
         if not settings.host:
             return Tried("MAIL_NOT_CONFIGURED")
         try:
             await aiosmtplib.send(
-                self._mail(to, notification, message),
+                self._mail(to, notification, subject, text),
                 hostname=settings.host,
                 port=settings.port,
                 username=settings.username or None,
                 password=settings.password or None,
                 use_tls=settings.security == "tls",
                 start_tls=settings.security == "starttls",
+                cert_bundle=settings.ca_file or None,
                 timeout=self._timeout,
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -51,24 +51,25 @@ class Mailer:
             return _refused(error.code)
         except TimeoutError:
             return Tried("TIMEOUT")
-        except (aiosmtplib.SMTPException, OSError):
-            return Tried("CONNECT_FAILED")
+        except (aiosmtplib.SMTPException, OSError) as error:
+            tls = isinstance(error.__cause__ or error, ssl.SSLError)
+            return Tried("TLS_FAILED" if tls else "CONNECT_FAILED")
         return Tried("OK", 250)
 
-    def _mail(self, to: str, notification: Record, message: Mapping[str, Any]) -> EmailMessage:
+    def _mail(self, to: str, notification: Record, subject: str, text: str) -> EmailMessage:
         sender = self._settings.sender
         domain = sender.rpartition("@")[2]
-        thread = f"<{notification['checkpoint_id']}@{domain}>"
+        thread = f"<{notification['checkpoint_id'] or notification['channel_id']}@{domain}>"
         mail = EmailMessage(policy=SMTP)
         mail["From"] = f"CHE·NU <{sender}>"
         mail["To"] = to
-        mail["Subject"] = subject(message)
+        mail["Subject"] = subject
         mail["Date"] = format_datetime(notification["create_time"])
         mail["Message-ID"] = f"<{notification['notification_id']}@{domain}>"
         mail["In-Reply-To"] = thread
         mail["References"] = thread
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(mail_text(message))
+        mail.set_content(text)
         return mail
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ from kernel.statement import Statement
 from services.courier import audit_events
 from services.courier.errors import ChannelDisabled
 from services.courier.schedule import delay
+from services.courier.wording import CONFIRMATION, confirmation
 
 _ADD: Final = Statement(
     "INSERT INTO courier.notifications (notification_id, tenant, identity, channel_id, notice_id,"
@@ -28,12 +30,39 @@ _DUE: Final = Statement(
     " AND n.next_time <= clock_timestamp() + CAST(:offset AS interval)"
     " ORDER BY n.next_time LIMIT :limit"
 )
+# Claims about one checkpoint in one channel follow each other: none overlooks another's.
+_ALONE: Final = Statement(
+    "SELECT pg_advisory_xact_lock(hashtextextended(concat(channel_id, checkpoint_id), 0))"
+    " FROM courier.notifications WHERE notification_id = :notification_id"
+)
+# Programs get every event; people are not asked what was decided, or is asked anew.
+_WITHDRAW: Final = Statement(
+    "UPDATE courier.notifications AS n SET state = 'withdrawn', version = n.version + 1,"
+    " finish_time = clock_timestamp() FROM courier.channels AS c"
+    " WHERE n.notification_id = :notification_id AND n.state = 'pending'"
+    " AND n.next_time <= clock_timestamp() + CAST(:offset AS interval)"
+    " AND c.channel_id = n.channel_id AND c.kind <> 'webhook' AND n.type <> 'checkpoint.resolved'"
+    " AND EXISTS (SELECT FROM courier.notifications AS newer"
+    " WHERE newer.channel_id = n.channel_id AND newer.checkpoint_id = n.checkpoint_id"
+    " AND (newer.type = 'checkpoint.resolved'"
+    " OR newer.view_digest <> n.view_digest AND newer.create_time > n.create_time))"
+    " RETURNING n.*"
+)
 # Until the lease is over nobody else tries it; whoever dies meanwhile leaves it to the others.
 _CLAIM: Final = Statement(
-    "UPDATE courier.notifications SET tries = tries + 1,"
+    "UPDATE courier.notifications AS n SET tries = tries + 1, leased = true,"
     " next_time = clock_timestamp() + CAST(:offset AS interval) + CAST(:lease AS interval)"
     " WHERE notification_id = :notification_id AND state = 'pending'"
-    " AND next_time <= clock_timestamp() + CAST(:offset AS interval) RETURNING *"
+    " AND next_time <= clock_timestamp() + CAST(:offset AS interval)"
+    # What is being sent of the same checkpoint must have arrived before it is edited.
+    " AND NOT EXISTS (SELECT FROM courier.notifications AS one"
+    " WHERE one.channel_id = n.channel_id AND one.checkpoint_id = n.checkpoint_id"
+    " AND one.notification_id <> n.notification_id AND one.leased"
+    " AND one.next_time > clock_timestamp() + CAST(:offset AS interval)) RETURNING *"
+)
+_SENT: Final = Statement(
+    "SELECT reference FROM courier.notifications WHERE channel_id = :channel_id"
+    " AND checkpoint_id = :checkpoint_id AND reference <> '' ORDER BY create_time"
 )
 _NOTE: Final = Statement(
     "INSERT INTO courier.attempts (notification_id, number, tenant, identity, status, reason)"
@@ -41,7 +70,8 @@ _NOTE: Final = Statement(
     " current_setting('chenu.identity')::uuid, :status, :reason)"
 )
 _SETTLE: Final = Statement(
-    "UPDATE courier.notifications SET state = :state,"
+    "UPDATE courier.notifications SET state = :state, leased = false,"
+    " reference = CASE WHEN :reference <> '' THEN :reference ELSE reference END,"
     # A version for each event, as the log expects: an attempt alone is none.
     " version = version + CASE WHEN :state <> 'pending' THEN 1 ELSE 0 END,"
     " next_time = clock_timestamp() + CAST(:offset AS interval) + CAST(:wait AS interval),"
@@ -79,6 +109,7 @@ class Tried:
     final: bool = False
     gone: bool = False
     retry_after: timedelta = timedelta(0)
+    reference: str = ""
 
     @property
     def delivered(self) -> bool:
@@ -86,12 +117,26 @@ class Tried:
         return self.reason == "OK"
 
 
-async def add(tx: Transaction, **columns: str) -> bool:
+async def add(tx: Transaction, **columns: str | None) -> bool:
     """Queue a message, once for each channel and notice; whether it was new."""
     row = await tx.fetch_one(_ADD, notification_id=new_id(), **columns)
     if row is not None:
         tx.keep(audit_events.notification_changed("queued", row))
     return row is not None
+
+
+async def confirm(tx: Transaction, channel_id: str) -> None:
+    """Queue the code that confirms a new channel; replaying it sends it again."""
+    await add(
+        tx,
+        channel_id=channel_id,
+        notice_id=channel_id,
+        checkpoint_id=None,
+        about=None,
+        type=CONFIRMATION,
+        view_digest="",
+        body=json.dumps(confirmation()),
+    )
 
 
 async def due(tx: Transaction, offset: timedelta) -> list[Record]:
@@ -102,8 +147,19 @@ async def due(tx: Transaction, offset: timedelta) -> list[Record]:
 async def claim(
     tx: Transaction, notification_id: str, *, offset: timedelta, lease: timedelta
 ) -> Record | None:
-    """Take it for one attempt; None where somebody else has."""
+    """Take it for one attempt; None where somebody else has, or there is no more use in it."""
+    await tx.fetch(_ALONE, notification_id=notification_id)
+    withdrawn = await tx.fetch_one(_WITHDRAW, notification_id=notification_id, offset=offset)
+    if withdrawn is not None:
+        tx.keep(audit_events.notification_changed("withdrawn", withdrawn))
+        return None
     return await tx.fetch_one(_CLAIM, notification_id=notification_id, offset=offset, lease=lease)
+
+
+async def sent(tx: Transaction, claimed: Record) -> list[str]:
+    """What the other side calls the messages about the same checkpoint, the oldest first."""
+    place = {name: claimed[name] for name in ("channel_id", "checkpoint_id")}
+    return [row["reference"] for row in await tx.fetch(_SENT, **place)]
 
 
 async def settle(tx: Transaction, claimed: Record, tried: Tried, offset: timedelta) -> None:
@@ -120,6 +176,7 @@ async def settle(tx: Transaction, claimed: Record, tried: Tried, offset: timedel
         notification_id=notification_id,
         tries=number,
         state=state,
+        reference=tried.reference,
         wait=wait or timedelta(0),
         offset=offset,
     )

@@ -80,8 +80,9 @@ class Notifier:
             if claimed is None:
                 return False
             channel = await channels.get(tx, claimed["channel_id"])
+            sent = await notifications.sent(tx, claimed)
         try:
-            tried = await self._outlets.send(channel, claimed)
+            tried = await self._outlets.send(channel, claimed, sent)
         except Exception as error:  # noqa: BLE001 - it is tried again, as after any other failure
             _log.error("sending broke", notification=notification_id, exc_info=error)
             tried = Tried("INTERNAL")
@@ -89,4 +90,5 @@ class Notifier:
             await notifications.settle(tx, claimed, tried, self.offset)
             if tried.gone:
                 await channels.disable(tx, channel["channel_id"], tried.reason)
+        self.wake()  # something else about the same checkpoint may have waited for it
         return True

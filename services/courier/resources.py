@@ -10,7 +10,7 @@ from chenu.courier.v1.delivery_pb2 import Delivery, DeliveryState
 from chenu.courier.v1.endpoint_pb2 import Endpoint
 from kernel.database import Record
 from services.courier.addresses import parse_url
-from services.courier.channels import Address
+from services.courier.channels import Address, confirmed
 from services.courier.endpoints import etag
 from services.courier.signatures import public_key
 
@@ -55,10 +55,13 @@ def channel(row: Record, there: Address | None) -> Channel:
         disabled=row["disabled"],
         disable_reason=row["disable_reason"],
         create_time=_time(row["create_time"]),
+        confirmed=confirmed(row),
+        decide_until=_time(row["decide_until"]) if row["decide_until"] else None,
     )
     if there is not None:
         secret = row["kind"] == "slack"
-        message.address = parse_url(there.address).host if secret else there.address
+        address = parse_url(there.address).host if secret else there.address
+        message.address = there.user or address
         message.public_key = public_key(there.signing_key) if there.signing_key else ""
     return message
 
@@ -69,7 +72,7 @@ def notification(row: Record) -> Notification:
     return Notification(
         notification_id=row["notification_id"],
         channel_id=row["channel_id"],
-        checkpoint_id=row["checkpoint_id"],
+        checkpoint_id=row["checkpoint_id"] or "",
         type=row["type"],
         view_digest=row["view_digest"],
         state=f"NOTIFICATION_STATE_{row['state'].upper()}",

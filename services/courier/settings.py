@@ -19,6 +19,7 @@ class MailSettings(NamedTuple):
     username: str
     password: str
     sender: str
+    ca_file: str
 
 
 class CourierSettings(ServiceSettings):
@@ -58,6 +59,10 @@ class CourierSettings(ServiceSettings):
     """Who logs in there; empty where nobody does."""
     smtp_password_file: Path | None = None
     """Holds the password."""
+    smtp_ca_file: Path | None = None
+    """Certificates of those who may vouch for the server, in the place of the system's."""
+    decide_uri: str = "http://localhost:8080/decide?ballot={ballot}"
+    """Where a person decides from a mail, at the gateway as people reach it."""
     mail_from: str = "chenu@localhost"
     """The sender of mails."""
 
@@ -66,6 +71,13 @@ class CourierSettings(ServiceSettings):
         if self.smtp_username and self.smtp_password_file is None:
             raise ValueError("smtp_username needs smtp_password_file")
         return self
+
+    @field_validator("decide_uri")
+    @classmethod
+    def _names_the_ballot(cls, uri: str) -> str:
+        if "{ballot}" not in uri:
+            raise ValueError("must contain {ballot}")
+        return uri
 
     @field_validator("allowed_private")
     @classmethod
@@ -101,4 +113,5 @@ class CourierSettings(ServiceSettings):
             self.smtp_username,
             file.read_text(encoding="utf-8").strip() if file else "",
             self.mail_from,
+            str(self.smtp_ca_file or ""),
         )

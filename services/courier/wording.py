@@ -14,9 +14,8 @@ from chenu_gate.view import as_text, short_digest
 
 Content: TypeAlias = Mapping[str, Any]
 MAX_WEBHOOK_BYTES: Final = 20_000
-_SLACK_TEXT: Final = 2_900
-_SLACK_SECTIONS: Final = 40
-_CUT: Final = "… The rest is too long for a chat: see it whole before you decide."
+CONFIRMATION: Final = "channel.confirmation"
+RESOLVED: Final = "checkpoint.resolved"
 _BEGINNINGS: Final = {
     "checkpoint.created": "A decision waits for you",
     "checkpoint.reminded": "A decision still waits for you",
@@ -38,6 +37,7 @@ def content(told: GetNoticeResponse) -> dict[str, Any]:
             "short_digest": short_digest(checkpoint.etag),
             "action_digest": checkpoint.action_digest,
             "expire_time": checkpoint.expire_time.ToJsonString(),
+            "remote": _remote(checkpoint),
             "review_uri": told.review_uri,
         },
     }
@@ -55,82 +55,77 @@ def _standing(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
+def _remote(checkpoint: Checkpoint) -> bool:
+    """Whether it waits for what may come from a mail or a chat, as governance will count it."""
+    pending = checkpoint.state == CheckpointState.CHECKPOINT_STATE_PENDING
+    most = checkpoint.approval.remote_risk_class
+    return pending and RiskClass.RISK_CLASS_LOW <= checkpoint.risk <= most
+
+
+def confirmation() -> dict[str, Any]:
+    """What is kept of a message with a code; the code itself is with the address."""
+    return {"type": CONFIRMATION, "data": {}}
+
+
 def webhook_body(message: Content) -> str:
     """The body of a webhook; a view that would make it too long is left to the link."""
     body = json.dumps(message, ensure_ascii=False)
     if len(body.encode()) <= MAX_WEBHOOK_BYTES:
         return body
     data = {**message["data"], "view": "", "view_omitted": True}
-    data["question"] = _clipped(data["question"], 1_000)
+    data["question"] = clipped(data["question"], 1_000)
     return json.dumps({**message, "data": data}, ensure_ascii=False)
 
 
 def subject(message: Content) -> str:
     """The subject of a mail: one line, with the digest to compare."""
     data = message["data"]
-    return _clipped(f"[{data['short_digest']}] {_headline(message)}: {data['question']}", 200)
+    return clipped(f"[{data['short_digest']}] {headline(message)}: {data['question']}", 200)
 
 
-def mail_text(message: Content) -> str:
-    """A mail: plain text only, the view whole. The link gives no right by itself."""
+def mail_text(message: Content, decide_uri: str = "") -> str:
+    """A mail: plain text only, the view whole. A link decides nothing: the page behind it does."""
     data = message["data"]
+    lines = [
+        headline(message),
+        "",
+        data["question"],
+        "",
+        as_text(json.loads(data["view"])),
+        "",
+        f"Risk: {data['risk']}. It waits until {data['expire_time']}.",
+        f"What a vote is for: {data['short_digest']} ({data['view_digest']})",
+        f"Look at it and decide, after log-in: {data['review_uri']}",
+    ]
+    if decide_uri:
+        lines += [
+            "",
+            "Or decide once without log-in. The link is yours: do not pass this mail on.",
+            decide_uri,
+        ]
+    return "\n".join((*lines, ""))
+
+
+def confirmation_text(code: str) -> str:
+    """A mail or chat message with the code that confirms its channel."""
     return "\n".join(
         (
-            _headline(message),
-            "",
-            data["question"],
-            "",
-            as_text(json.loads(data["view"])),
-            "",
-            f"Risk: {data['risk']}. It waits until {data['expire_time']}.",
-            f"What a vote is for: {data['short_digest']} ({data['view_digest']})",
-            f"Look at it and decide, after log-in: {data['review_uri']}",
+            "Somebody wants to be told here of decisions that wait in CHE·NU.",
+            f"If it was you, give this code back: {code}",
+            "For example: chenu channels confirm NAME CODE",
+            "If it was not you, do nothing: nothing else will be sent.",
             "",
         )
     )
 
 
-def slack_message(message: Content) -> dict[str, Any]:
-    """A chat message: plain text throughout, so that nothing in it is a link or a mention."""
-    data = message["data"]
-    shown = as_text(json.loads(data["view"]))
-    parts = [shown[at : at + _SLACK_TEXT] for at in range(0, len(shown), _SLACK_TEXT)]
-    if len(parts) > _SLACK_SECTIONS:
-        parts = [*parts[: _SLACK_SECTIONS - 1], _CUT]
-    digest = f"What a vote is for: {data['short_digest']} ({data['view_digest']})"
-    review = {
-        "type": "button",
-        "action_id": "review",
-        "text": _plain("Look at it and decide"),
-        "url": data["review_uri"],
-    }
-    sections = [_clipped(data["question"], _SLACK_TEXT), *parts, digest]
-    return {
-        # Notifications show it; escaped, since here Slack would read its own marks.
-        "text": _escaped(subject(message)),
-        "unfurl_links": False,
-        "blocks": [
-            {"type": "header", "text": _plain(_headline(message))},
-            *({"type": "section", "text": _plain(part)} for part in sections),
-            {"type": "actions", "elements": [review]},
-        ],
-    }
-
-
-def _headline(message: Content) -> str:
+def headline(message: Content) -> str:
+    """What it is about, in a line."""
     state = message["data"]["state"]
     return _BEGINNINGS.get(message["type"], f"It is {state}, and waits no more")
 
 
-def _plain(text: str) -> dict[str, Any]:
-    return {"type": "plain_text", "text": text, "emoji": False}
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _clipped(text: str, limit: int) -> str:
+def clipped(text: str, limit: int) -> str:
     """On one line, and marked where it was cut."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -13,6 +13,7 @@ from chenu.courier.v1.channel_service_pb2 import CreateChannelRequest, ListNotif
 from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.courier.v1.delivery_service_pb2 import ListDeliveriesRequest
 from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
+from chenu.courier.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.freeze_pb2 import FreezeScope
 from chenu.governance.v1.freeze_service_pb2 import FreezeRequest
@@ -30,10 +31,12 @@ from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu_gate.action import Target
 from tests.laws.changes.governance import a_grant
+from tests.laws.deciding import interaction
 from tests.laws.hands import Hands, use
 from tests.laws.reviewing import a_deputy
 from tests.laws.stories import blocked, soon
 from tests.support.fleet import Client
+from tests.support.identity import bearer
 from tests.support.receiver import Receiver
 
 
@@ -78,7 +81,7 @@ async def household(me: Client, hands: Hands) -> Household:
         FreezeRequest(scope=FreezeScope.FREEZE_SCOPE_TOOL, value="no.such_tool"), metadata=me.me
     )
     await _held(me)
-    await hands.channel_grant(me)
+    await _pressed(me, hands)
     await _reviewed(me, hands)
     return Household(
         owner=me,
@@ -147,6 +150,13 @@ async def notified(me: Client, hands: Hands) -> tuple[str, str]:
 
         notification = await soon(delivered, "the channel was told")
     return made.channel_id, notification
+
+
+async def _pressed(me: Client, hands: Hands) -> None:
+    """A channel that the person decides from, and a button that was pressed there."""
+    await InteractionServiceStub(me.fleet.channel("courier")).AnswerInteraction(
+        await interaction(me, hands), metadata=bearer("", await hands.service("gateway"))
+    )
 
 
 async def _rejected(me: Client, hands: Hands) -> str:

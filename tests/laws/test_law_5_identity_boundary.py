@@ -115,6 +115,8 @@ BY_ID: dict[str, tuple[str, Any]] = {
         ),
     ),
     "SwitchChannel": ("channel", lambda i: channels.SwitchChannelRequest(channel_id=i)),
+    "ConfirmChannel": ("channel", lambda i: channels.ConfirmChannelRequest(channel_id=i, code="x")),
+    "SetChannelGrant": ("channel", lambda i: channels.SetChannelGrantRequest(channel_id=i)),
     "DeleteChannel": ("channel", lambda i: channels.DeleteChannelRequest(channel_id=i)),
     "ReplayNotification": (
         "notification",
@@ -144,6 +146,8 @@ OTHERWISE = {
     "ExecuteRun", "StartRun", "StreamRun", "SupersedeCheckpoints", "Complete", "CheckEligibility",
     "Login", "IssueVoteToken", "IssueAgentToken", "AuthorizeAction", "AuthorizeActions",
     "ListApprovers", "ExportEntries",
+    # Of channels and checkpoints identity knows no more than ids: see its test_ballots.
+    "IssueChannelGrant", "RevokeChannelGrant", "IssueBallot",
     # Of a whole tenant, for its auditors alone (test_erasure here, test_retention of audit); the
     # policy of the last two names the audit service as their only caller.
     "EraseSubject", "PlaceHold", "ReleaseHold", "GetSubjectKey", "DestroySubjectKey",

@@ -1,12 +1,14 @@
 """Channels in tests: registering them, telling of a checkpoint, looking what became of it."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from chenu.courier.v1.channel_pb2 import Channel, Notification, NotificationState
 from chenu.courier.v1.channel_service_pb2 import (
+    ConfirmChannelRequest,
     CreateChannelRequest,
     CreateChannelResponse,
     ListChannelsRequest,
@@ -15,10 +17,12 @@ from chenu.courier.v1.channel_service_pb2 import (
 from chenu.governance.v1.notice_service_pb2 import GetNoticeResponse
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
+from tests.support.mailbox import Mailbox
 
 T = TypeVar("T")
 PENDING = NotificationState.NOTIFICATION_STATE_PENDING
 DELIVERED = NotificationState.NOTIFICATION_STATE_DELIVERED
+WITHDRAWN = NotificationState.NOTIFICATION_STATE_WITHDRAWN
 FAILED = NotificationState.NOTIFICATION_STATE_FAILED
 
 
@@ -26,6 +30,34 @@ async def a_channel(client: CourierClient, person: Person, **address: Any) -> Cr
     """A new channel of the person's."""
     request = CreateChannelRequest(**{"name": str(uuid4())} | address)
     return await client.channels.CreateChannel(request, metadata=client.identity.as_human(person))
+
+
+async def confirmed(
+    client: CourierClient, person: Person, made: CreateChannelResponse, code: str
+) -> Channel:
+    """The channel, once its code came back."""
+    request = ConfirmChannelRequest(channel_id=made.channel.channel_id, code=code)
+    answer = await client.channels.ConfirmChannel(
+        request, metadata=client.identity.as_human(person)
+    )
+    return answer.channel
+
+
+async def a_mail_channel(
+    client: CourierClient, person: Person, mailbox: Mailbox, to: str
+) -> Channel:
+    """A channel to this mailbox, confirmed; the mail with the code is thrown away."""
+    made = await a_channel(client, person, email=to)
+    (mail,) = await mailbox.wait_for(to)
+    mailbox.received[to].clear()
+    return await confirmed(client, person, made, code_in(mail.get_content()))
+
+
+def code_in(text: str) -> str:
+    """The code of a confirmation."""
+    found = re.search(r"code back: ([0-9a-f]{10})", text)
+    assert found, text
+    return found[1]
 
 
 async def channels_of(client: CourierClient, person: Person) -> list[Channel]:

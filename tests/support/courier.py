@@ -13,6 +13,7 @@ from chenu.courier.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from chenu.courier.v1.endpoint_pb2 import Endpoint
 from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
 from chenu.courier.v1.endpoint_service_pb2_grpc import EndpointServiceStub
+from chenu.courier.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from chenu.events.v1.subject_service_pb2_grpc import SubjectServiceStub
 from chenu.governance.v1.executor_service_pb2 import ExecuteActionRequest, ExecuteActionResponse
 from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
@@ -37,6 +38,7 @@ class CourierClient:
         self, channel: grpc.aio.Channel, identity: StandInIdentity, governance: StandInGovernance
     ) -> None:
         self.channels = ChannelServiceStub(channel)
+        self.interactions = InteractionServiceStub(channel)
         self.endpoints = EndpointServiceStub(channel)
         self.deliveries = DeliveryServiceStub(channel)
         self.executor = ExecutorServiceStub(channel)

@@ -24,6 +24,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chenu.identity.v1 import (
+    channel_grant_service_pb2,
+    channel_grant_service_pb2_grpc,
     eligibility_service_pb2,
     eligibility_service_pb2_grpc,
     token_service_pb2,
@@ -31,8 +33,10 @@ from chenu.identity.v1 import (
 )
 from chenu_gate.view import batch_digest
 from kernel.caller import SYSTEM_TENANT
+from kernel.errors import DETAILS_KEY
 from kernel.interceptors.authentication import AUTHORIZATION, SERVICE_AUTHORIZATION
 from kernel.tokens import KeySet, SigningKey
+from services.identity.errors import ChannelGrantEnded
 
 SYSTEM_AUDITOR = "00000000-0000-7000-8000-00000000a0d1"
 """Whom the fleet's settings name as an auditor of the system."""
@@ -88,6 +92,12 @@ class TokenMint:
         claims = {**self._claims(person, ""), **extra, "amr": ["pwd"], **changes}
         return self.key.sign(claims, typ="vote+jwt", ttl=ttl)
 
+    def channel_grant(self, person: Person, channel: str, **changes: Any) -> str:
+        """What courier trades for ballots for a channel."""
+        extra = {"aud": "identity", "channel": channel, "grant": _id()}
+        claims = {**self._claims(person, ""), **extra, **changes}
+        return self.key.sign(claims, typ="channel-grant+jwt", ttl=3600)
+
     def _claims(self, person: Person, agent: str) -> dict[str, Any]:
         self.owners.setdefault(person.identity, person.person)
         claims: dict[str, Any] = {
@@ -142,6 +152,8 @@ class StandInIdentity(TokenMint):
         self.eligibility_asked: list[eligibility_service_pb2.CheckEligibilityRequest] = []
         self.ended_delegations: set[str] = set()
         """Delegation ids that are not renewed any more."""
+        self.ended_grants: set[str] = set()
+        """Channel ids whose grants buy no more ballots."""
         self._server = grpc.aio.server()
 
     def somebody_elses(self) -> str:
@@ -154,6 +166,9 @@ class StandInIdentity(TokenMint):
         token_service_pb2_grpc.add_TokenServiceServicer_to_server(_Tokens(self), self._server)
         eligibility_service_pb2_grpc.add_EligibilityServiceServicer_to_server(
             _Eligibility(self), self._server
+        )
+        channel_grant_service_pb2_grpc.add_ChannelGrantServiceServicer_to_server(
+            _ChannelGrants(self), self._server
         )
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()
@@ -192,6 +207,24 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         answer.expire_time.FromSeconds(int(time.time()) + 900)
         answer.deadline.FromSeconds(int(time.time() + timedelta(hours=48).total_seconds()))
         return answer
+
+
+class _ChannelGrants(channel_grant_service_pb2_grpc.ChannelGrantServiceServicer):
+    def __init__(self, identity: StandInIdentity) -> None:
+        self._identity = identity
+
+    async def IssueBallot(self, request: Any, context: Any) -> Any:
+        claims = jwt.decode(request.channel_grant, options={"verify_signature": False})
+        if claims["channel"] in self._identity.ended_grants:
+            ended = ChannelGrantEnded()
+            trailers = ((DETAILS_KEY, ended.status_bytes()),)
+            await context.abort(ended.code, str(ended), trailing_metadata=trailers)
+        bound = {"checkpoint": request.checkpoint_id, "view_digest": request.view_digest}
+        told = {name: claims[name] for name in ("sub", "tenant", "identity", "sid")}
+        ballot = self._identity.key.sign(
+            {**told, **bound, "aud": "identity"}, typ="ballot+jwt", ttl=3600
+        )
+        return channel_grant_service_pb2.IssueBallotResponse(ballot=ballot)
 
 
 class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):

@@ -7,6 +7,8 @@
 """
 
 import asyncio
+import socket
+import ssl
 from collections import defaultdict
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -15,20 +17,41 @@ from typing import Any, Self
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
+def free_port() -> int:
+    """A port at which nobody listens yet."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 class Mailbox:
     """Listens on a free port; `received` by recipient."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, port: int = 0, *, tls: ssl.SSLContext | None = None, implicit: bool = False
+    ) -> None:
+        self._tls, self._implicit = tls, implicit
+        self.sessions: list[Session] = []
+        """Of every mail that was taken: `session.ssl` tells how it came."""
         self.received: dict[str, list[EmailMessage]] = defaultdict(list)
         self.refused: dict[str, int] = defaultdict(int)
-        self.port = 0
+        self.port = port
         self.arrived = asyncio.Condition()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="localhost", loop=loop), "127.0.0.1", 0
+            lambda: SMTP(
+                self,
+                hostname="localhost",
+                loop=loop,
+                tls_context=None if self._implicit else self._tls,
+                require_starttls=bool(self._tls) and not self._implicit,
+            ),
+            "127.0.0.1",
+            self.port,
+            ssl=self._tls if self._implicit else None,
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -53,7 +76,8 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.sessions.append(session)
         content = envelope.content
         assert isinstance(content, bytes)
         mail = message_from_bytes(content, _class=EmailMessage, policy=policy.default)

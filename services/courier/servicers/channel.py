@@ -1,26 +1,36 @@
 """ChannelService."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from chenu.courier.v1 import channel_service_pb2 as rpc
 from chenu.courier.v1.channel_pb2 import Channel
 from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceServicer
+from kernel.caller import Caller
 from kernel.context import current, new_id
 from kernel.database import Database, Record
+from kernel.errors import Unauthenticated
 from kernel.idempotency import claim, remember
 from kernel.pagination import PageTokens, page_size
+from kernel.tokens import KeySet
 from services.courier import channels, notifications, resources
 from services.courier.addresses import AddressRefused
-from services.courier.channels import Address
+from services.courier.channels import Address, new_code
 from services.courier.dialing import Dialer
-from services.courier.errors import MailNotConfigured, UrlRefused
+from services.courier.errors import ChannelGrantInvalid, MailNotConfigured, UrlRefused
 from services.courier.mailing import Mailer
 from services.courier.signatures import new_signing_key
+from services.courier.slack_apps import API_URL
 from services.courier.vault import Vault, VaultKeyMissing
 
 _CREATE: Final = "/chenu.courier.v1.ChannelService/CreateChannel"
-_KINDS: Final = {"webhook_url": "webhook", "email": "email", "slack_webhook_url": "slack"}
+_KINDS: Final = {
+    "webhook_url": "webhook",
+    "email": "email",
+    "slack_webhook_url": "slack",
+    "slack_app": "slack_app",
+}
 
 
 class ChannelServicer(ChannelServiceServicer):
@@ -33,8 +43,11 @@ class ChannelServicer(ChannelServiceServicer):
         dialer: Dialer,
         mailer: Mailer,
         vault: Vault,
+        *,
         queued: Callable[[], None],
+        keys: KeySet,
     ) -> None:
+        self._keys = keys
         self._database, self._pages, self._vault = database, pages, vault
         self._dialer, self._mailer, self._queued = dialer, mailer, queued
 
@@ -60,8 +73,31 @@ class ChannelServicer(ChannelServiceServicer):
             row = await channels.create(
                 tx, caller, channel_id, name=request.name, kind=kind, sealed=sealed
             )
+            if there.code:
+                await notifications.confirm(tx, channel_id)
             await remember(tx, caller, request.request_id, channel_id)
-        return rpc.CreateChannelResponse(channel=self._message(row), secret=there.secret)
+        self._queued()
+        shown = there.secret if kind == "webhook" else ""
+        return rpc.CreateChannelResponse(channel=self._message(row), secret=shown)
+
+    async def ConfirmChannel(
+        self, request: rpc.ConfirmChannelRequest, context: Any
+    ) -> rpc.ConfirmChannelResponse:
+        async with self._database.transaction(current().caller) as tx:
+            row = await channels.confirm(tx, self._vault, request.channel_id, request.code)
+        return rpc.ConfirmChannelResponse(channel=self._message(row))
+
+    async def SetChannelGrant(
+        self, request: rpc.SetChannelGrantRequest, context: Any
+    ) -> rpc.SetChannelGrantResponse:
+        caller, until = current().caller, None
+        if request.channel_grant:
+            until = await self._granted_until(caller, request)
+        async with self._database.transaction(caller) as tx:
+            row = await channels.set_grant(
+                tx, self._vault, request.channel_id, request.channel_grant, until
+            )
+        return rpc.SetChannelGrantResponse(channel=self._message(row))
 
     async def ListChannels(
         self, request: rpc.ListChannelsRequest, context: Any
@@ -122,14 +158,34 @@ class ChannelServicer(ChannelServiceServicer):
         if kind == "email":
             if not self._mailer.configured:
                 raise MailNotConfigured
-            return Address(request.email)
+            return Address(request.email, code=new_code())
+        app = request.slack_app
+        url = request.webhook_url or request.slack_webhook_url or app.api_url or API_URL
         try:
-            target = await self._dialer.check(request.webhook_url or request.slack_webhook_url)
+            target = await self._dialer.check(url)
         except AddressRefused as refused:
             raise UrlRefused(cause=refused.cause.value) from None
         if kind == "slack":
             return Address(target.url)
+        if kind == "slack_app":
+            return Address(
+                target.url, app.signing_secret, token=app.bot_token, user=app.user_id,
+                code=new_code(),
+            )  # fmt: skip
         return Address(target.url, self._vault.new_secret(), new_signing_key())
+
+    async def _granted_until(self, caller: Caller, request: rpc.SetChannelGrantRequest) -> datetime:
+        """When the grant ends; ChannelGrantInvalid unless it is the caller's, for this channel."""
+        try:
+            claims = await self._keys.verify(
+                request.channel_grant, typ="channel-grant+jwt", audience="identity"
+            )
+        except Unauthenticated:
+            raise ChannelGrantInvalid from None
+        named = (claims.get("sub"), claims.get("identity"), claims.get("channel"))
+        if named != (caller.person, caller.identity, request.channel_id):
+            raise ChannelGrantInvalid
+        return datetime.fromtimestamp(claims["exp"], UTC)
 
     def _message(self, row: Record) -> Channel:
         try:

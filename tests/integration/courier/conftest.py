@@ -9,12 +9,14 @@ import asyncpg
 import grpc
 import pytest
 
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from kernel.database import Database, set_codecs
 from kernel.migration import upgrade
 from kernel.service import Service
 from kernel.settings import SharedSettings
 from kernel.tokens import SigningKey
 from services.courier.__main__ import PROGRAM
+from services.courier.ballots import Ballots
 from services.courier.dialing import Dialer
 from services.courier.mailing import Mailer
 from services.courier.notifier import Notifier
@@ -27,6 +29,7 @@ from tests.support.governance import StandInGovernance
 from tests.support.identity import Metadata, Person, StandInIdentity
 from tests.support.mailbox import Mailbox
 from tests.support.receiver import Receiver
+from tests.support.slack import SlackServer
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +84,12 @@ def nobody() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
+async def slack() -> AsyncIterator[SlackServer]:
+    async with SlackServer() as listening:
+        yield listening
+
+
+@pytest.fixture(scope="session")
 async def mailbox() -> AsyncIterator[Mailbox]:
     async with Mailbox() as listening:
         yield listening
@@ -88,7 +97,12 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 @pytest.fixture(scope="session")
 def settings(
-    shared: SharedSettings, urls: DatabaseUrls, receiver: Receiver, nobody: int, mailbox: Mailbox
+    shared: SharedSettings,
+    urls: DatabaseUrls,
+    receiver: Receiver,
+    nobody: int,
+    mailbox: Mailbox,
+    slack: SlackServer,
 ) -> CourierSettings:
     key_file = Path(shared.keys_dir) / "courier.pem"
     SigningKey.generate(key_file)
@@ -97,7 +111,9 @@ def settings(
         database_url=urls.app,
         worker_database_url=urls.worker,
         key_file=key_file,
-        allowed_private=f"127.0.0.1:{receiver.port},127.0.0.1:{nobody}",
+        allowed_private=",".join(
+            f"127.0.0.1:{port}" for port in (receiver.port, nobody, slack.port)
+        ),
         timeout_seconds=0.7,
         retry_seconds=0.01,
         sweep_seconds=0.2,
@@ -107,6 +123,7 @@ def settings(
         smtp_port=mailbox.port,
         smtp_security="none",
         mail_from="chenu@example.org",
+        decide_uri="https://chenu.example/decide?ballot={ballot}",
     )
 
 
@@ -168,5 +185,7 @@ def later(service: Service[CourierSettings]) -> Notifier:
         Vault.open_file(service.shared.keys_dir / "courier.secrets"),
         Dialer(settings.policy, settings.notify_timeout_seconds),
         Mailer(settings.mail, settings.notify_timeout_seconds),
+        Ballots(ChannelGrantServiceStub(service.channels.channel("identity"))),
+        settings.decide_uri,
     )
     return Notifier(service.database, service.worker, outlets, every=1, lease=timedelta(seconds=10))

@@ -2,19 +2,16 @@
 
 import json
 from base64 import b64decode
-from datetime import timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from chenu.courier.v1.channel_pb2 import Notification
 from chenu_gate.view import as_text, short_digest
-from services.courier.notifier import Notifier
 from tests.support.channels import (
     DELIVERED,
-    FAILED,
-    PENDING,
     a_channel,
+    a_mail_channel,
     log_of,
     settled,
     tell,
@@ -39,7 +36,7 @@ async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_
     email = f"{person.person}@example.org"
     await a_channel(client, person, webhook_url=receiver.url("/status/200"))
     await a_channel(client, person, slack_webhook_url=receiver.url("/status/200?slack"))
-    await a_channel(client, person, email=email)
+    await a_mail_channel(client, person, mailbox, email)
     told = a_notice(person)
     digest, view = told.checkpoint.etag, told.checkpoint.view
 
@@ -48,7 +45,7 @@ async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_
     (mail,) = await mailbox.wait_for(email)
 
     async def all_delivered() -> list[Notification] | None:
-        log = await log_of(client, person)
+        log = await log_of(client, person, checkpoint_id=told.checkpoint.checkpoint_id)
         return log if [n.state for n in log] == [DELIVERED] * 3 else None
 
     log = await until(all_delivered)
@@ -105,36 +102,3 @@ async def test_a_view_that_is_too_long_for_a_webhook_is_left_to_the_link(
     data = json.loads(body)["data"]
     assert (data["view"], data["view_omitted"]) == ("", True)
     assert (data["view_digest"], data["review_uri"]) == (told.checkpoint.etag, told.review_uri)
-
-
-async def test_a_mail_is_plain_and_the_same_at_every_attempt(
-    client: CourierClient, person: Person, mailbox: Mailbox, later: Notifier
-) -> None:
-    email = f"later@{person.person}.example.org"
-    await a_channel(client, person, email=email)
-    told = a_notice(person)
-    await tell(client, told)
-    failed = await settled(client, person, told, PENDING)
-    assert [(a.status, a.reason) for a in failed.attempts] == [(451, "SMTP_451")]
-
-    later.offset = timedelta(seconds=6)
-    await later.send_due()
-
-    sent = await settled(client, person, told, DELIVERED, 2)
-    (mail,) = await mailbox.wait_for(email)
-    assert mail.get_content_type() == "text/plain"
-    assert mail["Message-ID"] == f"<{sent.notification_id}@example.org>"
-    assert mail["From"].addresses[0].addr_spec == "chenu@example.org"
-    assert told.review_uri in mail.get_content()
-
-
-async def test_a_recipient_that_is_not_there_is_not_tried_again(
-    client: CourierClient, person: Person
-) -> None:
-    await a_channel(client, person, email=f"nobody@{person.person}.example.org")
-    told = a_notice(person)
-    await tell(client, told)
-
-    failed = await settled(client, person, told, FAILED)
-
-    assert [(a.status, a.reason) for a in failed.attempts] == [(550, "SMTP_550")]

@@ -262,6 +262,7 @@ async def test_what_somebody_who_died_had_begun_to_send_is_sent_by_another(
                 channel_id=made.channel.channel_id,
                 notice_id=told.notice.notice_id,
                 checkpoint_id=told.checkpoint.checkpoint_id,
+                about=person.identity,
                 type="checkpoint.created",
                 view_digest=told.checkpoint.etag,
                 body=json.dumps(content(told)),

@@ -1,6 +1,16 @@
 """Every change there is, by the service and the RPC that makes it."""
 
-from tests.laws.changes import audit, courier, governance, identity, nova, reviews, rules, threads
+from tests.laws.changes import (
+    audit,
+    channels,
+    courier,
+    governance,
+    identity,
+    nova,
+    reviews,
+    rules,
+    threads,
+)
 from tests.laws.changes.readings import READINGS
 from tests.laws.changes.scene import Prepare
 from tests.support.descriptors import HOLDERS
@@ -45,6 +55,9 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("courier", "ChannelService.CreateChannel"): courier.create_channel,
     ("courier", "ChannelService.SwitchChannel"): courier.switch_channel,
     ("courier", "ChannelService.DeleteChannel"): courier.delete_channel,
+    ("courier", "ChannelService.ConfirmChannel"): channels.confirm_channel,
+    ("courier", "ChannelService.SetChannelGrant"): channels.set_channel_grant,
+    ("courier", "InteractionService.AnswerInteraction"): channels.answer_interaction,
     ("courier", "ChannelService.ReplayNotification"): courier.replay_notification,
     ("courier", "DeliveryService.ReconcileDelivery"): courier.reconcile_delivery,
     ("governance", "AuthorizationService.AuthorizeAction"): governance.authorize_action,
