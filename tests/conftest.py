@@ -22,6 +22,7 @@ from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_data
 from tests.support.database_urls import DatabaseUrls
 from tests.support.fleet import Client, Fleet
 from tests.support.identity import SYSTEM_AUDITOR
+from tests.support.mailbox import free_port
 
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -131,6 +132,10 @@ def fleet_environment(fleet_backends: Backends) -> Mapping[str, str]:
         "CHENU_IDENTITY_ARGON2_TIME_COST": "1",
         "CHENU_IDENTITY_ARGON2_MEMORY_KIB": "64",
         "CHENU_IDENTITY_REGISTRATIONS_PER_ADDRESS": "100000",
+        # Who wants mails listens there: tests.support.mailbox.
+        "CHENU_COURIER_SMTP_HOST": "127.0.0.1",
+        "CHENU_COURIER_SMTP_PORT": str(free_port()),
+        "CHENU_COURIER_SMTP_SECURITY": "none",
     }
     choices = Choices(allow_private=["127.0.0.1/32"], settings=quick)
     state = fleet_backends.postgres.folder.parent

@@ -107,6 +107,7 @@ def _environment(
         "CHENU_GRACE_SECONDS": "3",
         "CHENU_COURIER_ALLOWED_PRIVATE": ",".join(choices.allow_private),
         "CHENU_GOVERNANCE_REVIEW_URI": f"{gateway}/api/v2/checkpoints/{{checkpoint_id}}",
+        "CHENU_COURIER_DECIDE_URI": f"{gateway}/decide?ballot={{ballot}}",
         **_model(ports, choices),
     }
     for service, port in ports.services.items():

@@ -27,17 +27,15 @@ from services.gateway.credentials import (
     end_session,
     set_session,
 )
+from services.gateway.deciding import Deciding
 from services.gateway.openapi import document
+from services.gateway.request_body import BodyTooLarge, read_body
 from services.gateway.security_headers import SecurityHeaders
 from services.gateway.settings import GatewaySettings
 from services.gateway.transcoding import request_message, response_json
 
 _SESSIONS: Final = frozenset({"Login", "Register"})
 _RETIRED: Final = ("/api/auth", "/api/v1")
-
-
-class BodyTooLarge(Exception):
-    """More than the gateway is willing to read."""
 
 
 class Gateway:
@@ -51,6 +49,7 @@ class Gateway:
         """The ASGI application."""
         routes = [Route(b.route, self._endpoint(b), methods=[b.verb]) for b in _specific_first()]
         openapi = document()
+        routes += Deciding(self._channels, self._settings).routes()
         routes += [
             Route("/", pages.welcome),
             Route("/health", pages.health),
@@ -98,7 +97,8 @@ class Gateway:
             return Response(status_code=499)
 
     async def _answer(self, binding: Binding, request: Request) -> Response:
-        body = await self._body(request) if binding.whole_body else b""
+        limit = self._settings.max_body_bytes
+        body = await read_body(request, limit) if binding.whole_body else b""
         query = request.query_params.multi_items()
         if binding.sends_events:
             query = [(name, value) for name, value in query if name != TICKET]
@@ -137,14 +137,6 @@ class Gateway:
         if len(answer) == 1 and (etag := _etag(answer)):
             response.headers["ETag"] = f'"{etag}"'
         return response
-
-    async def _body(self, request: Request) -> bytes:
-        data = bytearray()
-        async for part in request.stream():
-            data += part
-            if len(data) > self._settings.max_body_bytes:
-                raise BodyTooLarge
-        return bytes(data)
 
 
 def _open_context(binding: Binding, request: Request, seconds: float) -> None:

@@ -1,0 +1,156 @@
+"""Deciding from where people are: the link of a mail, the button of a chat.
+
+Both bring a ballot, which identity redeems for a vote token; the vote is cast as any other is.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import grpc
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chenu.courier.v1.interaction_service_pb2 import AnswerInteractionRequest
+from chenu.courier.v1.interaction_service_pb2_grpc import InteractionServiceStub
+from chenu.governance.v1.checkpoint_pb2 import Checkpoint, CheckpointState
+from chenu.governance.v1.checkpoint_service_pb2 import (
+    GetCheckpointRequest,
+    ResolveCheckpointRequest,
+)
+from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
+from chenu.identity.v1.channel_grant_service_pb2 import RedeemBallotRequest, RedeemBallotResponse
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
+from kernel import telemetry
+from kernel.channels import Channels, acting_as, alone
+from kernel.context import CallContext, enter
+from kernel.errors import reason_of
+from services.gateway import problems
+from services.gateway.decide_page import ballot_paper, page, standing
+from services.gateway.request_body import BodyTooLarge, read_body
+from services.gateway.settings import GatewaySettings
+
+_OPTIONS: Final = ("approve", "reject")
+_MOST_BYTES: Final = 1 << 18
+_PENDING: Final = CheckpointState.CHECKPOINT_STATE_PENDING
+_CHANGED: Final = "What this link was for has changed since. There is a newer message about it."
+_OVER: Final = frozenset({"CHECKPOINT_NOT_PENDING", "CHECKPOINT_EXPIRED"})
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Deciding:
+    """Shows what a ballot is for, and casts it."""
+
+    def __init__(self, channels: Channels, settings: GatewaySettings) -> None:
+        self._ballots = ChannelGrantServiceStub(channels.channel("identity"))
+        self._checkpoints = CheckpointServiceStub(channels.channel("governance"))
+        self._interactions = InteractionServiceStub(channels.channel("courier"))
+        self._seconds = settings.call_seconds
+
+    def routes(self) -> list[Route]:
+        """A page for people, which only its POST lets decide, and Slack's request URL."""
+        return [
+            Route("/decide", self._guarded(self._show), methods=["GET"]),
+            Route("/decide", self._guarded(self._decide), methods=["POST"]),
+            Route("/api/v2/slack/interactions", self._guarded(self._press), methods=["POST"]),
+        ]
+
+    async def _show(self, request: Request) -> Response:
+        ballot = request.query_params.get("ballot", "")
+        redeemed = await self._redeemed(ballot)
+        checkpoint = await self._checkpoint(redeemed)
+        if checkpoint.state != _PENDING:
+            return standing(checkpoint)
+        if checkpoint.etag != redeemed.view_digest:
+            return page("It has changed", [_CHANGED], status=412)
+        return ballot_paper(checkpoint, ballot)
+
+    async def _decide(self, request: Request) -> Response:
+        form = parse_qs((await read_body(request, _MOST_BYTES)).decode(errors="replace"))
+        ballot, option, comment = (form.get(n, [""])[0] for n in ("ballot", "option", "comment"))
+        if option not in _OPTIONS:
+            return page("Nothing was decided", ["Choose: approve or reject."], status=400)
+        redeemed = await self._redeemed(ballot)
+        try:
+            checkpoint = await self._vote(redeemed, option, comment[:1000])
+        except grpc.aio.AioRpcError as error:
+            if reason_of(error) not in _OVER:
+                raise
+            return standing(await self._checkpoint(redeemed))
+        return standing(checkpoint, voted=True)
+
+    async def _press(self, request: Request) -> Response:
+        """What Slack posts. A refused vote is answered with 200 as well: the request was good."""
+        body = await read_body(request, _MOST_BYTES)
+        asked = AnswerInteractionRequest(
+            body=body,
+            timestamp=request.headers.get("x-slack-request-timestamp", ""),
+            signature=request.headers.get("x-slack-signature", ""),
+        )
+        try:
+            with alone():
+                pressed = await self._interactions.AnswerInteraction(asked)
+        except grpc.aio.AioRpcError as error:
+            return problems.from_rpc(error)
+        if not pressed.ballot:
+            return JSONResponse({})
+        try:
+            await self._vote(await self._redeemed(pressed.ballot), pressed.option_id)
+        except grpc.aio.AioRpcError as error:
+            told = {"response_type": "ephemeral", "replace_original": False}
+            return JSONResponse({**told, "text": f"Not counted: {error.details()}"})
+        return JSONResponse({})
+
+    async def _redeemed(self, ballot: str) -> RedeemBallotResponse:
+        with alone():
+            return await self._ballots.RedeemBallot(RedeemBallotRequest(ballot=ballot))
+
+    async def _checkpoint(self, redeemed: RedeemBallotResponse) -> Checkpoint:
+        wanted = GetCheckpointRequest(checkpoint_id=redeemed.checkpoint_id)
+        with acting_as(redeemed.vote_token):
+            return (await self._checkpoints.GetCheckpoint(wanted)).checkpoint
+
+    async def _vote(
+        self, redeemed: RedeemBallotResponse, option: str, comment: str = ""
+    ) -> Checkpoint:
+        """Cast it; the same ballot again, with the same words, changes nothing."""
+        vote = ResolveCheckpointRequest(
+            checkpoint_id=redeemed.checkpoint_id,
+            option_id=option,
+            etag=redeemed.view_digest,
+            comment=comment,
+        )
+        with acting_as(redeemed.vote_token):
+            return (await self._checkpoints.ResolveCheckpoint(vote)).checkpoint
+
+    def _guarded(self, handler: Handler) -> Handler:
+        """With a context of its own, and what fails told on a page."""
+
+        async def endpoint(request: Request) -> Response:
+            with telemetry.server_span(f"{request.method} {request.url.path}", request.headers):
+                enter(
+                    CallContext(
+                        request.url.path,
+                        request_id="",
+                        peer_ip=request.client.host if request.client else "",
+                        deadline=time.monotonic() + self._seconds,
+                    )
+                )
+                try:
+                    return await handler(request)
+                except grpc.aio.AioRpcError as error:
+                    return _refusal(error)
+                except BodyTooLarge:
+                    return problems.plain(413, "Body too large", f"at most {_MOST_BYTES} bytes")
+                except ClientDisconnect:
+                    return Response(status_code=499)
+
+        return endpoint
+
+
+def _refusal(error: grpc.aio.AioRpcError) -> Response:
+    problem: Any = problems.from_rpc(error)
+    lines = [error.details() or "", "Nothing was decided. You can still decide after log-in."]
+    return page("This link decides nothing", lines, status=problem.status_code)

@@ -1,0 +1,200 @@
+"""Deciding from where people are: by the link of a mail, by the button of a chat."""
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, CheckpointState
+from chenu.governance.v1.review_service_pb2 import EditCheckpointRequest
+from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
+from chenu.identity.v1.channel_grant_service_pb2 import RevokeChannelGrantRequest
+from tests.laws.deciding import mail_channel, slack_channel
+from tests.laws.hands import Hands, use
+from tests.laws.stories import doomed
+from tests.support.fleet import Client, Fleet
+from tests.support.mailbox import Mailbox
+from tests.support.slack import SlackServer, pressed, signature
+
+APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
+REJECTED = CheckpointState.CHECKPOINT_STATE_REJECTED
+PENDING = CheckpointState.CHECKPOINT_STATE_PENDING
+LINK = re.compile(r"http://\S+/decide\?ballot=\S+")
+INTERACTIONS = "/api/v2/slack/interactions"
+
+
+@pytest.fixture(scope="module")
+async def mailbox(fleet_environment: Any) -> AsyncIterator[Mailbox]:
+    async with Mailbox(int(fleet_environment["CHENU_COURIER_SMTP_PORT"])) as listening:
+        yield listening
+
+
+@pytest.fixture
+async def browser(fleet: Fleet) -> AsyncIterator[httpx2.AsyncClient]:
+    """Nobody is logged in to it."""
+    base = f"http://{fleet.address('gateway')}"
+    async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+        yield client
+
+
+async def waiting(me: Client, hands: Hands) -> BlockedCheckpoint:
+    """Something harmless that waits."""
+    action = use(me, "thread.search", query="<b>&amp; " + str(uuid4()))
+    return (await hands.ask(me, action, requires_checkpoint=True)).checkpoint
+
+
+async def link(mailbox: Mailbox, email: str) -> str:
+    (mail,) = await mailbox.wait_for(email)
+    found = LINK.search(mail.get_content())
+    assert found, mail.get_content()
+    return found[0]
+
+
+def fields(page: str) -> dict[str, str]:
+    found = re.search(r'name="ballot" value="([^"]+)"', page)
+    assert found, page
+    return {"ballot": unescape(found[1])}
+
+
+async def test_row_8_a_link_shows_the_bound_view_and_only_its_form_decides(
+    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+) -> None:
+    _, email = await mail_channel(me, hands, mailbox)
+    at = await waiting(me, hands)
+    there = await link(mailbox, email)
+
+    for _ in range(2):  # as a scanner of links would
+        shown = await browser.get(there)
+    assert shown.status_code == 200
+    assert at.view_digest in shown.text
+    assert "&lt;b&gt;&amp;amp; " in shown.text
+    assert "<script" not in shown.text
+    policy = shown.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert shown.headers["referrer-policy"] == "no-referrer"
+    assert shown.headers["cache-control"] == "no-store"
+    assert (await me.checkpoint(at.checkpoint_id)).state == PENDING
+
+    form = fields(shown.text) | {"option": "approve", "comment": "Yes <i>"}
+    for _ in range(2):  # pressed twice
+        done = await browser.post("/decide", data=form)
+        assert done.status_code == 200, done.text
+        assert "It is approved" in done.text
+        assert "Your vote was counted" in done.text
+    checkpoint = await me.checkpoint(at.checkpoint_id)
+    (vote,) = checkpoint.votes
+    assert (checkpoint.state, vote.authentication, vote.comment) == (APPROVED, "mail", "Yes <i>")
+    other = await browser.post("/decide", data=form | {"option": "reject"})
+    assert (other.status_code, "Nothing was decided" in other.text) == (409, True)
+    again = await browser.get(there)
+    assert "It is approved" in again.text
+    assert "<form" not in again.text
+
+
+async def test_a_link_dies_with_its_view_its_grant_and_whatever_else_decided(
+    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+) -> None:
+    channel_id, email = await mail_channel(me, hands, mailbox)
+    at = await waiting(me, hands)
+    there = await link(mailbox, email)
+    form = fields((await browser.get(there)).text) | {"option": "approve"}
+    await me.reject(at.checkpoint_id)
+    decided = await browser.post("/decide", data=form)
+    assert (decided.status_code, "It is rejected" in decided.text) == (200, True)
+    assert "Your vote was counted" not in decided.text
+
+    await hands.grants.RevokeChannelGrant(
+        RevokeChannelGrantRequest(channel_id=channel_id), metadata=me.me
+    )
+    for answer in (await browser.get(there), await browser.post("/decide", data=form)):
+        assert answer.status_code == 400
+        assert "decides nothing" in answer.text
+
+
+async def test_what_could_do_more_harm_is_sent_without_a_link_and_decided_after_log_in_only(
+    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+) -> None:
+    _, email = await mail_channel(me, hands, mailbox)
+    _, at = await doomed(me)
+    (mail,) = await mailbox.wait_for(email)
+    assert not LINK.search(mail.get_content())
+    # Courier itself might have a ballot all the same.
+    ballot = await hands.ballot(me, at.checkpoint_id, at.view_digest)
+    answer = await browser.post("/decide", data={"ballot": ballot, "option": "approve"})
+    assert (answer.status_code, "log in to decide" in answer.text) == (400, True)
+    assert not (await me.checkpoint(at.checkpoint_id)).votes
+
+
+async def test_an_edited_checkpoint_is_not_shown_behind_its_old_link(
+    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+) -> None:
+    _, email = await mail_channel(me, hands, mailbox)
+    at = await waiting(me, hands)
+    there = await link(mailbox, email)
+    form = fields((await browser.get(there)).text) | {"option": "approve"}
+    edit = EditCheckpointRequest(
+        checkpoint_id=at.checkpoint_id, etag=at.view_digest, arguments='{"query": "y"}'
+    )
+    stub = ReviewServiceStub(me.fleet.channel("governance"))
+    await stub.EditCheckpoint(edit, metadata=me.me)
+
+    stale = await browser.get(there)
+    assert (stale.status_code, "<form" in stale.text) == (412, False)
+    assert (await browser.post("/decide", data=form)).status_code == 412
+    assert not (await me.checkpoint(at.checkpoint_id)).votes
+    await mailbox.wait_for(email, 2)  # the new revision was told, with a link of its own
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({}, 400),
+        ({"option": "approve"}, 400),
+        ({"option": "approve", "ballot": "forged"}, 401),
+        ({"option": "perhaps", "ballot": "forged"}, 400),
+        ({"option": "approve", "ballot": "x" * 300_000}, 413),
+    ],
+)
+async def test_a_bad_form_decides_nothing(
+    browser: httpx2.AsyncClient, form: dict[str, str], status: int
+) -> None:
+    assert (await browser.post("/decide", data=form)).status_code == status
+    assert (await browser.get("/decide")).status_code == 400
+
+
+async def test_row_8_a_button_decides_and_the_card_is_edited(
+    me: Client, hands: Hands, browser: httpx2.AsyncClient
+) -> None:
+    async with SlackServer() as slack:
+        _, user = await slack_channel(me, hands, slack)
+        at = await waiting(me, hands)
+        (card,) = await slack.wait_for(user)
+        body = pressed(card, "reject")
+        headers = signature(body)
+        wrong = await browser.post(
+            INTERACTIONS, content=body, headers=signature(body, secret="0" * 32)
+        )
+        assert (wrong.status_code, wrong.json()["reason"]) == (401, "INTERACTION_REFUSED")
+        assert (await me.checkpoint(at.checkpoint_id)).state == PENDING
+
+        answer = await browser.post(INTERACTIONS, content=body, headers=headers)
+        assert (answer.status_code, answer.json()) == (200, {})
+        checkpoint = await me.checkpoint(at.checkpoint_id)
+        assert checkpoint.state == REJECTED
+        assert [vote.authentication for vote in checkpoint.votes] == ["chat"]
+        assert "It is rejected, and waits no more" in (await slack.edited(card)).text
+
+        assert (await browser.post(INTERACTIONS, content=body, headers=headers)).status_code == 409
+        card.said.reverse()  # somebody still sees the old card
+        late = pressed(card, "approve")
+        told = await browser.post(INTERACTIONS, content=late, headers=signature(late))
+        assert told.status_code == 200
+        assert "Not counted" in told.json()["text"]
+        looked = pressed(card, "review")
+        seen = await browser.post(INTERACTIONS, content=looked, headers=signature(looked))
+        assert (seen.status_code, seen.json()) == (200, {})
