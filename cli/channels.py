@@ -1,24 +1,32 @@
 """`chenu channels …`: where you hear of checkpoints, and what was sent there."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from google.protobuf import json_format
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from chenu.courier.v1.channel_pb2 import Channel, Notification
+from chenu.courier.v1.channel_pb2 import Channel, ChannelKind, Notification
 from chenu.courier.v1.channel_service_pb2 import (
+    ConfirmChannelRequest,
     CreateChannelRequest,
     CreateChannelResponse,
     DeleteChannelRequest,
     ListChannelsRequest,
+    ListChannelsResponse,
     ListNotificationsRequest,
     ReplayNotificationRequest,
+    SetChannelGrantRequest,
+    SlackApp,
     SwitchChannelRequest,
 )
 from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
+from chenu.identity.v1.channel_grant_service_pb2 import RevokeChannelGrantRequest
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from chenu_gate.view import short_digest
 from cli.command import PageOption, command
 from cli.connection import Connection
@@ -40,9 +48,7 @@ async def channel_id(connection: Connection, typed: str) -> str:
 
 async def list_channels(here: Here) -> None:
     """List your channels by name."""
-    answer = await here.connection.stub(ChannelServiceStub).ListChannels(
-        ListChannelsRequest(page_size=200)
-    )
+    answer = await _all(here.connection.stub(ChannelServiceStub))
     here.show(answer, lambda found: channels_table(found.channels))
 
 
@@ -52,22 +58,75 @@ async def add(
     webhook: Annotated[str, typer.Option(help="Post signed messages to this URL.")] = "",
     email: Annotated[str, typer.Option(help="Send mails to this address.")] = "",
     slack: Annotated[str, typer.Option(help="The URL of a Slack incoming webhook.")] = "",
+    slack_app: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file of a Slack app: bot_token, signing_secret, user_id, and api_url"
+            " where it is not Slack's own."
+        ),
+    ] = None,
 ) -> None:
     """Hear of checkpoints that you may decide: by webhook, mail or Slack.
 
-    A webhook's secret is shown this once; its public key always.
+    A webhook's secret is shown this once; its public key always. A mail address and a Slack app
+    are sent a code first: give it back with [bold]chenu channels confirm[/bold].
 
     [bold]chenu channels add "Me" --email me@example.org[/bold]
     """
-    given = {"webhook_url": webhook, "email": email, "slack_webhook_url": slack}
-    address = {field: value for field, value in given.items() if value}
+    given = {
+        "webhook_url": webhook,
+        "email": email,
+        "slack_webhook_url": slack,
+        "slack_app": _app(slack_app) if slack_app else None,
+    }
+    address: dict[str, Any] = {field: value for field, value in given.items() if value}
     if len(address) != 1:
-        raise UsageProblem("give one of --webhook, --email and --slack")
-    request = CreateChannelRequest(name=name, request_id=str(uuid4()))
-    for field, value in address.items():
-        setattr(request, field, value)
+        raise UsageProblem("give one of --webhook, --email, --slack and --slack-app")
+    request = CreateChannelRequest(name=name, request_id=str(uuid4()), **address)
     made = await here.connection.stub(ChannelServiceStub).CreateChannel(request)
     here.show(made, _made)
+
+
+async def confirm(
+    here: Here, which: Which, code: Annotated[str, typer.Argument(help="What was sent there.")]
+) -> None:
+    """Confirm a mail address or a Slack app with the code that was sent there."""
+    answer = await here.connection.stub(ChannelServiceStub).ConfirmChannel(
+        ConfirmChannelRequest(channel_id=await channel_id(here.connection, which), code=code)
+    )
+    here.show(answer, lambda done: _facts(done.channel))
+
+
+async def allow(here: Here, which: Which) -> None:
+    """Decide from this channel without log-in what could do little harm, for some days.
+
+    Mails then bear a link, Slack messages buttons. Whoever reads them decides as you; how much may
+    be decided so is up to the rules. It ends when you log out, with [bold]chenu channels
+    forbid[/bold], or by itself.
+    """
+    identifier = await channel_id(here.connection, which)
+    stub = here.connection.stub(ChannelServiceStub)
+    kinds = {one.channel_id: one.kind for one in (await _all(stub)).channels}
+    grant = await here.connection.credentials.channel_grant(
+        identifier, chat=kinds.get(identifier) == ChannelKind.CHANNEL_KIND_SLACK_APP
+    )
+    answer = await stub.SetChannelGrant(
+        SetChannelGrantRequest(channel_id=identifier, channel_grant=grant)
+    )
+    here.show(answer, lambda done: _facts(done.channel))
+
+
+async def forbid(here: Here, which: Which) -> None:
+    """Decide from this channel no more; what was sent there is worth nothing from now on."""
+    identifier = await channel_id(here.connection, which)
+    # At identity first: then it holds, whatever became of the copy at courier.
+    await here.connection.stub(ChannelGrantServiceStub).RevokeChannelGrant(
+        RevokeChannelGrantRequest(channel_id=identifier)
+    )
+    answer = await here.connection.stub(ChannelServiceStub).SetChannelGrant(
+        SetChannelGrantRequest(channel_id=identifier)
+    )
+    here.show(answer, lambda done: _facts(done.channel))
 
 
 async def switch(
@@ -121,6 +180,18 @@ async def replay(
     here.show(answer, lambda sent: notifications_table([sent.notification]))
 
 
+async def _all(stub: ChannelServiceStub) -> ListChannelsResponse:
+    return await stub.ListChannels(ListChannelsRequest(page_size=200))
+
+
+def _app(file: Path) -> SlackApp:
+    """The app that a file tells of."""
+    try:
+        return json_format.Parse(file.read_text(encoding="utf-8"), SlackApp())
+    except (OSError, ValueError, json_format.ParseError) as error:
+        raise UsageProblem(f"{file} tells of no Slack app: {error}") from None
+
+
 def channels_table(channels: Iterable[Channel]) -> RenderableType:
     """Channels, one line each."""
     return table(
@@ -162,9 +233,12 @@ def notifications_table(notifications: Iterable[Notification]) -> RenderableType
 
 
 def _switched(channel: Channel) -> str:
-    if not channel.disabled:
-        return "on"
-    return f"off ({safe(channel.disable_reason)})" if channel.disable_reason else "off"
+    if channel.disabled:
+        return f"off ({safe(channel.disable_reason)})" if channel.disable_reason else "off"
+    if not channel.confirmed:
+        return "waits for its code"
+    decides = channel.HasField("decide_until")
+    return f"on, decides until {when(channel.decide_until)}" if decides else "on"
 
 
 def _facts(channel: Channel) -> RenderableType:
@@ -192,6 +266,9 @@ def register_commands(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Where you hear of checkpoints.")
     command(group, "list")(list_channels)
     command(group, "add")(add)
+    command(group, "confirm")(confirm)
+    command(group, "allow")(allow)
+    command(group, "forbid")(forbid)
     command(group, "switch")(switch)
     command(group, "remove")(remove)
     command(group, "log")(log)

@@ -13,6 +13,9 @@ from chenu.identity.v1.auth_service_pb2 import (
     RegisterResponse,
 )
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
+from chenu.identity.v1.channel_grant_pb2 import ChannelMethod
+from chenu.identity.v1.channel_grant_service_pb2 import IssueChannelGrantRequest
+from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
 from chenu.identity.v1.token_service_pb2 import (
     Ballot,
     ExchangeDelegationRequest,
@@ -81,6 +84,16 @@ class Credentials:
         )
         answer = await TokenServiceStub(self._identity()).IssueVoteToken(request, timeout=_SECONDS)
         return answer.vote_token
+
+    async def channel_grant(self, channel_id: str, *, chat: bool) -> str:
+        """What lets a channel be sent ballots, bought with the session secret."""
+        request = IssueChannelGrantRequest(
+            session_secret=self.file.load().session_secret,
+            channel_id=channel_id,
+            method=ChannelMethod.CHANNEL_METHOD_CHAT if chat else ChannelMethod.CHANNEL_METHOD_MAIL,
+        )
+        stub = ChannelGrantServiceStub(self._identity())
+        return (await stub.IssueChannelGrant(request, timeout=_SECONDS)).channel_grant
 
     async def _change(self, change: Callable[[Session], Awaitable[None]]) -> Session:
         """The session after `change`, unless another task or process has made it meanwhile."""

@@ -20,6 +20,7 @@ from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
 from tests.support.collector import Collector, collecting
+from tests.support.mails import Mails, posted
 
 CHENU = Path(sysconfig.get_path("scripts")) / "chenu"
 TRIES = 3
@@ -33,6 +34,7 @@ class RunningStack:
     receiver: WebhookReceiver
     supervisor: Supervisor
     collector: Collector
+    mails: Mails
 
     def chenu(self, *arguments: str, text: str | None = None, **environment: str) -> Result:
         """The command, in this process; `--state` is added."""
@@ -79,10 +81,11 @@ def running_stack() -> Iterator[RunningStack]:
         receiver = after.enter_context(WebhookReceiver())
         collector = after.enter_context(collecting())
         traced = {"CHENU_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-        choices = Choices(allow_private=(receiver.address,), settings=traced)
+        mails = after.enter_context(posted())
+        choices = Choices(allow_private=(receiver.address,), settings=traced | mails.settings)
         supervisor = _started(folder, choices)
         after.callback(supervisor.stop)
-        yield RunningStack(folder, receiver, supervisor, collector)
+        yield RunningStack(folder, receiver, supervisor, collector, mails)
 
 
 @pytest.fixture(scope="session")
