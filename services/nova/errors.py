@@ -1,13 +1,19 @@
 """What can go wrong with a run: one class for each reason that a caller may meet.
 
-The last three are governance's reasons, which reach whoever waits for a run.
+The last four are governance's reasons, which reach whoever waits for a run.
 """
 
 import grpc
 
 from chenu.governance.v1.checkpoint_pb2 import CheckpointBlock
 from chenu_gate.block import REASON, block_status
-from kernel.errors import FailedPrecondition, PermissionDenied, Relayed, ServiceError
+from kernel.errors import (
+    FailedPrecondition,
+    PermissionDenied,
+    Relayed,
+    ResourceExhausted,
+    ServiceError,
+)
 
 
 class RunFailed(FailedPrecondition):
@@ -38,6 +44,12 @@ class CheckpointRejected(PermissionDenied):
     """A person said no."""
 
     reason = "CHECKPOINT_REJECTED"
+
+
+class AskedTooOften(ResourceExhausted):
+    """The agent put so many questions before people that it has to wait."""
+
+    reason = "ASKED_TOO_OFTEN"
 
 
 class CheckpointExpired(FailedPrecondition):

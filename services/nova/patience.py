@@ -8,6 +8,9 @@ from typing import Final, TypeVar
 
 import asyncpg
 import grpc
+from google.rpc.error_details_pb2 import RetryInfo
+
+from kernel.errors import detail
 
 T = TypeVar("T")
 PASSING: Final = frozenset(
@@ -42,6 +45,11 @@ class Patience:
             wait = min(wait * 2, 2.0)
             yield wait * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
 
+    def _too_long(self, error: grpc.aio.AioRpcError) -> bool:
+        """Whether it says itself that it will not be there in time."""
+        retry = detail(error, RetryInfo)
+        return retry is not None and retry.retry_delay.ToTimedelta().total_seconds() > self._seconds
+
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it answers; then raises the last failure. For calls that are safe to repeat."""
         failure: Exception = TimeoutError()
@@ -49,7 +57,7 @@ class Patience:
             try:
                 return await attempt()
             except grpc.aio.AioRpcError as error:
-                if error.code() not in PASSING:
+                if error.code() not in PASSING or self._too_long(error):
                     raise
                 failure = error
             except DATABASE_AWAY as error:

@@ -1,13 +1,15 @@
 """The way of a run through the lanes, from the last one it finished to its end or a block."""
 
+import time
 from functools import partial
 
 import grpc
 import structlog
+from google.rpc.error_details_pb2 import RetryInfo
 
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunMode, RunState
 from kernel.channels import acting_as
-from kernel.errors import ServiceError, reason_of
+from kernel.errors import ServiceError, detail, reason_of
 from services.nova import audit_events
 from services.nova.delegations import Delegations
 from services.nova.errors import LeaseLost
@@ -145,6 +147,8 @@ def _fail(record: RunRecord, error: Exception) -> None:
     reason, message = "INTERNAL", "an internal error"
     if isinstance(error, grpc.aio.AioRpcError):
         reason, message = reason_of(error) or error.code().name, error.details() or ""
+        if retry := detail(error, RetryInfo):
+            run.retry_time.FromNanoseconds(time.time_ns() + retry.retry_delay.ToNanoseconds())
     elif isinstance(error, ServiceError):
         reason, message = error.reason, str(error)
     run.state, run.error_lane = RunState.RUN_STATE_FAILED, run.current_lane

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import time
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.nova.engine import Engine
 from services.nova.errors import (
+    AskedTooOften,
     CheckpointExpired,
     CheckpointRejected,
     GovernanceDenied,
@@ -213,5 +214,12 @@ def _error(run: Run) -> ServiceError:
         case RunState.RUN_STATE_CANCELLED:
             return RunCancelled(message, run_id=run_id, cause=cause)
         case _:
-            lane = Lane.Name(run.error_lane).removeprefix("LANE_")
-            return RunFailed(message, run_id=run_id, cause=cause, lane=lane)
+            return _failure(run)
+
+
+def _failure(run: Run) -> ServiceError:
+    if run.error_reason == AskedTooOften.reason:
+        wait = max(run.retry_time.ToDatetime(UTC) - datetime.now(UTC), timedelta(seconds=1))
+        return AskedTooOften(run.error_message, retry_after=wait, run_id=run.run_id)
+    lane = Lane.Name(run.error_lane).removeprefix("LANE_")
+    return RunFailed(run.error_message, run_id=run.run_id, cause=run.error_reason, lane=lane)
