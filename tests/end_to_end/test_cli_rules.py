@@ -19,6 +19,13 @@ rules:
     effect: deny
     tools: [{code}]
 """
+LONG = """rules:
+  - code: long
+    effect: deny
+    condition: |
+      action.kind == 'update'
+      && action.amont > 5
+"""
 
 
 def test_rules_go_from_a_file_into_force_by_the_decision_of_a_person(
@@ -46,6 +53,9 @@ def test_rules_go_from_a_file_into_force_by_the_decision_of_a_person(
     exported = tmp_path / "live.json"
     assert stack.chenu("rules", "export", "--out", str(exported)).exit_code == 0
     assert json.loads(exported.read_text())["rules"][0]["code"] == f"no_{code}"
+    as_yaml = tmp_path / "live.yaml"
+    assert stack.chenu("rules", "export", "live", "--out", str(as_yaml)).exit_code == 0
+    assert stack.chenu("rules", "diff", str(as_yaml)).stdout.strip() == "They say the same."
     again = problem(stack, "rules", "promote", "live", code=1)
     assert again["reason"] == "ALREADY_LIVE"
     listed = stack.chenu("rules", "revisions").stdout
@@ -72,6 +82,11 @@ def test_a_mistake_in_a_file_is_shown_where_it_is(stack: RunningStack, tmp_path:
     assert f"{file}:4: typo condition" in result.output
     assert "1:7: undeclared reference to 'action.knd'" in result.output
     assert "......^" in result.output
+    file.write_text(LONG)
+    result = stack.chenu("rules", "lint", str(file))
+    assert f"{file}:4: long condition" in result.output
+    assert "2:10: undeclared reference to 'action.amont'" in result.output
+    assert " | && action.amont > 5\n | .........^" in result.output
 
 
 def test_an_action_or_a_wish_is_explained_and_not_done(stack: RunningStack, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from chenu_gate.action import Action, ActionKind, Principal, Tool
 from kernel.caller import Caller
@@ -22,6 +23,8 @@ from services.governance.policy.replay import Verdict, Version, gated
 from services.governance.policy.rule import Effect, Facts
 
 MOST_COUNTED: Final = 10_000
+# So far the clocks of a service and its database may be apart.
+_APART: Final = timedelta(minutes=5)
 _UNPINNED: Final = "sha256:" + "0" * 64
 # Operations of governance's own are always decided by people, whatever the rules say.
 _DECISIONS: Final = Statement(
@@ -44,7 +47,8 @@ _COUNTED: Final = Statement(
     " WHERE d.tenant = CAST(:tenant AS uuid) AND d.effect <> 'deny' AND d.refusal = ''"
     " AND (CAST(:kinds AS text[]) = '{}' OR d.kind = ANY(CAST(:kinds AS text[])))"
     " AND d.create_time > :since AND d.create_time < :until"
-    " ORDER BY d.decision_id DESC LIMIT :limit"
+    # So that nothing is searched that is older.
+    " AND d.decision_id > CAST(:first AS uuid) ORDER BY d.decision_id DESC LIMIT :limit"
 )
 _ACTIONS: Final = Statement(
     "SELECT decision_id, action FROM actions WHERE decision_id = ANY(CAST(:decisions AS uuid[]))"
@@ -101,7 +105,8 @@ class Past:
         if not counters or not decisions:
             return History(())
         moments = [version.time for one in decisions for version in one.versions]
-        window = max(counter.window_seconds for counter in counters)
+        window = timedelta(seconds=max(counter.window_seconds for counter in counters))
+        since = min(moments) - window
         every = any(not counter.kinds for counter in counters)
         kinds = {kind.value for counter in counters for kind in counter.kinds}
         async with self._worker.work() as tx:
@@ -109,7 +114,8 @@ class Past:
                 _COUNTED,
                 tenant=tenant,
                 kinds=[] if every else sorted(kinds),
-                since=min(moments) - timedelta(seconds=window),
+                since=since,
+                first=_earliest_id(since - _APART),
                 until=max(moments),
                 limit=MOST_COUNTED + 1,
             )
@@ -143,6 +149,11 @@ class Past:
                     for row in await tx.fetch(_EDITS, decisions=edited) if edited else ():
                         edits[row["decision_id"]].append(row)
         return _Contents(actions, edits)
+
+
+def _earliest_id(moment: datetime) -> str:
+    """A UUIDv7 that is before all that are made later: they begin with their milliseconds."""
+    return str(UUID(int=int(moment.timestamp() * 1000) << 80))
 
 
 def recorded(row: Mapping[str, Any] | Record) -> Verdict:
