@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: real PostgreSQL and NATS, started once a run, on first use."""
 
+import gc
 import re
 import secrets
 import tempfile
@@ -25,8 +26,14 @@ from tests.support.identity import SYSTEM_AUDITOR
 from tests.support.mailbox import free_port
 
 # How long an example takes says more about what else the machine does than about the code.
-settings.register_profile("chenu", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each run tries other examples: `--hypothesis-profile thorough` tries many at once.
+lenient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("chenu", lenient, max_examples=50)
+settings.register_profile("thorough", lenient, max_examples=2000)
 settings.load_profile("chenu")
+
+# Collecting makes some hundred thousand objects that stay: nothing of them is garbage.
+gc.disable()
 
 pytest_plugins = ["tests.support.reached"]
 TOGETHER = {
@@ -166,6 +173,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that no process is left with it when the others are done."""
     order = {name: place for place, name in enumerate(TOGETHER)}
     items.sort(key=lambda item: order.get(servers_of(item.nodeid), len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of every later search for garbage, as services do."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -126,7 +126,7 @@ def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        result = chenu_process(tmp_path / "s", "up", "--detach", "--ports-from", str(port - 2))
+        result = chenu_here(tmp_path / "s", "up", "--detach", "--ports-from", str(port - 2))
     assert result.returncode == 1
     assert f"Port {port} on 127.0.0.1 is taken" in result.stderr
     assert "--ports-from" in result.stderr
@@ -134,19 +134,20 @@ def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
 
 
 def test_claude_needs_a_key(tmp_path: Path) -> None:
-    result = chenu_process(tmp_path, "up", "--detach", "--live", "--ports-from", "0")
+    result = chenu_here(tmp_path, "up", "--detach", "--live", "--ports-from", "0")
     assert result.returncode == 1
     assert "ANTHROPIC_API_KEY" in result.stderr
 
 
 def test_services_may_share_a_process(stack: RunningStack) -> None:
-    gateway, llm = free_port(), free_port()
+    gateway, threads = free_port(), free_port()
     process = subprocess.Popen(
-        [CHENU, "serve", "llm", "gateway", "--state", stack.folder],
+        [CHENU, "serve", "threads", "gateway", "--state", stack.folder],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=clean_environment(
-            CHENU_LLM_LISTEN=f"127.0.0.1:{llm}", CHENU_GATEWAY_LISTEN=f"127.0.0.1:{gateway}"
+            CHENU_THREADS_LISTEN=f"127.0.0.1:{threads}",
+            CHENU_GATEWAY_LISTEN=f"127.0.0.1:{gateway}",
         ),
     )
 

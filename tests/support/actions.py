@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from string import ascii_letters, digits
 from typing import Any
 
 from hypothesis import strategies as st
@@ -36,7 +37,12 @@ def an_action(**changes: Any) -> Action:
     return Action(**given | changes)
 
 
-identifiers = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,20}", fullmatch=True)
+# Not `from_regex`, which takes twice as long for the same.
+identifiers = st.builds(
+    str.__add__,
+    st.sampled_from(ascii_letters + digits),
+    st.text(ascii_letters + digits + "._:/@+-", max_size=20),
+)
 maybe_identifiers = identifiers | st.just("")
 scalars = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | st.text()
 values = st.recursive(

@@ -143,7 +143,7 @@ def test_an_export_that_nobody_signed_is_only_consistent(files, check: Check, wh
 
 
 @pytest.mark.parametrize(("form", "whole"), KINDS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_flipped_bit_is_found(files, check: Check, form: str, whole: bool, data) -> None:
     honest = files[form, whole]

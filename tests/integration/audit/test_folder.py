@@ -102,7 +102,7 @@ def test_what_a_full_tile_replaces_is_gone(tiles: Path) -> None:
     assert not [name for name in partial if name.startswith(("tile/0/000", "tile/entries/001"))]
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_flipped_bit_of_a_tile_or_a_bundle_is_found_and_named(
     tiles: Path, log_key: VerifierKey, data: Any

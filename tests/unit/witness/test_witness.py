@@ -226,4 +226,4 @@ class WitnessMachine(RuleBasedStateMachine):
 
 
 TestNeverAFork = WitnessMachine.TestCase
-TestNeverAFork.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestNeverAFork.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)

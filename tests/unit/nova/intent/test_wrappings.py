@@ -59,7 +59,7 @@ def test_a_french_question_or_prohibition_is_not_stopped(frame: str) -> None:
     assert stopped == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(PLAIN), st.data())
 def test_case_spaces_and_hidden_characters_change_nothing(text: str, data: st.DataObject) -> None:
     noise = st.sampled_from(["", "", *INVISIBLE])
@@ -72,7 +72,7 @@ def test_case_spaces_and_hidden_characters_change_nothing(text: str, data: st.Da
     assert classify(written).requires_checkpoint, written
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(GATED),
     st.sampled_from(["", "Please, ", "Hello! ", "🙂 ", "OK. ", "Bonjour, ", "Hi Nova, ", "\n\n"]),
@@ -83,7 +83,7 @@ def test_greetings_and_endings_change_nothing(text: str, before: str, after: str
     assert classify(before + text + after).requires_checkpoint
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(max_size=400))
 def test_no_text_raises(text: str) -> None:
     intent = classify(text)
@@ -92,7 +92,7 @@ def test_no_text_raises(text: str) -> None:
     assert all(text[e.start : e.end] == e.value for e in intent.entities)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(SMALL_WORDS)))
 def test_no_order_of_small_words_raises(words: list[str]) -> None:
     classify(" ".join(words))
