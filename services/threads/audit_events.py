@@ -1,7 +1,7 @@
 """The audit events of the threads service: ids, words and digests, never a title or a text."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from chenu.events.v1.audit_event_pb2 import PHASE_DONE, PHASE_OUTCOME, AuditAction
 from chenu_gate.permit import PermittedAction
@@ -68,7 +68,7 @@ def message_created(
     )
 
 
-def thread_event_appended(thread: Thread, event_id: str, digest: str) -> AuditRecord:
+def thread_event_appended(thread: Thread, event_id: str, payload: Mapping[str, Any]) -> AuditRecord:
     """A person recorded an event in a thread's history, or Nova what became of a run."""
     return record(
         source=SOURCE,
@@ -76,12 +76,10 @@ def thread_event_appended(thread: Thread, event_id: str, digest: str) -> AuditRe
         action=CREATE,
         subject=f"thread_event/{event_id}",
         sphere=thread["sphere"],
-        details={
-            "thread": thread["thread_id"],
-            "sequence": str(thread["event_count"]),
-            "payload_digest": digest,
-        },
+        details={"thread": thread["thread_id"], "sequence": str(thread["event_count"])},
         targets=(f"thread/{thread['thread_id']}",),
+        # The history's own digest of it has no key; here it would outlive the payload for ever.
+        after={"payload": dict(payload)},
     )
 
 

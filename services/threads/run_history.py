@@ -9,7 +9,7 @@ from kernel.caller import Caller
 from kernel.database import Record, Transaction
 from kernel.statement import Statement
 from services.threads import audit_events, messages
-from services.threads.changes import CHANGE, Author, Event, change_item, lock, payload_digest
+from services.threads.changes import CHANGE, Author, Event, change_item, lock
 from services.threads.words import EVENT_TYPES
 
 KNOWN: Final = Statement(
@@ -27,8 +27,7 @@ async def record_run(tx: Transaction, caller: Caller, request: RecordRunRequest)
     for fact in [fact for fact in facts.values() if fact.id not in known]:
         item = change_item(request.thread_id, author, fact)
         (thread,) = await tx.fetch(CHANGE, item=item | {"told": True})
-        digest = payload_digest(fact.payload)
-        tx.emit(audit_events.thread_event_appended(thread, fact.id, digest))
+        tx.emit(audit_events.thread_event_appended(thread, fact.id, fact.payload))
     if request.answer and answer.id not in known and thread["status"] != "archived":
         item = change_item(request.thread_id, author, answer, message=message)
         (thread,) = await tx.fetch(CHANGE, item=item)

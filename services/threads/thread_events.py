@@ -11,7 +11,7 @@ from kernel.database import Record, Transaction
 from kernel.errors import Forbidden, InvalidArgument
 from kernel.statement import Statement
 from services.threads import audit_events
-from services.threads.changes import Author, Event, change, lock, payload_digest
+from services.threads.changes import Author, Event, change, lock
 from services.threads.errors import EventTypeReserved, VersionConflict
 
 MAX_PAYLOAD_BYTES: Final = 32 * 1024
@@ -56,7 +56,7 @@ async def append(
     if expected_version and before["event_count"] != expected_version:
         raise VersionConflict(current_version=str(before["event_count"]))
     thread = await change(tx, thread_id, Author.of(caller), event)
-    tx.emit(audit_events.thread_event_appended(thread, event.id, payload_digest(event.payload)))
+    tx.emit(audit_events.thread_event_appended(thread, event.id, event.payload))
     return event.id
 
 

@@ -12,6 +12,7 @@ from chenu.events.v1.audit_event_pb2 import AuditEvent
 from chenu.threads.v1 import message_service_pb2, thread_event_service_pb2, thread_service_pb2
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
 from chenu.threads.v1.thread_pb2 import Thread
+from services.threads.changes import payload_digest
 from tests.support.identity import Metadata, Person
 from tests.support.threads import TOOL_CALLS, ThreadsClient, planned
 
@@ -71,6 +72,10 @@ async def test_every_change_by_a_person_is_recorded_without_a_word_of_theirs(
         ("chenu.threads.thread.reopened", "AUDIT_ACTION_UPDATE"),
     ]
     assert SECRET[:5] not in json.dumps(events, ensure_ascii=False)
+    # Nor a digest that whoever guesses the words could compare.
+    guessed = payload_digest({"text": SECRET}).removeprefix("sha256:")
+    assert guessed not in json.dumps(events)
+    assert events[3]["data"]["after"].startswith("hmac-sha256:")
     assert all(event["data"]["actor"]["person"] == person.person for event in events)
     assert all(event["data"]["sphere"] == "personal" for event in events)
     of_thread = [event for event in events if event["type"].startswith("chenu.threads.thread.")]
