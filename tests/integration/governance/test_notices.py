@@ -1,6 +1,8 @@
 """What courier learns of checkpoints, so that it can tell people."""
 
 import asyncio
+import json
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -8,12 +10,23 @@ import nats
 import pytest
 
 from chenu.governance.v1 import notice_service_pb2 as rpc
+from chenu.governance.v1.approval_pb2 import RiskClass
 from chenu.governance.v1.notice_service_pb2 import Notice, NoticeEvent
-from tests.support.governance_client import GovernanceClient
+from chenu.governance.v1.review_service_pb2 import EditCheckpointRequest
+from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
+from chenu_gate.action import ActionKind, Target
+from services.governance.clock import Clock
+from services.governance.review.endings import Sweeper
+from tests.support import approvals
+from tests.support.approvals import colleague
+from tests.support.executor import PAY
+from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
 
 CREATED = NoticeEvent.NOTICE_EVENT_CREATED
+REMINDED = NoticeEvent.NOTICE_EVENT_REMINDED
+ESCALATED = NoticeEvent.NOTICE_EVENT_ESCALATED
 RESOLVED = NoticeEvent.NOTICE_EVENT_RESOLVED
 
 
@@ -132,3 +145,56 @@ async def test_courier_is_woken(
             await client.approve(person, blocked)
             await woken.next_msg(timeout=10)
     await connection.close()
+
+
+async def test_reminders_and_the_escalation_are_told_and_then_the_fallback_is_asked_as_well(
+    client: GovernanceClient, person: Person, clock: Clock, sweeper: Sweeper
+) -> None:
+    boss = colleague(client.identity, person, "board")
+    _, blocked = await approvals.waiting(client, person, "clocks")
+    for seconds in (605, 1205):
+        clock.offset = timedelta(seconds=seconds)
+        await sweeper.sweep()
+
+    notices = await waiting(client, blocked.checkpoint_id)
+
+    assert [one.event for one in notices] == [CREATED, REMINDED, ESCALATED, REMINDED]
+    assert len({one.version for one in notices}) == 4
+    told = await tell(client, notices[-1])
+    assert list(told.approver_ids) == sorted([person.person, boss.person])
+
+
+async def test_a_new_revision_is_told_as_something_that_waits(
+    client: GovernanceClient, person: Person, channel: grpc.aio.Channel
+) -> None:
+    colleague(client.identity, person, "finance")
+    arguments = {"account": "acc-1", "amount": 100, "note": "rent", "express": False}
+    target = Target("account", "acc-1", "v1", "Landlord")
+    action = gated(
+        person, kind=ActionKind.PAYMENT, tool=PAY.pinned, targets=(target,), arguments=arguments
+    )
+    _, blocked = await client.blocked(person, action)
+    edit = EditCheckpointRequest(
+        checkpoint_id=blocked.checkpoint_id,
+        etag=blocked.view_digest,
+        arguments=json.dumps(arguments | {"amount": 90}),
+    )
+    metadata = client.identity.as_human(person)
+    edited = await ReviewServiceStub(channel).EditCheckpoint(edit, metadata=metadata)
+
+    notices = await waiting(client, blocked.checkpoint_id)
+
+    assert [one.event for one in notices] == [CREATED, CREATED]
+    told = (await tell(client, notices[-1])).checkpoint
+    assert (told.revision, told.etag) == (2, edited.checkpoint.etag)
+    assert told.etag != blocked.view_digest
+
+
+async def test_a_notice_tells_by_what_means_it_may_be_decided(
+    client: GovernanceClient, person: Person
+) -> None:
+    _, blocked = await client.blocked(person)
+    (notice,) = await waiting(client, blocked.checkpoint_id)
+    told = (await tell(client, notice)).checkpoint
+    assert told.risk == RiskClass.RISK_CLASS_HIGH
+    assert told.approval.remote_risk_class == RiskClass.RISK_CLASS_LOW
