@@ -127,7 +127,7 @@ def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         result = chenu_here(tmp_path / "s", "up", "--detach", "--ports-from", str(port - 2))
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert f"Port {port} on 127.0.0.1 is taken" in result.stderr
     assert "--ports-from" in result.stderr
     assert not (tmp_path / "s" / "postgres").exists()
@@ -135,7 +135,7 @@ def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
 
 def test_claude_needs_a_key(tmp_path: Path) -> None:
     result = chenu_here(tmp_path, "up", "--detach", "--live", "--ports-from", "0")
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert "ANTHROPIC_API_KEY" in result.stderr
 
 
