@@ -1,6 +1,7 @@
 """The story: a request, a block, cheats that fail, an approval, one execution, a proof."""
 
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint
+from chenu.governance.v1.evidence_service_pb2 import ExportEvidenceRequest
 from chenu.threads.v1.thread_pb2 import Thread
 from chenu.threads.v1.thread_service_pb2 import GetThreadRequest
 from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
@@ -11,10 +12,12 @@ from cli.demo.records import executions, records_of, records_table
 from cli.demo.stage import Stage
 from cli.demo.telling import Story
 from cli.endpoints import create_endpoint
+from cli.evidence import fetch_evidence
 from cli.login import log_in, register_person
 from cli.problems import Problem
 from cli.run_view import lanes_table, run_view
 from cli.running import classify, execute, wait_for
+from cli.verification.evidence import verify_evidence
 from cli.verification.keys import read_keys, split_keys
 from cli.verification.live import verify_log
 from cli.view import checkpoint_view
@@ -206,6 +209,16 @@ async def _prove(story: Story, ada: Connection, checkpoint: Checkpoint) -> None:
     story.show(verification_view(done))
     story.check("nothing is wrong with the log", done.problems, [])
     story.check("by the key that was pinned beforehand", str(done.trust), "pinned")
+    file = ada.state.folder / "deletion.evidence"
+    wanted = ExportEvidenceRequest(checkpoint_id=checkpoint.checkpoint_id)
+    file.write_bytes(
+        await story.step(
+            "chenu evidence export: all of it in one file, for anybody", fetch_evidence(ada, wanted)
+        )
+    )
+    proved = verify_evidence(file, keys, (), lambda *_: None)
+    story.show(verification_view(proved))
+    story.check("chenu evidence verify proves it from the file alone", proved.problems, [])
 
 
 async def _first_blocked(ada: Connection, problem: Problem) -> Checkpoint:

@@ -60,7 +60,7 @@ def _check(
         _check_asked(said, exported)
         opened = Texts(_canonical(texts, "the texts") if texts else None, verdict.notes)
         for decision in said["decisions"]:
-            check_decision(decision, said["create_time"], seen, signatures, opened, verdict.notes)
+            check_decision(decision, seen, signatures, opened, verdict.notes)
         opened.end()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         words = f"{type(error).__name__}: {error}"

@@ -22,7 +22,6 @@ _MAX_PERMIT: Final = timedelta(seconds=60)
 
 def check_decision(
     decision: Mapping[str, Any],
-    create_time: str,
     records: Records,
     signatures: Signatures,
     texts: Texts,
@@ -36,7 +35,7 @@ def check_decision(
     runs = decision["action_digest"]
     told = decision["effect"]
     if decision["checkpoint"] is not None:
-        approved = check_checkpoint(decision, create_time, records, signatures, texts, notes)
+        approved = check_checkpoint(decision, records, signatures, texts)
         runs = decision["checkpoint"]["revisions"][-1]["action_digest"]
         told = decision["checkpoint"]["state"]
     else:
@@ -44,7 +43,7 @@ def check_decision(
     for record in records.elsewhere(subject):
         if record.details.get("action_digest", runs) != runs:
             raise record.wrong(f"something else was done under {subject} than was permitted")
-    executed = _executions(decision, create_time, records, notes)
+    executed = [one for one in records.of(subject) if one.kind in (_EXECUTED, _RECONCILED)]
     state = _check_execution(decision, runs, executed, approved or made, signatures, notes)
     if executed and approved is None and not _allowed(decision):
         raise executed[0].wrong(f"{subject} was executed, but nobody had approved it")
@@ -87,19 +86,6 @@ def _allowed(decision: Mapping[str, Any]) -> bool:
     if decision["refusal"] or decision["effect"] == "deny":
         return False
     return decision["effect"] != "checkpoint" or "grant" in decision["facts"]
-
-
-def _executions(
-    decision: Mapping[str, Any], create_time: str, records: Records, notes: list[str]
-) -> list[Record]:
-    """What was reported of it, by executors or a person, before the evidence was exported."""
-    subject = f"decision/{decision['decision_id']}"
-    exported = datetime.fromisoformat(create_time)
-    found = [one for one in records.of(subject) if one.kind in (_EXECUTED, _RECONCILED)]
-    before = [one for one in found if one.time <= exported]
-    if len(found) > len(before):
-        notes.append(f"{subject}: more was reported after the evidence was exported")
-    return before
 
 
 def _check_execution(

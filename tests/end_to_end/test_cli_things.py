@@ -9,7 +9,7 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from tests.end_to_end.conftest import RunningStack
+from tests.end_to_end.conftest import RunningStack, chenu_here
 from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
 
 pytestmark = pytest.mark.timeout(300)
@@ -52,6 +52,37 @@ def test_a_webhook_arrives_once_signed_after_the_approval(stack: RunningStack) -
     assert settled["reason"] == "DELIVERY_NOT_UNKNOWN"
     assert answer(stack, "endpoints", "update", name, "--disable")["endpoint"]["disabled"] is True
     assert stack.chenu("endpoints", "remove", name).exit_code == 0
+
+
+def test_evidence_is_checked_where_nothing_of_the_stack_is_running(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    name = title()
+    new_thread(stack, name)
+    checkpoint = blocked(stack, f'Delete the thread "{name}"')
+    assert stack.chenu("approve", checkpoint["checkpoint_id"], "--wait").exit_code == 0
+    files = {what: tmp_path / what for what in ("redacted", "whole", "changed")}
+    for what, chosen in (
+        ("redacted", [checkpoint["checkpoint_id"]]),
+        ("whole", ["--whole", "--run", checkpoint["run_id"]]),
+    ):
+        answer(stack, "evidence", "export", *chosen, "--out", str(files[what]))
+    files["changed"].write_bytes(files["redacted"].read_bytes().replace(b"delete", b"search", 1))
+    key = str(stack.folder / "log.vkey")
+    nowhere = tmp_path / "nowhere"
+    for what, code in (("redacted", 0), ("whole", 0), ("changed", 1)):
+        checked = chenu_here(nowhere, "evidence", "verify", str(files[what]), "--key", key)
+        assert checked.exit_code == code, checked.output
+    assert "NOT PROVED" in checked.output
+    assert "the log names another document" in " ".join(checked.output.split())
+    unpinned = chenu_here(nowhere, "evidence", "verify", str(files["whole"]))
+    assert unpinned.exit_code == 3
+    none = problem(stack, "evidence", "verify", str(stack.folder / "log.vkey"), code=2)
+    assert none["reason"] == "MALFORMED"
+    several = problem(
+        stack, "evidence", "export", "--run", "x", "--decision", "y", "--out", "z", code=1
+    )
+    assert several["reason"] == "ONE_SUBJECT"
 
 
 def test_an_endpoint_inside_is_refused(stack: RunningStack) -> None:

@@ -8,8 +8,7 @@ is in the log, too.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,11 +23,12 @@ from kernel.caller import Caller
 from kernel.context import current, new_id
 from kernel.database import Database
 from services.governance.clock import Clock
-from services.governance.errors import EvidenceIncomplete, EvidenceNotLogged
+from services.governance.errors import EvidenceNotLogged
 from services.governance.evidence import audit_events, reading
+from services.governance.evidence.agreement import told_alike
 from services.governance.evidence.document import Texts, document
-from services.governance.messages import Row
 
+_ATTEMPTS: Final = 5
 _LOG_SECONDS: Final = 20.0
 _MARGIN_SECONDS: Final = 1.0
 _PIECE_BYTES: Final = 256 << 10
@@ -51,16 +51,20 @@ class Evidence:
         self, caller: Caller, kind: str, value: str, *, whole: bool
     ) -> AsyncIterator[bytes]:
         """The pieces of the file; nothing is sent before all of it is known to be in the log."""
-        async with self._database.transaction(caller) as tx:
-            rows = await reading.decisions(tx, caller, kind, value, self._clock.offset)
-        evidence_id, texts = new_id(), Texts()
-        subject = f"{kind.removesuffix('_id')}/{value}"
-        now = datetime.now(UTC).isoformat()
-        said = document(evidence_id, now, caller, subject, rows, texts)
-        await self._logged(caller, said)
-        records = await self._records(evidence_id, said["decisions"])
-        if not _complete(records.splitlines(), rows):
-            raise EvidenceIncomplete
+        for _ in range(_ATTEMPTS):
+            async with self._database.transaction(caller) as tx:
+                rows = await reading.decisions(tx, caller, kind, value, self._clock.offset)
+            evidence_id, texts = new_id(), Texts()
+            subject = f"{kind.removesuffix('_id')}/{value}"
+            now = datetime.now(UTC).isoformat()
+            said = document(evidence_id, now, caller, subject, rows, texts)
+            await self._logged(caller, said)
+            records = await self._records(evidence_id, said["decisions"])
+            if told_alike(records, rows):
+                break
+            # Something happened while it was exported: once more, so that the two agree.
+        else:
+            raise EvidenceNotLogged
         file = b'{"evidence":%b}\n' % write(said)
         if whole:
             file += b'{"texts":%b}\n' % write(texts.opened)
@@ -111,16 +115,3 @@ def _seconds() -> float:
     """How long the log may take: so long that the caller still hears of it when it does not."""
     remaining = current().remaining()
     return min(_LOG_SECONDS, (remaining or _LOG_SECONDS) - _MARGIN_SECONDS)
-
-
-def _complete(lines: Sequence[bytes], rows: Iterable[Row]) -> bool:
-    """Whether the log shows the caller all that led to what the rows say."""
-    events = [json.loads(line).get("record") for line in lines]
-    told = {(event["subject"], event["data"].get("version", "")) for event in events if event}
-    wanted = set()
-    for row in rows:
-        wanted.add((f"decision/{row['decision']['decision_id']}", ""))
-        if gate := row["checkpoint"]:
-            subject = f"checkpoint/{gate['checkpoint_id']}"
-            wanted |= {(subject, str(number)) for number in range(1, gate["version"] + 1)}
-    return wanted <= told

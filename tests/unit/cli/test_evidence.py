@@ -170,7 +170,7 @@ def test_an_end_that_nobody_knew_and_a_person_found_out_is_proved(
     story.details("decision.executed", 1).update(state="UNKNOWN", cause="OVERDUE")
     with background("reconcile", story.ada):
         settled = audit_events.decision_reconciled(story.ada, decision, "failed")
-    story.events.insert(-1, json.loads(settled.bytes) | {"time": story.said["create_time"]})
+    story.events.insert(-1, json.loads(settled.bytes))
 
     assert wrong(tmp_path, story.file(), story) == ""
     decision["execution"]["reason"] = "OK"
