@@ -124,12 +124,18 @@ async def rows(scene: Scene, service: str) -> list[Any]:
 
 
 async def events(scene: Scene, service: str, method: str) -> list[Any]:
-    """The events of this RPC, with the transactions that wrote them."""
+    """The events of this RPC, with the transactions that wrote them.
+
+    Denials that others have heap up are told later, at any moment.
+    """
     found: list[Any] = await scene.superuser.fetch(
         "SELECT seq, xid::text::bigint AS xid, convert_from(event, 'UTF8') AS event"
         f" FROM {service}.outbox"
-        " WHERE position(convert_to($1, 'UTF8') IN event) > 0 ORDER BY seq",
+        " WHERE position(convert_to($1, 'UTF8') IN event) > 0"
+        " AND NOT (position('call.denied'::bytea IN event) > 0"
+        "  AND position(convert_to($2, 'UTF8') IN event) = 0) ORDER BY seq",
         f'"method":"{method}"',
+        person_of(scene.me).person,
     )
     return found
 

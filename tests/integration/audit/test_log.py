@@ -43,7 +43,7 @@ async def listed(
     entries, identity: StandInIdentity, person: Person, count: int, **wanted: object
 ) -> list[Entry]:
     """The person's entries, as soon as there are so many."""
-    for _ in range(200):
+    for _ in range(600):
         answer = await entries.ListEntries(
             entry_pb.ListEntriesRequest(page_size=500, resource="", **wanted),
             metadata=identity.as_human(person),
