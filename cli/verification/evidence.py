@@ -62,6 +62,7 @@ def _check(
         for decision in said["decisions"]:
             check_decision(decision, seen, signatures, opened, verdict.notes)
         opened.end()
+        verdict.notes.append(signatures.told())
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         words = f"{type(error).__name__}: {error}"
         raise Tampered(None, f"it is not as evidence is written ({words})") from None

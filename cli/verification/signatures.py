@@ -25,7 +25,12 @@ class Signatures:
     def __init__(self, pinned: Sequence[Mapping[str, Any]], notes: list[str]) -> None:
         self._pinned = {str(jwk["kid"]) for jwk in pinned}
         self._notes = notes
-        self.checked = 0
+        self._checked = 0
+
+    def told(self) -> str:
+        """How many there were, and whose keys they were checked by."""
+        by = "pinned keys" if self._pinned else "keys that the log's records name"
+        return f"{self._checked} signatures of vote tokens and permits, by {by}"
 
     def permit(self, token: str, key: str, what: str) -> Permit | None:
         """What a permit says; None where its key was not kept."""
@@ -58,5 +63,5 @@ class Signatures:
             raise Tampered(None, f"{what}: it was signed by another key than comes with it")
         if self._pinned and kid not in self._pinned:
             raise Tampered(None, f"{what}: it was signed by a key that is not pinned ({kid})")
-        self.checked += 1
+        self._checked += 1
         return public
