@@ -1,6 +1,7 @@
 """What `chenu doctor` looks at: each check says what it found, and what to do where that is bad."""
 
 import asyncio
+import json
 import platform
 import shutil
 import time
@@ -62,6 +63,7 @@ async def every_check(here: Here) -> AsyncIterator[Found]:
     """One after the other, the most basic first."""
     yield _versions()
     yield _disk(here)
+    yield _stream(here)
     try:
         endpoints = here.state.endpoints()
     except Problem as problem:
@@ -107,6 +109,25 @@ def _disk(here: Here) -> Found:
     words = f"{free / (1 << 30):.1f} GiB free where the state folder is"
     step = "" if free >= LEAST_FREE else "free some space: PostgreSQL and NATS stop without it"
     return Found("disk", free >= LEAST_FREE, words, step)
+
+
+def _stream(here: Here) -> Found:
+    """Whether NATS can keep the bundles on their way to the log; else only its own log tells."""
+    from deploy.local.backends import Backends  # noqa: PLC0415 - not to slow every other command
+    from deploy.local.errors import NoRoomForStream  # noqa: PLC0415 - likewise
+    from kernel.messaging import STREAM  # noqa: PLC0415 - likewise
+    from kernel.settings import SharedSettings  # noqa: PLC0415 - likewise
+
+    environment = here.state.environment
+    settings = json.loads(environment.read_text()) if environment.exists() else {}
+    default = SharedSettings.model_fields["nats_max_bytes"].default
+    wanted = int(settings.get("CHENU_NATS_MAX_BYTES", default))
+    try:
+        Backends(here.state.folder.absolute()).nats.check_room(STREAM, wanted)
+    except NoRoomForStream as problem:
+        what, _, step = str(problem).partition(". ")
+        return Found("NATS stream", good=False, words=what, next_step=step)
+    return Found("NATS stream", good=True, words=f"room for {wanted >> 20} MiB of bundles")
 
 
 async def _health(here: Here, service: str, address: str) -> Found:

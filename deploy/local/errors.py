@@ -32,6 +32,18 @@ class DiskFull(BackendError):
         )
 
 
+class NoRoomForStream(BackendError):
+    """NATS would refuse the stream of audit bundles, and only its log would say so."""
+
+    def __init__(self, folder: Path, wanted: int, given: int) -> None:
+        super().__init__(
+            f"NATS would refuse the stream of audit bundles: it may grow to {wanted >> 20} MiB, and"
+            f" NATS has {max(given, 0) >> 20} MiB for streams, three quarters of what is free where"
+            f" {folder} is. Free some space there, put the state folder on another disk, or set"
+            " CHENU_NATS_MAX_BYTES lower."
+        )
+
+
 class FolderUnusable(BackendError):
     """The state folder cannot be read or written."""
 

@@ -7,7 +7,7 @@ import signal
 import sysconfig
 from pathlib import Path
 
-from deploy.local.errors import explained
+from deploy.local.errors import NoRoomForStream, explained
 from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST, Command, Server, installed
 
@@ -35,6 +35,14 @@ class NatsServer(Server):
         """Deletes every stream of the stopped server: the complete loss of a broker."""
         with explained(self.folder), self.locked():
             shutil.rmtree(self._store, ignore_errors=True)
+
+    def check_room(self, stream: str, max_bytes: int) -> None:
+        """Raise NoRoomForStream where a stream that is not there yet would be refused."""
+        made = self._store / "jetstream" / "$G" / "streams" / stream
+        place = next(path for path in (self._store, *self._store.parents) if path.exists())
+        share = shutil.disk_usage(place).free * 3 // 4  # as it allots itself at its start
+        if not made.exists() and share < max_bytes:
+            raise NoRoomForStream(self.folder, max_bytes, share)
 
     def prepare(self) -> Command:
         """Writes what the server reads at its start; JSON is a form that it takes."""

@@ -24,6 +24,8 @@ from deploy.local.processes import (
 from deploy.local.provision import ANTHROPIC_KEY, Choices, KeyMissing, provision
 from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST, Server, refuse_taken_port
+from kernel.messaging import STREAM
+from kernel.settings import SharedSettings
 from services.identity.demo import ensure_user
 
 DEMO_EMAIL: Final = "demo@chenu.example"
@@ -86,6 +88,9 @@ class Stack:
         """What would fail later is told before anything is made."""
         if self._choices.live and not os.environ.get(ANTHROPIC_KEY):
             raise KeyMissing
+        default = SharedSettings.model_fields["nats_max_bytes"].default
+        asked = self._choices.settings.get("CHENU_NATS_MAX_BYTES", default)
+        self._backends.nats.check_room(STREAM, int(asked))
         for name, port in self._ports.named().items():
             if port:
                 refuse_taken_port(name, port)

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from tests.torture.disk import missing
 from tests.torture.scenarios import SCENARIOS
+from tests.torture.workplace import clear_leftovers
 
 
 def main() -> int:
@@ -33,6 +34,8 @@ def main() -> int:
             asked.error(f"there is no {name}")
     told = Console()
     told.print(f"seed {given.seed}")
+    for folder in clear_leftovers():
+        told.print(f"- cleared away what an earlier run had left in {folder}")
     table = Table("what", "came to", "seconds")
     failed = False
     for name, (scenario, needs_disk) in SCENARIOS.items():

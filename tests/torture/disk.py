@@ -73,7 +73,7 @@ class Disk:
 @contextmanager
 def standing_still(*pids: int) -> Iterator[None]:
     """These processes and their children, stopped between two instructions."""
-    family = [*pids, *(child for pid in pids for child in _children(pid))]
+    family = [*pids, *(child for pid in pids for child in children(pid))]
     for pid in family:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -84,7 +84,16 @@ def standing_still(*pids: int) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def _children(parent: int) -> list[int]:
+def unmount_below(folder: Path) -> None:
+    """Let go of every disk that is mounted in a folder."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        place = Path(line.split()[1])
+        if place.is_relative_to(folder):
+            _run("umount", "-l", place)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that this one has started."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:

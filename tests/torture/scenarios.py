@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.faults.conftest import QUICK
 from tests.faults.stage import SERVICES, Stage
 from tests.torture.disk import Disk, standing_still
 from tests.torture.load import Load
+from tests.torture.workplace import workplace
 
 Facts = dict[str, int]
 
@@ -43,8 +43,7 @@ async def on_stage(state: Path, backends: Backends, **more: str) -> AsyncIterato
 @asynccontextmanager
 async def on_a_disk(megabytes: int) -> AsyncIterator[tuple[Stage, Disk]]:
     """The fleet, its servers' data on a disk of its own."""
-    with tempfile.TemporaryDirectory(prefix="chenu-torture-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with workplace() as folder:
         disk = Disk(folder, megabytes)
         try:
             backends = Backends(disk.mounted / "state")
@@ -122,12 +121,12 @@ def _fill(file: Path) -> None:
 
 async def kill_storm(cuts: int, chance: random.Random) -> Facts:
     """Kill services, PostgreSQL and NATS at random, under load; each event is published often."""
-    with tempfile.TemporaryDirectory(prefix="chenu-torture-", ignore_cleanup_errors=True) as name:
-        backends = Backends(Path(name))
+    with workplace() as folder:
+        backends = Backends(folder)
         backends.start()
         try:
             often = {"CHENU_RELAY_REPUBLISH_SECONDS": "0.5"}
-            async with on_stage(Path(name), backends, **often) as stage:
+            async with on_stage(folder, backends, **often) as stage:
                 load = Load(stage, await stage.register())
                 async with load:
                     for _ in range(cuts * 2):
@@ -155,8 +154,7 @@ async def _kill_one(stage: Stage, chance: random.Random) -> None:
 
 async def restored_dump(cuts: int, chance: random.Random) -> Facts:
     """Dump everything, restore it into a new PostgreSQL, and go on there."""
-    with tempfile.TemporaryDirectory(prefix="chenu-torture-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with workplace() as folder:
         backends = Backends(folder)
         backends.start()
         try:
