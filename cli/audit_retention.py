@@ -16,18 +16,19 @@ from chenu.audit.v1.retention_service_pb2 import (
 )
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
 from cli.here import Here
+from cli.people import Who, person_id
 from cli.rendering import safe, table, when
 
 
 async def erase(
     here: Here,
-    person: Annotated[str, typer.Argument(help="The person's id.")],
+    person: Who,
     *,
     rule: Annotated[str, typer.Option(help='The rule it is done under, as a word: "gdpr-17".')],
 ) -> None:
     """Erase a person: what they wrote, are called and can be recognised by. Proofs stay."""
     answer = await here.connection.stub(RetentionServiceStub).EraseSubject(
-        EraseSubjectRequest(person_id=person, rule=rule)
+        EraseSubjectRequest(person_id=await person_id(here.connection, person), rule=rule)
     )
     words = "erased" if answer.erased else "their key was gone already"
     waiting = ", ".join(answer.pending_services)

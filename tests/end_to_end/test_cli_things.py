@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import jwt
@@ -163,6 +164,39 @@ def test_an_export_and_the_folder_of_tiles_are_verified_by_what_they_hold(
     result = stack.chenu("audit", "verify", str(tmp_path / "jsonl"))
     assert result.exit_code == 1
     assert "TAMPERED" in result.stdout
+
+
+def test_an_erased_colleague_is_in_no_export_and_in_no_log_of_any_process(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    secret = answer(stack, "people", "invite")["invitation_secret"]
+    email, name = f"{uuid4()}@chenu.example", f"Bea {uuid4().hex}"
+    newcomer = {"email": email, "password": "long-enough-1", "display_name": name}
+    gateway = json.loads((stack.folder / "endpoints.json").read_text())["gateway"]
+    request = Request(  # noqa: S310 - our own gateway
+        f"{gateway}/api/v2/auth/register",
+        json.dumps({**newcomer, "invitation_secret": secret}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(request) as response:  # noqa: S310 - likewise
+        assert response.status == 200
+    opened, erased = tmp_path / "opened", tmp_path / "erased"
+    while not opened.exists() or email not in opened.read_text():
+        answer(stack, "audit", "export", "--open-sealed", "--out", str(opened))
+    result = stack.chenu("audit", "erase", name, "--rule", "gdpr-17")
+    assert (result.exit_code, "sealed for good" in result.stdout) == (0, True)
+    answer(stack, "audit", "export", "--open-sealed", "--out", str(erased))
+    for file in (opened, erased):
+        found = answer(stack, "audit", "verify", str(file))
+        assert (found["verified"], found["problems"]) == (True, [])
+        assert any(note.startswith("opened: ") for note in found["notes"])
+    assert name not in stack.chenu("people", "list").stdout
+    places = [erased, *(stack.folder / "logs").glob("*.log")]
+    assert len(places) > 7
+    for place in places:
+        text = place.read_text(errors="replace")
+        assert email not in text, place
+        assert name not in text, place
 
 
 def test_the_log_without_a_pinned_key_is_said_to_be_unpinned(stack: RunningStack) -> None:
