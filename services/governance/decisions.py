@@ -22,6 +22,7 @@ from services.governance.holds.coverage import Use
 from services.governance.policy.counting import asked_for, contributions
 from services.governance.policy.replay import changed, verdict_of
 from services.governance.policy.risk import risk_word
+from services.governance.policy.rule import as_told
 from services.governance.policy.rule_book import InForce
 from services.governance.policy.rules import Effect, Facts, Judgement, RuleSet
 from services.governance.review.gate import gate
@@ -263,7 +264,7 @@ def _events(row: dict[str, Any]) -> list[AuditRecord]:
         type=row["checkpoint"]["type"],
         etag=row["checkpoint"]["etag"],
         approval=digest(write(row["checkpoint"]["approval"])),
-        facts=digest(write(row["facts"])),
+        facts=digest(write(as_told(row["facts"]))),
         **common,
     )
     return [made, created]

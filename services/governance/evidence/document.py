@@ -13,6 +13,7 @@ from typing import Any, Final
 from chenu_gate.canonical_json import digest
 from kernel.caller import Caller
 from services.governance.messages import Row
+from services.governance.policy.rule import as_told
 
 VERSION: Final = "chenu.evidence.v1"
 
@@ -83,7 +84,7 @@ def _decision(row: Row, texts: Texts) -> dict[str, Any]:
         "rule_revision": made["rule_revision"],
         "warnings": made["warnings"],
         "refusal": made["refusal"],
-        "facts": made["facts"],
+        "facts": as_told(made["facts"]),
         "create_time": made["create_time"],
         "checkpoint": _checkpoint(row, texts) if row["checkpoint"] else None,
         "execution": _execution(row["execution"]) if row["execution"] else None,
@@ -137,7 +138,7 @@ def _revisions(row: Row, texts: Texts) -> Iterable[dict[str, Any]]:
             "view_digest": edit["etag"],
             "rule": edit["rule"],
             "rule_revision": edit["rule_revision"],
-            "facts": edit["facts"],
+            "facts": as_told(edit["facts"]),
             "approval": edit["approval"],
             "create_time": edit["create_time"],
         }

@@ -157,6 +157,12 @@ class Facts:
         return cls(**known)
 
 
+def as_told(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored facts as others are told of them: sums as text, since they may pass 2^53."""
+    sums = stored.get("counters", {})
+    return {**stored, "counters": {name: str(value) for name, value in sums.items()}}
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What the rules say of one action, and which of them said it."""

@@ -97,7 +97,9 @@ def _values(named: list[str], known: Mapping[str, Any]) -> Iterator[tuple[str, A
 def _shown(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    text = visible(value if isinstance(value, str) else write(value).decode()).text
+    # A sum may pass what canonical JSON holds.
+    said = str(value) if type(value) in (str, int) else write(value).decode()
+    text = visible(said).text
     if len(text) <= _LONGEST:
         return text
     return f"{text[:_LONGEST]}… ({len(text) - _LONGEST} more characters, in full among the rest)"

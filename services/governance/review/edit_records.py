@@ -8,6 +8,7 @@ from chenu_gate.canonical_json import digest, write
 from kernel.database import Transaction
 from kernel.statement import Statement
 from services.governance import audit_events
+from services.governance.policy.rule import as_told
 from services.governance.review import requirements
 from services.governance.review.gate import voters
 from services.governance.review.transitions import Locked
@@ -79,6 +80,7 @@ async def store(tx: Transaction, locked: Locked, editor: str, made: dict[str, An
             revision=str(made["revision"]),
             new_etag=made["etag"],
             new_action_digest=made["action_digest"],
-            **{f"new_{name}": digest(write(made[name])) for name in ("approval", "facts")},
+            new_approval=digest(write(made["approval"])),
+            new_facts=digest(write(as_told(made["facts"]))),
         )
     )

@@ -57,6 +57,16 @@ async def test_a_plan_counts_its_own_actions_one_after_another(
     assert await states(client, person, *plan) == [PERMITTED, DENIED, PERMITTED]
 
 
+async def test_a_sum_that_passes_what_numbers_of_json_hold_gates_like_any_other(
+    client: GovernanceClient, person: Person
+) -> None:
+    at_last = a_rule("at_last", "checkpoint", "counters.spent > 9007199254740992")
+    await make_live(client, person, SPENT, at_last)
+    most = 9_000_000_000
+    assert await states(client, person, spend(person, most), spend(person, most)) == [PERMITTED] * 2
+    assert await states(client, person, spend(person, 1)) == [BLOCKED]
+
+
 async def test_asking_again_counts_once(client: GovernanceClient, person: Person) -> None:
     await make_live(client, person, SPENT, LIMIT)
     request = a_request(spend(person, 60))

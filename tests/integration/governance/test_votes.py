@@ -19,6 +19,7 @@ from chenu_gate.canonical_json import digest, write
 from kernel.errors import reason_of
 from kernel.tokens import decode
 from services.governance.clock import Clock
+from services.governance.policy.rule import as_told
 from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
@@ -80,7 +81,7 @@ async def test_a_vote_rests_on_the_token_as_it_was_signed_and_the_log_names_all_
     ]
     assert approved["token"] == digest(vote["token"].encode())
     assert made["approval"] == digest(write(vote["approval"]))
-    assert made["facts"] == digest(write(vote["facts"]))
+    assert made["facts"] == digest(write(as_told(vote["facts"])))
 
 
 async def test_a_rejection_ends_it_in_the_words_of_the_person(

@@ -67,6 +67,17 @@ def checkpoint_row(gated: Row) -> Row:
     }
 
 
+def question_row(person: str) -> Row:
+    """What somebody asks about a checkpoint."""
+    return {
+        "remark_id": new_id(),
+        "person": person,
+        "is_question": True,
+        "create_time": now(),
+        "remark": "Is this the right one?",
+    }
+
+
 def vote_token(key: SigningKey, voter: Caller, checkpoint: Row, token_id: str) -> str:
     """What identity would have issued for one vote."""
     claims = {

@@ -28,12 +28,20 @@ from services.audit.note import NoteSigner
 from services.governance import audit_events
 from services.governance.evidence.audit_events import evidence_exported
 from services.governance.evidence.document import Texts, document
-from services.governance.policy.rule import CheckpointType, Effect, Facts, Judgement
+from services.governance.policy.rule import CheckpointType, Effect, Facts, Judgement, as_told
 from services.governance.review import requirements
 from services.governance.review.gate import gate
 from tests.support.actions import an_action
 from tests.unit.cli.evidence_log import export
-from tests.unit.cli.evidence_rows import RULES, Row, checkpoint_row, decision_row, now, vote_token
+from tests.unit.cli.evidence_rows import (
+    RULES,
+    Row,
+    checkpoint_row,
+    decision_row,
+    now,
+    question_row,
+    vote_token,
+)
 
 JUDGED = Judgement(Effect.CHECKPOINT, "destructive_action", CheckpointType.DESTRUCTIVE_ACTION)
 
@@ -161,7 +169,8 @@ class Story:
             audit_events.checkpoint_created(
                 gated["checkpoint_id"], sphere=made["sphere"], decision=made["decision_id"],
                 type=gated["type"], etag=gated["etag"], **common,
-                approval=digest(write(gated["approval"])), facts=digest(write(made["facts"])),
+                approval=digest(write(gated["approval"])),
+                facts=digest(write(as_told(made["facts"]))),
             )
         )  # fmt: skip
 
@@ -211,18 +220,9 @@ class Story:
             checkpoint["valid_until"] = now(hours=24)
 
     def _remark(self, row: Row) -> None:
-        remark_id = new_id()
-        row["remarks"] = [
-            {
-                "remark_id": remark_id,
-                "person": self.bob.person,
-                "is_question": True,
-                "create_time": now(),
-                "remark": "Is this the right one?",
-            }
-        ]
+        row["remarks"] = [question_row(self.bob.person)]
         with background("comment", self.bob):
-            self._changed(row, "asked", remark=remark_id)
+            self._changed(row, "asked", remark=row["remarks"][0]["remark_id"])
 
     def _edit(self, row: Row) -> None:
         checkpoint, made = row["checkpoint"], row["decision"]
@@ -257,7 +257,7 @@ class Story:
             self._changed(
                 row, "edited", person=self.bob.person, revision="2", new_etag=gated["etag"],
                 new_action_digest=after.digest, new_approval=digest(write(gated["approval"])),
-                new_facts=digest(write(made["facts"])),
+                new_facts=digest(write(as_told(made["facts"]))),
             )  # fmt: skip
         checkpoint["revision"], checkpoint["etag"] = 2, gated["etag"]
 
