@@ -83,8 +83,10 @@ async def test_over_http_is_what_the_folder_holds_and_the_verifier_agrees(
         assert answer.headers["cache-control"] == "no-store"
     beside = verify_folder(folder, Keys([key]), lambda *_: None)
     found = await verified(address, token, key)
-    assert (found.problems, found.trust, found.exit_code) == ([], Trust.PINNED, 0)
-    assert beside.exit_code == 0
+    # Other tests' sources may have kept versions from this log for good.
+    assert (found.problems, found.trust) == (beside.problems, beside.trust) == ([], Trust.PINNED)
+    assert found.warnings == beside.warnings
+    assert found.exit_code == (5 if found.warnings else 0)
     assert found.size >= beside.size
     assert (await verified(address + "/", token)).trust is Trust.EMBEDDED
     other = VerifierKey(key.name, bytes(32))
