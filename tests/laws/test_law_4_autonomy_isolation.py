@@ -39,7 +39,11 @@ DELEGATIONS_CHANGES = {
     "CompletionService.StreamComplete",
     "ThreadEventService.RecordRun",  # what became of the run: history, and its answer, once
 }
-NOVAS_OWN = {"TokenService.RenewDelegation"}
+NOVAS_OWN = {
+    "TokenService.RenewDelegation",
+    # As any service: of decisions whose executor it is, and it is none's.
+    "OutcomeService.ReportOutcomes",
+}
 
 
 def name(method: MethodDescriptor) -> str:
