@@ -138,7 +138,7 @@ async def assemble(
         lift_delay=settings.lift_delay,
         operator_tenant=settings.operator_tenant,
     )
-    revisions = RuleRevisions(database, service.page_tokens, book)
+    revisions = RuleRevisions(database, service.messaging, service.page_tokens, book)
     replays = Replays(database, service.worker)
     promotion = Promotion(
         database=database,

@@ -28,7 +28,7 @@ from services.governance.operations import (
 )
 from services.governance.policy.replay import may_loosen
 from services.governance.policy.replays import CHANGES, Replays
-from services.governance.policy.rule_book import WAKE_SUBJECT
+from services.governance.policy.rule_book import WAKE_SUBJECT, hint
 from services.governance.policy.rule_revisions import RuleRevisions, check_keeper
 from services.governance.policy.rules import RuleSet
 from services.governance.review.eligibility import Eligibility
@@ -135,8 +135,7 @@ class Promotion:
         if live.revision == candidate.revision:
             raise AlreadyLive(revision=candidate.revision)
         # Until people have decided, it is compiled in every process.
-        hint = f"{caller.tenant}/{candidate.revision}"
-        await self._messaging.wake(WAKE_SUBJECT, hint.encode())
+        await self._messaging.wake(WAKE_SUBJECT, hint(caller.tenant, candidate.revision))
         replay = await self._replays.replay(caller.tenant, candidate)
         arguments, approval = await self._arguments(caller, live, candidate, replay)
         verdict = await operations.ask(

@@ -58,6 +58,11 @@ class InForce(NamedTuple):
     labels: Mapping[str, str]
 
 
+def hint(tenant: str, revision: str) -> bytes:
+    """What WAKE_SUBJECT carries, for every process to `prepare`."""
+    return f"{tenant}/{revision}".encode()
+
+
 class RuleBook:
     """Compiled revisions and who goes by them; both bounded, the least used make room."""
 
@@ -131,7 +136,7 @@ class RuleBook:
                 _log.warning("not ready", tenant=tenant, error=repr(error))
 
     async def prepare(self, hint: bytes) -> None:
-        """Compile a revision that may come to hold soon; the hint is "tenant/revision"."""
+        """Compile a revision by which somebody may soon be judged."""
         tenant, _, revision = hint.decode().partition("/")
         await self.revision(Caller.system(service="governance", tenant=tenant), revision)
 

@@ -14,6 +14,7 @@ from chenu.governance.v1.rule_service_pb2 import (
 from kernel.caller import Caller
 from kernel.database import Database, Record
 from kernel.errors import Forbidden
+from kernel.messaging import Messaging
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import audit_events
@@ -21,7 +22,7 @@ from services.governance.errors import LabelReserved, NotARuleKeeper, RulesInval
 from services.governance.messages import stamp
 from services.governance.policy import rule_documents
 from services.governance.policy.rule import RuleInvalid
-from services.governance.policy.rule_book import LIVE, RuleBook
+from services.governance.policy.rule_book import LIVE, SHADOW, WAKE_SUBJECT, RuleBook, hint
 from services.governance.policy.rules import RuleSet
 from services.governance.review.keepers import KEEPER
 
@@ -67,8 +68,11 @@ def check_keeper(caller: Caller) -> None:
 class RuleRevisions:
     """Puts revisions in and finds them; what holds is `promotion`'s."""
 
-    def __init__(self, database: Database, pages: PageTokens, book: RuleBook) -> None:
-        self._database, self._pages, self._book = database, pages, book
+    def __init__(
+        self, database: Database, messaging: Messaging, pages: PageTokens, book: RuleBook
+    ) -> None:
+        self._database, self._messaging = database, messaging
+        self._pages, self._book = pages, book
 
     async def create(self, caller: Caller, request: CreateRuleRevisionRequest) -> RuleRevision:
         """The revision of a document, stored unless it was or is only to be looked at."""
@@ -146,6 +150,8 @@ class RuleRevisions:
             )
             assert row is not None, "an upsert returns its row"  # noqa: S101
             tx.emit(audit_events.rule_label_moved(label, revision, version=str(row["version"])))
+        if label == SHADOW and revision:
+            await self._messaging.wake(WAKE_SUBJECT, hint(caller.tenant, revision))
         return _label(row)
 
     async def named(self, caller: Caller, name: str) -> str:

@@ -13,6 +13,7 @@ from chenu.governance.v1.rule_pb2 import RuleDocument
 from chenu.governance.v1.rule_service_pb2 import (
     CreateRuleRevisionRequest,
     ReplayDecisionsRequest,
+    SetRuleLabelRequest,
 )
 from kernel.caller import Caller
 from kernel.context import background
@@ -138,21 +139,41 @@ async def test_what_may_come_to_hold_is_compiled_everywhere_once_before_anybody_
 ) -> None:
     revision = (await put_in(client, person, a_rule("r", "deny", "action.tool == 'x'"))).revision
     compiled.clear()
-
-    def times() -> int:
-        return [one for _, one in compiled].count(revision)
-
     asked = await ask_for(client, person, revision)
-    for _ in range(500):
-        if times() == 2:
-            break
-        await asyncio.sleep(0.01)
-    assert times() == 2
+    await everywhere(compiled, revision)
     await client.approve(person, asked.verdict.checkpoint)
     assert await applied(client, person, asked)
     for one in (client, other):
         await asyncio.gather(*(one.ask(person, allowed(person)) for _ in range(4)))
-    assert times() == 2
+    assert times(compiled, revision) == 2
+
+
+async def test_what_is_put_in_the_shadow_is_compiled_everywhere_too(
+    client: GovernanceClient,
+    other: GovernanceClient,
+    person: Person,
+    compiled: list[tuple[RuleBook, str]],
+) -> None:
+    revision = (await put_in(client, person, a_rule("s", "deny", "action.tool == 'y'"))).revision
+    compiled.clear()
+    await client.rules.SetRuleLabel(
+        SetRuleLabelRequest(label="shadow", revision=revision),
+        metadata=client.identity.as_human(person),
+    )
+    await everywhere(compiled, revision)
+
+
+async def everywhere(compiled: list[tuple[RuleBook, str]], revision: str) -> None:
+    """Wait until both processes have compiled it."""
+    for _ in range(500):
+        if times(compiled, revision) == 2:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not compiled by both")
+
+
+def times(compiled: list[tuple[RuleBook, str]], revision: str) -> int:
+    return [one for _, one in compiled].count(revision)
 
 
 async def test_what_holds_is_ready_before_anybody_asks_and_many_who_ask_wait_for_one(
