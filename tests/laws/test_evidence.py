@@ -17,6 +17,7 @@ from chenu_gate.action import Action
 from cli.verification.evidence import verify_evidence
 from cli.verification.keys import read_keys, split_keys
 from cli.verification.verdict import Verdict
+from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
 from tests.laws.stories import doomed, reason, soon
 from tests.support.fleet import Client, Fleet
@@ -89,6 +90,10 @@ async def test_what_somebody_edited_and_granted_and_what_was_rejected_is_proved(
 
     edited = verified(await export(me, checkpoint_id=gated.checkpoint_id, whole=True))
     assert (edited.problems, edited.trust) == ([], "pinned")
+
+    granted = verified(await export(me, decision_id=await a_grant(me)))
+    assert granted.problems == []
+    assert summaries(granted) == ["grant.create, approved, execution succeeded"]
 
     _, doomed_one = await doomed(me, "Stays")
     await me.reject(doomed_one.checkpoint_id)

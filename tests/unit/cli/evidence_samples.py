@@ -4,7 +4,8 @@
     path.write_bytes(story.file())
     story.said["decisions"][0]["tool"] = "x"; story.file()   # governance lies in the log as well
 
-The owner, then Bob, approve what Bob has edited; another decision was allowed, a third rejected.
+The owner, then Bob for Carol, approve what Bob has edited; another decision was allowed, and
+a third one rejected.
 """
 
 import json
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chenu.events.v1.method_policy_pb2 import CallerKind
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
-from chenu_gate.action import Action
+from chenu_gate.action import Action, Principal
 from chenu_gate.canonical_json import digest, write
 from chenu_gate.permit import Permit, mint
 from chenu_gate.view import argument_lines
@@ -62,6 +63,7 @@ class Story:
             token_id=new_id(),
         )
         self.bob = replace(self.ada, person=new_id(), identity=new_id())
+        self.carol = new_id()  # whose deputy Bob is
         rows = [self._approved(), self._allowed(), self._rejected()]
         texts = Texts()
         self.said = document(
@@ -95,7 +97,7 @@ class Story:
             stages=[
                 ApprovalStage(name="owner", required=1, approvers=Approvers(owner=True)),
                 ApprovalStage(
-                    name="Bob", required=1, approvers=Approvers(person_ids=[self.bob.person])
+                    name="Carol", required=1, approvers=Approvers(person_ids=[self.carol])
                 ),
             ]
         )
@@ -104,7 +106,7 @@ class Story:
         self._remark(row)
         self._edit(row)
         self._vote(row, self.ada, "pending")
-        self._vote(row, self.bob, "approved", "Go on, then.", stage=2)
+        self._vote(row, self.bob, "approved", "Go on, then.", stage=2, seat=self.carol)
         self._executed(row)
         return row
 
@@ -122,13 +124,7 @@ class Story:
         return row
 
     def _asked(self, requirement: ApprovalRequirement | None, judged: Judgement) -> Row:
-        principal = replace(
-            an_action().principal,
-            tenant=self.ada.tenant,
-            person=self.ada.person,
-            identity=self.ada.identity,
-            agent="",
-        )
+        principal = Principal(self.ada.tenant, self.ada.person, self.ada.identity)
         action = an_action(principal=principal)
         known = Facts(
             tenant=self.ada.tenant,
@@ -183,6 +179,7 @@ class Story:
         *,
         option: str = "approve",
         stage: int = 1,
+        seat: str = "",
     ) -> None:
         checkpoint, vote_id, token_id = row["checkpoint"], new_id(), new_id()
         token = vote_token(self.tokens, voter, checkpoint, token_id)
@@ -194,7 +191,7 @@ class Story:
                 "option": option,
                 "person": voter.person,
                 "voter_identity": voter.identity,
-                "seat": None,
+                "seat": seat or None,
                 "view_digest": checkpoint["etag"],
                 "session": "s-1",
                 "authentication": "pwd",
@@ -210,7 +207,7 @@ class Story:
         ):
             self._changed(
                 row, state, vote=vote_id, option=option, token=digest(token.encode()),
-                stage=str(stage),
+                stage=str(stage), seat=seat,
             )  # fmt: skip
         checkpoint["state"] = state
         if state != "pending":
