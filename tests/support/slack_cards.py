@@ -52,4 +52,5 @@ def ended(person: Person, before: GetNoticeResponse, **fields: Any) -> GetNotice
     """That it was approved."""
     resolved = NoticeEvent.NOTICE_EVENT_RESOLVED
     told: GetNoticeResponse = about(person, before, event=resolved, state=APPROVED, **fields)
+    told.checkpoint.view, told.checkpoint.etag = before.checkpoint.view, before.checkpoint.etag
     return told

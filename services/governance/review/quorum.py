@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chenu.governance.v1.approval_pb2 import ApprovalRequirement, Approvers
+from chenu.governance.v1.approval_pb2 import ApprovalRequirement, Approvers, RiskClass
 from services.governance.errors import NotEntitled
 
 
@@ -135,6 +135,11 @@ def rejection(
         if may_reject(requirement, who, escalated=escalated):
             return Ballot(electorate.voter.person, who.person, stage)
     raise NotEntitled(cause="NOT_AN_APPROVER")
+
+
+def decides_from_afar(requirement: ApprovalRequirement, risk: RiskClass) -> bool:
+    """Whether a mail or a chat may decide what can do that much harm; never where none knows it."""
+    return RiskClass.RISK_CLASS_LOW <= risk <= requirement.remote_risk_class
 
 
 def still_counts(

@@ -20,7 +20,7 @@ from services.governance.messages import RISKS
 from services.governance.review import requirements
 from services.governance.review.eligibility import Eligibility, Seat
 from services.governance.review.lifecycle import Option, State
-from services.governance.review.quorum import Ballot, Electorate
+from services.governance.review.quorum import Ballot, Electorate, decides_from_afar
 from services.governance.review.transitions import Locked, Transitions
 from services.governance.review.voters import Principal, look
 
@@ -178,9 +178,10 @@ async def _check_means(tx: Transaction, caller: Caller, locked: Locked) -> None:
     if not _REMOTE.intersection(caller.claims.get("amr", ())):
         return
     row: Any = await tx.fetch_one(_RISK, checkpoint_id=locked.row["checkpoint_id"])
-    risk, most = RISKS[row["risk"]], locked.standing.requirement.remote_risk_class
-    if not RiskClass.RISK_CLASS_LOW <= risk <= most:
-        raise LoginRequired(risk=row["risk"], remote_risk_class=RiskClass.Name(most))
+    requirement = locked.standing.requirement
+    if not decides_from_afar(requirement, RISKS[row["risk"]]):
+        most = RiskClass.Name(requirement.remote_risk_class)
+        raise LoginRequired(risk=row["risk"], remote_risk_class=most)
 
 
 async def _insert(

@@ -220,21 +220,6 @@ async def test_governance_away_loses_nothing(
     await settled(client, person, told)
 
 
-async def test_a_dead_channel_holds_no_other_up(
-    client: CourierClient, person: Person, receiver: Receiver
-) -> None:
-    await a_channel(client, person, webhook_url=receiver.url("/hang"))
-    colleague = Person(tenant=person.tenant)
-    await a_channel(client, colleague, webhook_url=receiver.url("/status/200"))
-    told = a_notice(person, approvers=(person.person, colleague.person))
-    await tell(client, told)
-
-    await settled(client, colleague, told)
-
-    stuck = await settled(client, person, told, PENDING)
-    assert [a.reason for a in stuck.attempts] == ["TIMEOUT"]
-
-
 async def test_workers_see_neither_addresses_nor_messages(
     service: Service[CourierSettings], client: CourierClient, person: Person, receiver: Receiver
 ) -> None:

@@ -1,6 +1,5 @@
 """Slack apps: cards to one person, with buttons, edited when they are out of date."""
 
-import asyncio
 from datetime import timedelta
 
 import grpc
@@ -93,7 +92,7 @@ async def test_a_reminder_or_a_new_revision_leaves_one_card_with_buttons(
 
 
 async def test_a_card_that_is_on_its_way_when_it_is_decided_is_edited_once_it_is_there(
-    client: CourierClient, person: Person, slack: SlackServer
+    client: CourierClient, person: Person, slack: SlackServer, later: Notifier
 ) -> None:
     await an_app(client, person, slack, user := somebody())
     told = about(person)
@@ -101,7 +100,7 @@ async def test_a_card_that_is_on_its_way_when_it_is_decided_is_edited_once_it_is
     try:
         await tell(client, told)
         await tell(client, ended(person, told))
-        await asyncio.sleep(0.2)  # the end could be sent now, were nothing on its way
+        await later.send_due()  # another process that would send the end now
         assert not slack.messages[user]
     finally:
         slack.holding.set()

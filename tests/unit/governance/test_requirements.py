@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chenu.governance.v1.approval_pb2 import RiskClass
+from services.governance.review.quorum import decides_from_afar
 from services.governance.review.requirements import (
     RequirementInvalid,
     Requirements,
@@ -95,3 +96,13 @@ def test_a_rules_words_win_over_the_defaults_and_come_back_from_the_row() -> Non
 def test_a_requirement_that_cannot_be_met_is_refused(document: dict[str, Any], said: str) -> None:
     with pytest.raises(RequirementInvalid, match=said):
         parse(json.dumps(document))
+
+
+def test_what_decides_from_afar_is_known_and_not_above_the_class_that_is_named() -> None:
+    risks = RiskClass.values()
+    found = {
+        most: [risk for risk in risks if decides_from_afar(REQUIREMENTS.of(json.dumps(said)), risk)]
+        for most in (UNSPECIFIED, LOW, MEDIUM)
+        for said in [{"remote_risk_class": RiskClass.Name(most)}]
+    }
+    assert found == {UNSPECIFIED: [], LOW: [LOW], MEDIUM: [LOW, MEDIUM]}

@@ -1,0 +1,46 @@
+"""Channels that do not answer: nobody else waits for them."""
+
+import asyncio
+
+from tests.support.channels import PENDING, a_channel, log_of, settled, tell
+from tests.support.courier import CourierClient
+from tests.support.identity import Person
+from tests.support.notices import a_notice
+from tests.support.receiver import Receiver
+
+
+async def test_a_dead_channel_holds_no_other_up(
+    client: CourierClient, person: Person, receiver: Receiver
+) -> None:
+    await a_channel(client, person, webhook_url=receiver.url("/hang"))
+    colleague = Person(tenant=person.tenant)
+    await a_channel(client, colleague, webhook_url=receiver.url("/status/200"))
+    told = a_notice(person, approvers=(person.person, colleague.person))
+    await tell(client, told)
+
+    await settled(client, colleague, told)
+
+    stuck = await settled(client, person, told, PENDING)
+    assert [a.reason for a in stuck.attempts] == ["TIMEOUT"]
+
+
+async def test_a_dead_channel_holds_up_nothing_that_comes_after_it_either(
+    client: CourierClient, person: Person, receiver: Receiver
+) -> None:
+    await a_channel(client, person, webhook_url=receiver.url("/hang"))
+    stuck = a_notice(person)
+    await tell(client, stuck)
+    async with asyncio.timeout(10), receiver.arrived:
+        said = stuck.checkpoint.checkpoint_id.encode()
+        await receiver.arrived.wait_for(
+            lambda: any(said in one.body for all_ in receiver.received.values() for one in all_)
+        )
+    colleague = Person(tenant=person.tenant)
+    await a_channel(client, colleague, webhook_url=receiver.url("/status/200"))
+    told = a_notice(colleague)
+    await tell(client, told)
+
+    await settled(client, colleague, told)
+
+    (waits,) = await log_of(client, person, checkpoint_id=stuck.checkpoint.checkpoint_id)
+    assert not waits.attempts  # it still hangs
