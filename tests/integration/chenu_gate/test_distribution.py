@@ -180,6 +180,8 @@ async def test_row_24_a_signed_permit_is_checked_offline_by_an_executor_anywhere
     await connection.close()
 
     assert done.state == 3
+    # The row keeps the permit that it was done by, as evidence: it is spent.
+    assert (await letters.execute(action, str(stolen["permit"]))).repeated_answer
     # Whoever signs with a key of their own: it is unknown here, and cannot be asked for now.
     assert (await letters.refusal(action, forged))[1] in {"PERMIT_INVALID", "PERMIT_KEYS"}
     kid = governance.permit(action).split(".")
