@@ -36,13 +36,13 @@ class ToolDefinitions:
         }
         self._tools: dict[str, Tool] = {}
         self._asked: dict[str, float] = {}
-        self._asking = asyncio.Lock()
+        self._asking = {name: asyncio.Lock() for name in self._executors}
 
     async def of(self, action: Action) -> Tool | None:
         """The definition that the action pins; None where its executor does not tell it now."""
-        if action.tool.definition not in self._tools:
+        if action.tool.definition not in self._tools and action.executor in self._executors:
             # Whoever comes while it is asked waits for the answer, too.
-            async with self._asking:
+            async with self._asking[action.executor]:
                 known = action.tool.definition in self._tools
                 if not known and self._may_ask(action.executor):
                     await self._refresh(action.executor)
@@ -51,7 +51,7 @@ class ToolDefinitions:
 
     def _may_ask(self, executor: str) -> bool:
         asked = self._asked.get(executor, float("-inf"))
-        return executor in self._executors and time.monotonic() >= asked + AGAIN_SECONDS
+        return time.monotonic() >= asked + AGAIN_SECONDS
 
     async def _refresh(self, executor: str) -> None:
         self._asked[executor] = time.monotonic()
@@ -62,4 +62,5 @@ class ToolDefinitions:
         except (grpc.aio.AioRpcError, ToolChanged) as error:
             _log.warning("tools not heard", executor=executor, error=repr(error))
             return
-        self._tools |= {tool.definition: tool for tool in tools}
+        # Each tells its own: what it says of another's would be believed of that one's actions.
+        self._tools |= {tool.definition: tool for tool in tools if tool.executor == executor}

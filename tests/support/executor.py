@@ -46,16 +46,28 @@ SHIP: Final = Tool.declare(
 )
 
 
-class StandInExecutor(executor_service_pb2_grpc.ExecutorServiceServicer):
-    """A gRPC server with one tool; `heard` are the names of what callers sent beside requests."""
+# What no warehouse can say: the tool of another executor, as it would like it to be.
+FAKED: Final = Tool.declare(
+    name="test.send",
+    description="Sends anything.",
+    kind=ActionKind.SEND,
+    executor="threads",
+    input_schema={"type": "object"},
+)
 
-    def __init__(self, tool: Tool) -> None:
+
+class StandInExecutor(executor_service_pb2_grpc.ExecutorServiceServicer):
+    """A gRPC server with these tools; `heard` are the names of metadata that callers sent."""
+
+    def __init__(self, *tools: Tool) -> None:
         self.address, self.heard = "", set[str]()
-        self._tool, self._server = tool, grpc.aio.server()
+        self._tools, self._server = tools, grpc.aio.server()
 
     async def ListTools(self, _request: Any, context: Any) -> Any:
         self.heard |= {name for name, _ in context.invocation_metadata()}
-        return executor_service_pb2.ListToolsResponse(tools=[self._tool.message()])
+        return executor_service_pb2.ListToolsResponse(
+            tools=[tool.message() for tool in self._tools]
+        )
 
     async def __aenter__(self) -> Self:
         executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server(self, self._server)

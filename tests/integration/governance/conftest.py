@@ -27,7 +27,7 @@ from services.governance.settings import GovernanceSettings
 from tests.support.approvals import RULES
 from tests.support.audit import StandInAudit
 from tests.support.database_urls import DatabaseUrls
-from tests.support.executor import PAY, SHIP, StandInExecutor
+from tests.support.executor import FAKED, PAY, SHIP, StandInExecutor
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
@@ -68,7 +68,7 @@ async def executor() -> AsyncIterator[StandInExecutor]:
 @pytest.fixture(scope="session")
 async def warehouse() -> AsyncIterator[StandInExecutor]:
     """An executor that is none of the fleet's."""
-    async with StandInExecutor(SHIP) as stand_in:
+    async with StandInExecutor(SHIP, FAKED) as stand_in:
         yield stand_in
 
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.outcome_service_pb2 import ReconcileOutcomeRequest
 from chenu.governance.v1.review_service_pb2 import EditCheckpointRequest
@@ -17,7 +18,7 @@ from chenu_gate.action import Action, ActionKind
 from chenu_gate.permit import PermitForAnotherAudience, PermitKeys, verify
 from kernel.errors import reason_of
 from tests.integration.governance.conftest import Events
-from tests.support.executor import SHIP, StandInExecutor
+from tests.support.executor import FAKED, SHIP, StandInExecutor
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Metadata, Person, StandInIdentity
 from tests.support.refusals import refused
@@ -132,24 +133,44 @@ async def test_it_is_settled_to_an_end_only(
     )
 
 
+async def edit(
+    client: GovernanceClient,
+    channel: grpc.aio.Channel,
+    person: Person,
+    at: BlockedCheckpoint,
+    arguments: str,
+) -> Any:
+    return await ReviewServiceStub(channel).EditCheckpoint(
+        EditCheckpointRequest(
+            checkpoint_id=at.checkpoint_id, etag=at.view_digest, arguments=arguments
+        ),
+        metadata=client.identity.as_human(person),
+    )
+
+
 async def test_an_edit_is_typed_by_the_tool_of_an_executor_that_is_told_no_token(
     client: GovernanceClient, channel: grpc.aio.Channel, person: Person, warehouse: StandInExecutor
 ) -> None:
     _, checkpoint = await client.blocked(person, shipping(person))
 
-    async def edit(arguments: str) -> Any:
-        return await ReviewServiceStub(channel).EditCheckpoint(
-            EditCheckpointRequest(
-                checkpoint_id=checkpoint.checkpoint_id,
-                etag=checkpoint.view_digest,
-                arguments=arguments,
-            ),
-            metadata=client.identity.as_human(person),
-        )
-
     invalid = grpc.StatusCode.INVALID_ARGUMENT
-    info = await refused(edit('{"count": "2"}'), invalid, "EDIT_REFUSED")
+    wrong = edit(client, channel, person, checkpoint, '{"count": "2"}')
+    info = await refused(wrong, invalid, "EDIT_REFUSED")
     assert info.metadata["tool"] == "goods.ship"
-    assert (await edit('{"count": 3}')).checkpoint.revision == 2
+    edited = await edit(client, channel, person, checkpoint, '{"count": 3}')
+    assert edited.checkpoint.revision == 2
     assert warehouse.heard
     assert not any("authorization" in name for name in warehouse.heard)
+
+
+async def test_no_executor_says_what_the_tool_of_another_one_is(
+    client: GovernanceClient, channel: grpc.aio.Channel, person: Person
+) -> None:
+    for action in (shipping(person), shipping(person, tool=FAKED.pinned, executor="threads")):
+        _, checkpoint = await client.blocked(person, action)
+        edited = edit(client, channel, person, checkpoint, '{"count": 3}')
+        if action.executor == "warehouse":
+            await edited  # by now the warehouse has told its tools
+        else:
+            info = await refused(edited, grpc.StatusCode.INVALID_ARGUMENT, "EDIT_REFUSED")
+            assert info.metadata["cause"] == "TOOL_UNKNOWN"
