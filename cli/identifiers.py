@@ -9,6 +9,11 @@ from cli.rendering import one_line, short
 
 SHORTEST: Final = 4
 _PAGES: Final = 20
+_LISTS: Final = {
+    "checkpoint": "chenu inbox lists what waits, chenu inbox --all the rest",
+    "run": "chenu runs lists them",
+    "thread": "chenu threads list lists them",
+}
 _WHOLE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PART: Final = re.compile(rf"[0-9a-f-]{{{SHORTEST},36}}")
 
@@ -35,7 +40,7 @@ async def resolve(
         listed = ", ".join(f"{short(one)} ({one_line(name, 40)})" for one, name in found.items())
         raise UsageProblem(f"{typed} fits more than one {kind}: {listed}", "type more of the id")
     hint = f" or at least {SHORTEST} characters of it" if not part else ""
-    raise UsageProblem(f"no {kind} fits {typed}; give its id{hint}")
+    raise UsageProblem(f"no {kind} fits {typed}; give its id{hint}", _LISTS.get(kind, ""))
 
 
 async def every(

@@ -59,11 +59,13 @@ _STEP_BY_REASON: Final = {
     "SYSTEM_AUDITOR_REQUIRED": "ask whoever runs the stack to name you there",
     "LEAF_NOT_COVERED": "wait a second and repeat: the log signs a tree head soon",
     "PROVIDER_NOT_CONFIGURED": "set ANTHROPIC_API_KEY, or start the stack without --live",
+    "INVALID_PAGE_TOKEN": "leave --page out to begin at the first page",
     "CALLER_NOT_ALLOWED": "this call takes another kind of token: see chenu token --help",
 }
 _STEP_BY_CODE: Final = {
     "UNAUTHENTICATED": "chenu login",
     "UNAVAILABLE": "chenu doctor",
+    "INVALID_ARGUMENT": "put that right and repeat; --help says what the command takes",
     "DEADLINE_EXCEEDED": "chenu runs: what was accepted goes on by itself",
     "INTERNAL": "chenu doctor, and the service's log in DIR/logs",
 }

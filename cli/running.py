@@ -1,6 +1,7 @@
 """Asking Nova: a request sent, and what came of it."""
 
 import asyncio
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,20 @@ async def classify(connection: Connection, text: str) -> Intent:
     return (await stub.ClassifyIntent(ClassifyIntentRequest(text=text))).intent
 
 
+async def request_of(words: list[str], file: Path | None) -> str:
+    """The text of a request; a single word that is the name of a file means the file."""
+    typed = words[0] if len(words) == 1 else ""
+    if file is None and _is_file(typed):
+        return await text_of([], Path(typed))
+    return await text_of(words, file)
+
+
+def _is_file(word: str) -> bool:
+    return bool(re.fullmatch(r"\S{1,255}", word)) and Path(word).is_file()
+
+
 async def text_of(words: list[str], file: Path | None) -> str:
-    """The text of a request: the words, a file (`--file` or `@file`), or standard input (`-`)."""
+    """A text: the words, a file (`--file` or `@file`), or standard input (`-`)."""
     typed = " ".join(words)
     if file is not None and typed:
         raise UsageProblem("give the text or a --file, not both")

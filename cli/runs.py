@@ -27,14 +27,14 @@ from cli.rendering import short, word
 from cli.run_lines import run_lines
 from cli.run_lookup import run_id
 from cli.run_view import block_view, exit_code, intent_view, lanes_table, run_view, runs_table
-from cli.running import DEADLINE_SECONDS, Way, classify, execute, start, text_of
+from cli.running import DEADLINE_SECONDS, Way, classify, execute, request_of, start
 from cli.thread_lookup import thread_id
 from cli.watching import follow_run, get_run
 from cli.words import MODES, RUN_STATES, SPHERES, listed, number
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT", help="The request; @FILE for a file, - for standard input."),
+    typer.Argument(metavar="TEXT", help="The request; FILE or @FILE for a file, - for input."),
 ]
 File = Annotated[Path | None, typer.Option("--file", "-f", help="Read the request from a file.")]
 Which = Annotated[str, typer.Argument(metavar="RUN", help="Its id, or an end of it.")]
@@ -46,7 +46,7 @@ async def classify_text(here: Here, words: Words = None, file: File = None) -> N
     [bold]chenu classify "Delete the thread Taxes"[/bold]
     [bold]chenu classify "Peux-tu supprimer le fil Impôts ?" --output json[/bold]
     """
-    intent = await classify(here.connection, await text_of(words or [], file))
+    intent = await classify(here.connection, await request_of(words or [], file))
     here.show(ClassifyIntentResponse(intent=intent), lambda answer: intent_view(answer.intent))
 
 
@@ -87,7 +87,7 @@ async def run_text(
         thread_id=await thread_id(here.connection, thread) if thread else "",
         deadline=seconds,
     )
-    text = await text_of(words or [], file)
+    text = await request_of(words or [], file)
     if lines:
         if no_wait:
             raise UsageProblem("--lines waits for every request; leave --no-wait out")
