@@ -245,4 +245,18 @@ FAULTS: Final = (
         "f\" set_config('chenu.identity', '{caller.identity}', false),\"",
         ("tests/integration/kernel/test_row_level_security.py",),
     ),
+    Fault(
+        "evidence is believed without counting its votes",
+        "cli/verification/evidence_votes.py",
+        """        if len(given) < stage["required"]:""",
+        """        if len(given) < 0:""",
+        ("tests/unit/cli/test_evidence.py::test_a_lie_that_the_log_was_made_to_sign_is_named",),
+    ),
+    Fault(
+        "evidence leaves without what the log proves of it",
+        "services/governance/evidence/export.py",
+        "            if told_alike(records, rows):",
+        "            if records is not None:",
+        ("tests/integration/governance/test_evidence.py",),
+    ),
 )  # fmt: skip
