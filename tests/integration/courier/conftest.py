@@ -118,7 +118,7 @@ def settings(
         retry_seconds=0.01,
         sweep_seconds=0.2,
         notify_seconds=0.1,
-        notify_timeout_seconds=0.7,
+        notify_timeout_seconds=1.5,
         smtp_host="127.0.0.1",
         smtp_port=mailbox.port,
         smtp_security="none",
