@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -24,7 +25,7 @@ async def written(entries, identity, source, service) -> Person:
         an_event(person, subject="thread/1"),
         an_event(person, subject="=1+1", outcome="NOT_FOUND", reason="@SUM(A1)"),
     ]
-    await service.messaging.publish_bundle(source.service, id(person), 1, source.bundle(events))
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, source.bundle(events))
     await listed(entries, identity, person, 2)
     return person
 

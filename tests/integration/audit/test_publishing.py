@@ -1,6 +1,7 @@
 """Which keys sign the log is itself in the log."""
 
 import asyncio
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,7 +23,7 @@ async def test_that_other_keys_sign_than_before_is_recorded_once_they_do(
 ) -> None:
     person, keys = Person(), service.shared.keys_dir
     await service.messaging.publish_bundle(
-        source.service, id(person), 1, source.bundle([an_event(person)])
+        source.service, uuid4().int, 1, source.bundle([an_event(person)])
     )
     await listed(entries, identity, person, 1)
     present = open_log_keys(keys / "log.pem", keys / "log.vkey", service.settings.origin)

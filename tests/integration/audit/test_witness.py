@@ -66,7 +66,7 @@ async def witness(log, tmp_path: Path) -> AsyncIterator[RunningWitness]:
 async def grown(entries, identity, person, source, service) -> Person:
     """Somebody with a record in the log."""
     await service.messaging.publish_bundle(
-        source.service, id(person), 1, source.bundle([an_event(person)])
+        source.service, uuid4().int, 1, source.bundle([an_event(person)])
     )
     await listed(entries, identity, person, 1)
     return person
