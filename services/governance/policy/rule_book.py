@@ -119,8 +119,8 @@ class RuleBook:
         document = rule_documents.as_stored(row["document"])
         found = self._revisions.get(revision)
         if found is None:
-            found = await self._compile(revision, document)
-        _keep(self._revisions, revision, found, _REVISIONS)
+            return await self._compile(revision, document)
+        self._revisions.move_to_end(revision)
         return found
 
     async def warm(self, worker: Database) -> None:
@@ -144,10 +144,18 @@ class RuleBook:
         """In a thread, since others go on deciding; once for all who wait for it."""
         making = self._making.get(revision)
         if making is None:
-            making = asyncio.ensure_future(asyncio.to_thread(self.compiled, document))
+            making = asyncio.ensure_future(self._make(revision, document))
             self._making[revision] = making
-            making.add_done_callback(lambda _: self._making.pop(revision))
         return await asyncio.shield(making)
+
+    async def _make(self, revision: str, document: RuleDocument) -> RuleSet:
+        """Kept in the step in which it is no longer being made: nobody may find neither."""
+        try:
+            made = await asyncio.to_thread(self.compiled, document)
+            _keep(self._revisions, revision, made, _REVISIONS)
+            return made
+        finally:
+            del self._making[revision]
 
     async def _standing(self, caller: Caller, revision: str) -> RuleSet:
         """What a label points to; without it nothing is decided, and not by milder rules."""

@@ -189,7 +189,7 @@ async def test_what_holds_is_ready_before_anybody_asks_and_many_who_ask_wait_for
         await book.warm(service.worker)
         assert book.in_force(person.tenant).live.revision == revision
         fresh = RuleBook(service.database)
-        await asyncio.gather(*(fresh.refresh(caller) for _ in range(5)))
+        await asyncio.gather(*(fresh.refresh(caller) for _ in range(40)))
     assert [one for book, one in compiled if book is fresh] == [revision]
 
 
