@@ -23,7 +23,6 @@ from services.governance import audit_events, messages
 from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import FreezeLifted
-from services.governance.holds.permits_out import may_be_out
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.keepers import quorum
@@ -99,8 +98,7 @@ class Freezes:
     """Makes, shows and lifts freezes.
 
     `operator_tenant` is whose operators may stop everybody; empty means that nobody may.
-    `permit_life` is how long a permit lives: then the last one from before a freeze is over. Where
-    none can be out, the freeze is in force at once.
+    `permit_life` is how long a permit lives: then the last one from before a freeze is over.
     """
 
     def __init__(
@@ -130,11 +128,8 @@ class Freezes:
             tenant = SYSTEM_TENANT if scope == EVERYBODY else caller.tenant
             wanted = {"tenant": tenant, "scope": scope, "value": value}
             freeze_id = await _found(tx, wanted) or await _make(tx, caller, wanted, reason)
-        # Of everybody's permits nothing is known that would be quick to look at.
-        out = scope == EVERYBODY or await may_be_out(self._worker, tenant, scope, value)
-        within = self._within if out else timedelta(0)
         async with self._database.transaction(caller) as tx:
-            await tx.execute(_DATE, freeze_id=freeze_id, within=within)
+            await tx.execute(_DATE, freeze_id=freeze_id, within=self._within)
             row: Any = await tx.fetch_one(_GET, freeze_id=freeze_id)
         await self._messaging.wake(WAKE_SUBJECT)
         return _message(row)
