@@ -180,14 +180,15 @@ class ExecutionStatements:
         )
         self.unreported = Statement(
             f"SELECT {_COLUMNS} FROM {table} WHERE reported_at IS NULL AND state <> 'RUNNING'"  # noqa: S608 - likewise
-            " AND decision_id <> ALL ($2::text[]::uuid[]) ORDER BY finished_at LIMIT $1::int",
+            " AND decision_id::text || ' ' || state <> ALL ($2::text[])"
+            " ORDER BY finished_at LIMIT $1::int",
             ("limit", "without"),
         )
         self.mark_reported = Statement(
             f"UPDATE {table} AS e SET reported_at = clock_timestamp()"  # noqa: S608 - likewise
             " FROM unnest($1::text[], $2::text[]) AS r (decision_id, state)"
             " WHERE e.decision_id = r.decision_id::uuid AND e.state = r.state"
-            " AND e.reported_at IS NULL RETURNING e.state",
+            " AND e.state <> 'UNKNOWN' AND e.reported_at IS NULL RETURNING e.state",
             ("decision_ids", "states"),
         )
 

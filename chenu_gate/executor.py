@@ -151,7 +151,11 @@ class Executions:
     async def unreported(
         self, connection: Connection, limit: int = 200, without: Sequence[str] = ()
     ) -> list[Execution]:
-        """Ended executions that governance has not been told of, oldest first."""
+        """Ended executions that governance does not know the end of, oldest first.
+
+        An UNKNOWN one is among them until it is settled. `without` names those to leave out, each
+        with its state: "<decision id> UNKNOWN".
+        """
         rows = await connection.fetch(self._sql.unreported, limit=limit, without=list(without))
         return [execution(row) for row in rows]
 

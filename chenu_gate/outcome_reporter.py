@@ -1,4 +1,8 @@
-"""Tells governance what became of its decisions, from committed rows, off the hot path."""
+"""Tells governance what became of its decisions, from committed rows, off the hot path.
+
+What is UNKNOWN is told again and again, until the answer says what a person has settled it to
+be: then the executor's own row says so, too.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,24 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Generic, TypeVar
 
 import grpc
 
+from chenu.governance.v1.decision_pb2 import ExecutionState as State
 from chenu.governance.v1.outcome_service_pb2 import Outcome, ReportOutcomesRequest
 from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
-from chenu_gate.executor import Connection, Execution, Executions
+from chenu_gate.executor import (
+    Connection,
+    Execution,
+    Executions,
+    ExecutionState,
+    OutcomeConflict,
+)
 
+C = TypeVar("C", bound=Connection)
 _log = logging.getLogger(__name__)
 _BATCH = 200
 _POLL_SECONDS = 1.0
@@ -29,20 +42,23 @@ _REFUSALS = {
 }
 
 
-class OutcomeReporter:
+class OutcomeReporter(Generic[C]):
     """Reports every ended execution until governance has taken it; run one per process or more.
 
-    `work` opens a transaction whose connection sees all of the executor's rows. Nothing is
-    ever given up: a row that governance refuses is tried again, ever less often.
+    `work` opens a transaction whose connection sees all of the executor's rows. `settled` is
+    called in the one in which a person's word becomes the end of an UNKNOWN row. Nothing is ever
+    given up: a row that governance refuses is tried again, ever less often.
     """
 
     def __init__(
         self,
         executions: Executions,
-        work: Callable[[], AbstractAsyncContextManager[Connection]],
+        work: Callable[[], AbstractAsyncContextManager[C]],
         stub: OutcomeServiceStub,
+        settled: Callable[[C, Execution], Awaitable[None]] | None = None,
     ) -> None:
         self._executions, self._work, self._stub = executions, work, stub
+        self._settled = settled
         self._woken = asyncio.Event()
         self._aside: dict[str, _Aside] = {}
 
@@ -68,7 +84,11 @@ class OutcomeReporter:
     async def report_once(self) -> int:
         """Report what has ended and is not reported; how many governance took."""
         now = time.monotonic()
-        waiting = [decision for decision, aside in self._aside.items() if now < aside.until]
+        waiting = [
+            f"{decision} {aside.state}"
+            for decision, aside in self._aside.items()
+            if now < aside.until
+        ]
         async with self._work() as connection:
             ended = await self._executions.unreported(connection, _BATCH, waiting)
         if not ended:
@@ -81,28 +101,45 @@ class OutcomeReporter:
 
     async def _taken(self, ended: Sequence[Execution]) -> Sequence[Execution]:
         """Those that governance took; one that it refuses does not hold up the others."""
+        request = ReportOutcomesRequest(outcomes=[_outcome(execution) for execution in ended])
         try:
-            await self._report(ended)
+            answer = await self._stub.ReportOutcomes(request, timeout=10)
         except grpc.RpcError as error:
             if _code(error) not in _REFUSALS:
                 raise
             if len(ended) > 1:
                 halves = ended[: len(ended) // 2], ended[len(ended) // 2 :]
                 return [one for half in halves for one in await self._taken(half)]
-            self._put_aside(ended[0], error)
+            self._put_aside(ended[0])
+            _log.error("outcome of decision %s refused: %s", ended[0].decision_id, _told(error))
             return []
         for execution in ended:
-            self._aside.pop(execution.decision_id, None)
+            if execution.state is ExecutionState.UNKNOWN:
+                self._put_aside(execution)
+            else:
+                self._aside.pop(execution.decision_id, None)
+        await self._settle(answer.settled)
         return ended
 
-    async def _report(self, ended: Sequence[Execution]) -> None:
-        request = ReportOutcomesRequest(outcomes=[_outcome(execution) for execution in ended])
-        await self._stub.ReportOutcomes(request, timeout=10)
+    async def _settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Make what a person has said the end of what was UNKNOWN here."""
+        for outcome in outcomes:
+            state = ExecutionState(State.Name(outcome.state).removeprefix("EXECUTION_STATE_"))
+            try:
+                async with self._work() as connection:
+                    execution = await self._executions.finish(
+                        connection, outcome.decision_id, state, reason=outcome.reason
+                    )
+                    if self._settled is not None:
+                        await self._settled(connection, execution)
+            except OutcomeConflict as conflict:  # another end was found out here meanwhile
+                _log.error("decision %s settled otherwise: %s", outcome.decision_id, conflict)
 
-    def _put_aside(self, execution: Execution, error: grpc.RpcError) -> None:
-        aside = self._aside.setdefault(execution.decision_id, _Aside())
+    def _put_aside(self, execution: Execution) -> None:
+        aside = self._aside.get(execution.decision_id)
+        if aside is None or aside.state is not execution.state:
+            aside = self._aside[execution.decision_id] = _Aside(execution.state)
         aside.postpone()
-        _log.error("outcome of decision %s refused: %s", execution.decision_id, _told(error))
 
     async def _until_woken(self) -> None:
         try:
@@ -115,15 +152,16 @@ class OutcomeReporter:
 
 
 class _Aside:
-    """When a refused row is tried again."""
+    """When a row that was refused, or is UNKNOWN, is told again while it is in this state."""
 
-    def __init__(self) -> None:
-        self.refusals = 0
+    def __init__(self, state: ExecutionState) -> None:
+        self.state = state
+        self.times = 0
         self.until = 0.0
 
     def postpone(self) -> None:
-        self.refusals += 1
-        self.until = time.monotonic() + _backed_off(self.refusals)
+        self.times += 1
+        self.until = time.monotonic() + _backed_off(self.times)
 
 
 def _outcome(execution: Execution) -> Outcome:

@@ -5,6 +5,13 @@
     python executor.py serve 127.0.0.1:50070
     python executor.py reconcile DECISION sent|not-sent
 
+To report what became of its decisions, it needs to be registered (letters.pem is its key, and
+letters.pub.pem lies in identity's keys folder since before identity started), and
+
+    export IDENTITY=localhost:50050 GOVERNANCE=localhost:50052 KEY=letters.pem
+
+Then an unknown end is settled with `chenu reconcile` just as well, and recorded here too.
+
 Its one tool prints a letter into a folder (OUTBOX), which no database can take back. So it commits
 RUNNING, prints, and commits the end; a crash in between leaves an UNKNOWN letter, which is never
 printed again until a person has looked into the folder and says what became of it.
@@ -14,6 +21,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +35,7 @@ from chenu.governance.v1.executor_service_pb2_grpc import (
     ExecutorServiceServicer,
     add_ExecutorServiceServicer_to_server,
 )
+from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu_gate.action import Action, ActionKind
 from chenu_gate.executor import (
     DecisionAlreadyExecuted,
@@ -43,6 +52,8 @@ from chenu_gate.gatekeeper import (
     ToolRefused,
 )
 from chenu_gate.key_sets import keys_at
+from chenu_gate.outcome_reporter import OutcomeReporter
+from chenu_gate.service_token import ServiceToken, signing_key
 from chenu_gate.tools import Tool, Toolbox
 
 NAME = "letters"
@@ -102,23 +113,40 @@ class LettersExecutor(ExecutorServiceServicer):
 
     async def _print(self, permitted):
         decision, arguments = permitted.permit.decision, permitted.action.arguments
-        async with self._pool.acquire() as connection, connection.transaction():
-            await self._executions.begin_running(OnAsyncpg(connection), permitted, RUNNING)
+        async with self.work() as tx:
+            await self._executions.begin_running(tx, permitted, RUNNING)
         page = f"To {arguments['to']}\n\n{arguments['text']}\n"
         (self._outbox / f"{decision}.txt").write_text(page, encoding="utf-8")
         if os.environ.get("CRASH_AFTER_PRINTING"):
             os._exit(1)
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self.work() as tx:
             return await self._executions.finish(
-                OnAsyncpg(connection), decision, ExecutionState.SUCCEEDED, reason="OK",
-                outcome={"pages": 1},
-            )  # fmt: skip
+                tx, decision, ExecutionState.SUCCEEDED, reason="OK", outcome={"pages": 1}
+            )
+
+    @asynccontextmanager
+    async def work(self):
+        """A transaction that sees every row of this executor."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield OnAsyncpg(connection)
+
+    async def report(self):
+        """Tell governance what became of its decisions, and hear what people have settled."""
+        async with (
+            grpc.aio.insecure_channel(os.environ["IDENTITY"]) as identity,
+            grpc.aio.insecure_channel(
+                os.environ["GOVERNANCE"],
+                interceptors=[ServiceToken(NAME, signing_key(Path(os.environ["KEY"])), identity)],
+            ) as governance,
+        ):
+            stub = OutcomeServiceStub(governance)
+            await OutcomeReporter(self._executions, self.work, stub).run()
 
     async def sweep(self):
         """What crashed while it printed becomes UNKNOWN: nobody prints it again blindly."""
         while True:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await self._executions.overdue(OnAsyncpg(connection))
+            async with self.work() as tx:
+                await self._executions.overdue(tx)
             await asyncio.sleep(0.2)
 
 
@@ -141,7 +169,8 @@ async def serve(address):
         port = server.add_insecure_port(address)
         await server.start()
         print(f"letters on port {port}", flush=True)
-        await executor.sweep()
+        reporting = [executor.report()] if "GOVERNANCE" in os.environ else []
+        await asyncio.gather(executor.sweep(), *reporting)
 
 
 async def reconcile(decision, found):

@@ -24,6 +24,7 @@ from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
 from kernel.service import Program, Service, main
 from kernel.subject_servicer import SubjectServicer
+from services.courier import deliveries
 from services.courier.ballots import Ballots
 from services.courier.dialing import Dialer
 from services.courier.execution import Executor
@@ -68,7 +69,9 @@ async def assemble(service: Service[CourierSettings]) -> None:
     gatekeeper = Gatekeeper(EXECUTOR, TOOLBOX, permit_key_set)
     freezes = FreezeWatch(gatekeeper, freeze_state)
     executions = Executions(EXECUTOR)
-    reporter = OutcomeReporter(executions, service.worker.work, OutcomeServiceStub(governance))
+    reporter = OutcomeReporter(
+        executions, service.worker.work, OutcomeServiceStub(governance), deliveries.settled
+    )
     executor = Executor(
         database,
         gatekeeper,

@@ -94,8 +94,8 @@ def delivery_ended(delivery: Record, *, tenant: str = "", identity: str = "") ->
     )
 
 
-def delivery_reconciled(delivery: Record) -> AuditRecord:
-    """A person looked, and said what had become of it."""
+def delivery_reconciled(delivery: Record, *, tenant: str = "", identity: str = "") -> AuditRecord:
+    """A person looked, and said what had become of it, here or to governance."""
     return _delivery(
         "reconciled",
         UPDATE,
@@ -103,6 +103,8 @@ def delivery_reconciled(delivery: Record) -> AuditRecord:
         version=int(delivery["version"]),
         phase=PHASE_DONE,
         details={"state": str(delivery["state"]), "decision": str(delivery["decision_id"])},
+        tenant=tenant,
+        identity=identity,
     )
 
 

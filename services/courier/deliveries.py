@@ -33,7 +33,7 @@ GIVE_UP: Final = Statement(
 RECONCILE: Final = Statement(
     "UPDATE courier.deliveries SET state = :state, reason = 'RECONCILED', reconciled = true,"
     " comment = :comment, finish_time = clock_timestamp(), version = version + 1"
-    " WHERE delivery_id = :delivery_id AND state = 'UNKNOWN' RETURNING *"
+    " WHERE decision_id = :decision_id AND state = 'UNKNOWN' RETURNING *"
 )
 GET: Final = Statement("SELECT * FROM courier.deliveries WHERE delivery_id = :delivery_id")
 BY_DECISION: Final = Statement("SELECT * FROM courier.deliveries WHERE decision_id = :decision_id")
@@ -132,8 +132,23 @@ async def reconcile(
     except OutcomeConflict as conflict:
         found = conflict.execution
         raise DeliveryNotUnknown(state=found.state.value if found else "") from None
-    row = await tx.fetch_one(RECONCILE, delivery_id=delivery_id, state=state, comment=comment)
+    row = await tx.fetch_one(
+        RECONCILE, decision_id=before["decision_id"], state=state, comment=comment
+    )
     if row is None:
         raise DeliveryNotUnknown
     tx.emit(audit_events.delivery_reconciled(row))
     return row
+
+
+async def settled(tx: Transaction, execution: Execution) -> None:
+    """Note what a person told governance; on behalf of whose delivery it was."""
+    row = await tx.fetch_one(
+        RECONCILE, decision_id=execution.decision_id, state=execution.state.value, comment=""
+    )
+    if row is not None:
+        tx.keep(
+            audit_events.delivery_reconciled(
+                row, tenant=execution.tenant, identity=execution.identity
+            )
+        )

@@ -16,10 +16,13 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import audit_events
 from services.governance.errors import OutcomeConflict
+from services.governance.messages import EXECUTIONS
 from services.governance.permits import PermitKeys
 from services.governance.policy.rules import Effect
 from services.governance.review.lifecycle import Execution, after_report
 
+_RECONCILED: Final = "RECONCILED"
+_UNKNOWN: Final = ExecutionState.EXECUTION_STATE_UNKNOWN
 # Reports of one executor are taken in one after another: each builds on the one before.
 _TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtext('outcomes'), hashtext(:executor))")
 _DECISIONS: Final = Statement(
@@ -37,12 +40,12 @@ _OWN: Final = Statement(
     " AND identity = (SELECT current_setting('chenu.identity')::uuid)"
 )
 _SETTLE: Final = Statement(
-    "UPDATE executions SET state = :state, reason = 'RECONCILED',"
+    f"UPDATE executions SET state = :state, reason = '{_RECONCILED}',"  # noqa: S608 - a constant
     " finish_time = clock_timestamp(), report_time = clock_timestamp()"
     " WHERE decision_id = CAST(:decision_id AS uuid) AND state = 'unknown'"
 )
 _KNOWN: Final = Statement(
-    "SELECT decision_id, state FROM executions"
+    "SELECT decision_id, state, reason FROM executions"
     " WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )
 _RECORD: Final = Statement(
@@ -66,25 +69,32 @@ class Outcomes:
         self._database, self._worker = database, worker
         self._changes, self._permits = changes, permits
 
-    async def report(self, caller: Caller, outcomes: Sequence[Outcome]) -> None:
-        """Record what is new; OutcomeConflict names the first decision that it contradicts."""
+    async def report(self, caller: Caller, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Record what is new; what people have settled of what is told as UNKNOWN.
+
+        OutcomeConflict names the first decision that is contradicted.
+        """
         decision_ids = [outcome.decision_id.lower() for outcome in outcomes]
         async with self._worker.work() as tx:
             await tx.execute(_TURN, executor=caller.service)
             rows = await tx.fetch(_DECISIONS, decision_ids=decision_ids)
             decisions = {row["decision_id"]: row for row in rows}
-            known = {
-                row["decision_id"]: Execution(row["state"])
-                for row in await tx.fetch(_KNOWN, decision_ids=decision_ids)
-            }
+            ends = await tx.fetch(_KNOWN, decision_ids=decision_ids)
+            known = {row["decision_id"]: Execution(row["state"]) for row in ends}
+            settled = {row["decision_id"]: row for row in ends if row["reason"] == _RECONCILED}
+            told = []
             for decision_id, outcome in sorted(
                 zip(decision_ids, outcomes, strict=True), key=lambda one: _order(decisions, one[0])
             ):
                 row = _own(decisions, decision_id, caller)
+                if decision_id in settled and outcome.state == _UNKNOWN:
+                    told.append(_settled(row, settled[decision_id]))
+                    continue
                 signed_by = self._permits.key_of(outcome.permit)
                 await _record(tx, row, outcome, known, signed_by)
         for tenant in {row["tenant"] for row in rows}:
             self._changes.notify(tenant)
+        return told
 
     async def reconcile(self, caller: Caller, decision_id: str, state: Execution) -> None:
         """Say what became of the caller's decision; OutcomeConflict unless it is UNKNOWN."""
@@ -100,6 +110,15 @@ class Outcomes:
                 raise OutcomeConflict(known=found.upper(), reported=state.name)
             tx.emit(audit_events.decision_reconciled(caller, row, state.value))
         self._changes.notify(row["tenant"])
+
+
+def _settled(decision: Record, end: Record) -> Outcome:
+    return Outcome(
+        decision_id=end["decision_id"],
+        action_digest=decision["action_digest"],
+        state=EXECUTIONS[end["state"]],
+        reason=end["reason"],
+    )
 
 
 def _order(decisions: Mapping[str, Record], decision_id: str) -> str:

@@ -19,6 +19,7 @@ from deploy.local.errors import PortTaken
 from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
+from services.identity.service_keys import make_service_key
 from tests.support.collector import Collector, collecting
 from tests.support.mails import Mails, posted
 
@@ -83,6 +84,7 @@ def running_stack() -> Iterator[RunningStack]:
         traced = {"CHENU_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
         mails = after.enter_context(posted())
         choices = Choices(allow_private=(receiver.address,), settings=traced | mails.settings)
+        make_service_key(folder / "keys", "letters")  # an executor of somebody's own
         supervisor = _started(folder, choices)
         after.callback(supervisor.stop)
         yield RunningStack(folder, receiver, supervisor, collector, mails)

@@ -38,6 +38,8 @@ class StandInGovernance:
         self.address = ""
         self.outcomes: dict[str, outcome_service_pb2.Outcome] = {}
         """By decision, as reported."""
+        self.settled: dict[str, ExecutionState] = {}
+        """By decision: what a person says that it came to, where an executor does not know."""
         self.heard = asyncio.Condition()
         self.away = False
         """While set, outcomes are refused as UNAVAILABLE."""
@@ -119,7 +121,18 @@ class _Outcomes(outcome_service_pb2_grpc.OutcomeServiceServicer):
             for outcome in request.outcomes:
                 self._governance.outcomes[outcome.decision_id] = outcome
             self._governance.heard.notify_all()
-        return outcome_service_pb2.ReportOutcomesResponse()
+        unknown = [
+            one.decision_id
+            for one in request.outcomes
+            if one.state == ExecutionState.EXECUTION_STATE_UNKNOWN
+        ]
+        return outcome_service_pb2.ReportOutcomesResponse(
+            settled=[
+                outcome_service_pb2.Outcome(decision_id=one, state=state, reason="RECONCILED")
+                for one in unknown
+                if (state := self._governance.settled.get(one))
+            ]
+        )
 
 
 class _Notices(notice_service_pb2_grpc.NoticeServiceServicer):

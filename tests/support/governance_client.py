@@ -175,14 +175,15 @@ class GovernanceClient:
         *,
         executor: str = "threads",
         **changes: Any,
-    ) -> None:
-        """An executor says what became of the decision."""
+    ) -> list[Outcome]:
+        """An executor says what became of the decision; what people have settled of it."""
         decision = verdict.decision
         fields = {"decision_id": decision.decision_id, "action_digest": decision.action_digest}
         outcome = Outcome(**{**fields, "state": state, "reason": "OK", **changes})
-        await self.outcomes.ReportOutcomes(
+        answer = await self.outcomes.ReportOutcomes(
             ReportOutcomesRequest(outcomes=[outcome]), metadata=self.identity.as_service(executor)
         )
+        return list(answer.settled)
 
     async def resolved(self, *runs: str) -> list[Resolution]:
         """The resolutions of these runs that Nova has not acknowledged.

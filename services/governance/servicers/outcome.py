@@ -26,8 +26,8 @@ class OutcomeServicer(OutcomeServiceServicer):
     async def ReportOutcomes(
         self, request: ReportOutcomesRequest, context: Any
     ) -> ReportOutcomesResponse:
-        await self._outcomes.report(current().caller, request.outcomes)
-        return ReportOutcomesResponse()
+        settled = await self._outcomes.report(current().caller, request.outcomes)
+        return ReportOutcomesResponse(settled=settled)
 
     async def ReconcileOutcome(
         self, request: ReconcileOutcomeRequest, context: Any

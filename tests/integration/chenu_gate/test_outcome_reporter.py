@@ -20,7 +20,7 @@ from chenu.governance.v1.outcome_service_pb2_grpc import (
     OutcomeServiceStub,
     add_OutcomeServiceServicer_to_server,
 )
-from chenu_gate.executor import Executions, ExecutionState
+from chenu_gate.executor import Connection, Execution, Executions, ExecutionState
 from chenu_gate.outcome_reporter import OutcomeReporter
 from tests.integration.chenu_gate.conftest import Transactions, permitted
 
@@ -33,6 +33,7 @@ class Governance(OutcomeServiceServicer):
         self.calls = 0
         self.refused: dict[str, grpc.StatusCode] = {}
         self.unavailable = 0
+        self.settled: list[Outcome] = []
         self.called = asyncio.Event()
         self.took = asyncio.Event()
         self.hold: asyncio.Event | None = None
@@ -52,7 +53,10 @@ class Governance(OutcomeServiceServicer):
             await self.hold.wait()
         self.outcomes.extend(request.outcomes)
         self.took.set()
-        return ReportOutcomesResponse()
+        told = {one.decision_id for one in request.outcomes if one.state == EXECUTION_STATE_UNKNOWN}
+        return ReportOutcomesResponse(
+            settled=[one for one in self.settled if one.decision_id in told]
+        )
 
     def decisions(self) -> list[str]:
         return [outcome.decision_id for outcome in self.outcomes]
@@ -77,7 +81,7 @@ async def stub(governance: Governance) -> AsyncIterator[OutcomeServiceStub]:
 @pytest.fixture
 def reporter(
     executions: Executions, transaction: Transactions, stub: OutcomeServiceStub
-) -> OutcomeReporter:
+) -> OutcomeReporter[Connection]:
     return OutcomeReporter(executions, transaction, stub)
 
 
@@ -90,7 +94,7 @@ async def execute(executions: Executions, transaction: Transactions) -> str:
 
 
 async def test_every_ended_execution_is_reported_once(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
@@ -116,7 +120,7 @@ async def test_every_ended_execution_is_reported_once(
 
 
 async def test_an_end_is_reported_with_the_permit_as_it_was_signed(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
@@ -131,42 +135,95 @@ async def test_an_end_is_reported_with_the_permit_as_it_was_signed(
 
 
 async def test_an_unknown_end_that_became_known_is_reported_again(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
 ) -> None:
-    late = permitted()
-    async with transaction() as tx:
-        await executions.begin_running(tx, late, timedelta(0))
-    async with transaction() as tx:
-        await executions.overdue(tx)
+    decision = await unknown(executions, transaction)
     await reporter.report_once()
     async with transaction() as tx:
-        await executions.finish(
-            tx, late.permit.decision, ExecutionState.SUCCEEDED, reason="RECONCILED"
-        )
+        await executions.finish(tx, decision, ExecutionState.SUCCEEDED, reason="RECONCILED")
 
     assert await reporter.report_once() == 1
     assert [one.reason for one in governance.outcomes] == ["OVERDUE", "RECONCILED"]
 
 
-async def test_an_end_that_changes_while_it_is_reported_is_reported_again(
-    reporter: OutcomeReporter,
-    governance: Governance,
-    executions: Executions,
-    transaction: Transactions,
-) -> None:
+async def unknown(executions: Executions, transaction: Transactions) -> str:
+    """A decision of which nobody knows what it came to."""
     late = permitted()
     async with transaction() as tx:
         await executions.begin_running(tx, late, timedelta(0))
     async with transaction() as tx:
         await executions.overdue(tx)
+    return late.permit.decision
+
+
+async def test_what_is_unknown_is_told_again_until_a_person_has_settled_it(
+    governance: Governance,
+    stub: OutcomeServiceStub,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    noted: list[tuple[str, str]] = []
+
+    async def note(_tx: Connection, execution: Execution) -> None:
+        noted.append((execution.decision_id, execution.state))
+
+    reporter = OutcomeReporter(executions, transaction, stub, note)
+    decision = await unknown(executions, transaction)
+    assert [await reporter.report_once() for _ in range(2)] == [1, 0]
+    governance.settled = [
+        Outcome(decision_id=decision, state=EXECUTION_STATE_SUCCEEDED, reason="RECONCILED")
+    ]
+    reporter._aside[decision].until = 0
+
+    # Told for the last time, settled by the answer, and the end reported like any other.
+    assert [await reporter.report_once() for _ in range(3)] == [1, 1, 0]
+    async with transaction() as tx:
+        known = await executions.get(tx, decision)
+    assert known is not None
+    assert (known.state, known.reason) == ("SUCCEEDED", "RECONCILED")
+    assert noted == [(decision, "SUCCEEDED")]
+    assert [one.reason for one in governance.outcomes] == ["OVERDUE", "OVERDUE", "RECONCILED"]
+    assert reporter._aside == {}
+
+
+async def test_what_the_executor_found_out_itself_is_not_turned_over_by_a_persons_word(
+    governance: Governance,
+    stub: OutcomeServiceStub,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    reporter = OutcomeReporter(executions, transaction, stub)
+    decision = await unknown(executions, transaction)
+    governance.settled = [Outcome(decision_id=decision, state=EXECUTION_STATE_SUCCEEDED)]
     governance.hold = asyncio.Event()
     reporting = asyncio.create_task(reporter.report_once())
     await governance.called.wait()
     async with transaction() as tx:
-        await executions.finish(tx, late.permit.decision, ExecutionState.FAILED, reason="REFUSED")
+        await executions.finish(tx, decision, ExecutionState.FAILED, reason="REFUSED")
+    governance.hold.set()
+    await reporting
+
+    async with transaction() as tx:
+        known = await executions.get(tx, decision)
+    assert known is not None
+    assert known.state == "FAILED"
+
+
+async def test_an_end_that_changes_while_it_is_reported_is_reported_again(
+    reporter: OutcomeReporter[Connection],
+    governance: Governance,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    decision = await unknown(executions, transaction)
+    governance.hold = asyncio.Event()
+    reporting = asyncio.create_task(reporter.report_once())
+    await governance.called.wait()
+    async with transaction() as tx:
+        await executions.finish(tx, decision, ExecutionState.FAILED, reason="REFUSED")
     governance.hold.set()
     await reporting
 
@@ -175,7 +232,7 @@ async def test_an_end_that_changes_while_it_is_reported_is_reported_again(
 
 
 async def test_a_refused_outcome_does_not_hold_up_the_others(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
@@ -201,7 +258,7 @@ async def test_a_refused_outcome_does_not_hold_up_the_others(
 
 
 async def test_the_reporter_goes_on_after_governance_was_away(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
@@ -219,7 +276,7 @@ async def test_the_reporter_goes_on_after_governance_was_away(
 
 
 async def test_a_woken_reporter_does_not_wait_for_its_poll(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
@@ -237,7 +294,7 @@ async def test_a_woken_reporter_does_not_wait_for_its_poll(
 
 
 async def test_what_ends_within_a_moment_is_one_report(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
@@ -258,7 +315,7 @@ async def test_what_ends_within_a_moment_is_one_report(
 
 
 async def test_a_crash_between_report_and_mark_repeats_the_report(
-    reporter: OutcomeReporter,
+    reporter: OutcomeReporter[Connection],
     governance: Governance,
     executions: Executions,
     transaction: Transactions,

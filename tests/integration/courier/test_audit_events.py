@@ -1,5 +1,6 @@
 import json
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -11,6 +12,7 @@ from chenu.courier.v1 import delivery_service_pb2, endpoint_service_pb2
 from chenu.courier.v1.delivery_pb2 import DeliveryState
 from chenu.courier.v1.endpoint_pb2 import Endpoint
 from chenu.events.v1.audit_event_pb2 import AuditEvent
+from chenu.governance.v1.decision_pb2 import ExecutionState
 from tests.support.courier import CourierClient
 from tests.support.identity import Metadata, Person
 from tests.support.receiver import Receiver
@@ -128,3 +130,20 @@ async def test_an_endpoint_that_is_gone_and_a_delivery_that_is_settled_are_recor
     ]
     assert events[-1]["data"]["details"]["state"] == "FAILED"
     assert "geheim" not in json.dumps(events)
+
+
+async def test_what_is_settled_at_governance_is_an_event_of_whose_delivery_it_was(
+    client: CourierClient, person: Person, receiver: Receiver, superuser: asyncpg.Connection
+) -> None:
+    made = await client.register(person, receiver.url("/abort"))
+    action, decision = client.action(person, made.endpoint), str(uuid4())
+    client.governance.settled[decision] = ExecutionState.EXECUTION_STATE_FAILED
+    permit = client.governance.permit(action, decision=decision)
+    await refused(client.execute(person, action, permit), PRECONDITION, "OUTCOME_UNKNOWN")
+
+    await client.governance.outcome(decision, state=ExecutionState.EXECUTION_STATE_FAILED)
+
+    *_, settled = await recorded(superuser, person)
+    assert settled["type"] == "chenu.courier.delivery.reconciled"
+    assert (settled["tenant"], settled["identity"]) == (person.tenant, person.identity)
+    assert settled["data"]["details"] == {"state": "FAILED", "decision": decision}

@@ -59,6 +59,22 @@ async def test_a_person_settles_what_is_unknown_and_governance_hears_of_it(
     assert len(receiver.received[delivery.decision_id]) == 1
 
 
+async def test_what_a_person_told_governance_settles_the_delivery_as_well(
+    client: CourierClient, person: Person, receiver: Receiver
+) -> None:
+    made = await client.register(person, receiver.url("/abort"))
+    action, decision = client.action(person, made.endpoint), str(uuid4())
+    client.governance.settled[decision] = ExecutionState.EXECUTION_STATE_FAILED
+    permit = client.governance.permit(action, decision=decision)
+    await refused(client.execute(person, action, permit), PRECONDITION, "OUTCOME_UNKNOWN")
+
+    known = await client.governance.outcome(decision, state=ExecutionState.EXECUTION_STATE_FAILED)
+
+    assert known.reason == "RECONCILED"
+    delivery = await client.delivery(person, decision)
+    assert (delivery.state, delivery.reconciled, delivery.reason) == (FAILED, True, "RECONCILED")
+
+
 async def test_what_is_known_is_not_reconciled(
     client: CourierClient, person: Person, as_human: Metadata, receiver: Receiver
 ) -> None:

@@ -80,7 +80,7 @@ async def test_a_person_settles_what_no_executor_knows_once_and_for_good(
     verdict = await permitted(client, person)
     decision = verdict.decision.decision_id
     await refused(reconcile(client, person, decision, FAILED), *CONFLICT)
-    await client.report(verdict, UNKNOWN, executor="warehouse")
+    assert await client.report(verdict, UNKNOWN, executor="warehouse") == []
 
     answers = await asyncio.gather(
         *(reconcile(client, person, decision, state) for state in (SUCCEEDED, FAILED)),
@@ -96,9 +96,11 @@ async def test_a_person_settles_what_no_executor_knows_once_and_for_good(
     assert told["type"] == "chenu.governance.decision.reconciled"
     assert told["data"]["actor"]["person"] == person.person
     assert told["data"]["details"]["executor"] == "warehouse"
-    # What the executor finds out later may agree, and may not turn it over.
+    # The executor, which still does not know, is told; it may agree, and may not turn it over.
+    (heard,) = await client.report(verdict, UNKNOWN, executor="warehouse")
+    assert (heard.decision_id, heard.state, heard.reason) == (decision, settled, "RECONCILED")
     other = FAILED if settled == SUCCEEDED else SUCCEEDED
-    await client.report(verdict, settled, executor="warehouse")
+    assert await client.report(verdict, settled, executor="warehouse") == []
     await refused(client.report(verdict, other, executor="warehouse"), *CONFLICT)
 
 
