@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,72 +9,11 @@ import grpc
 import pytest
 
 from chenu.governance.v1.decision_pb2 import EXECUTION_STATE_SUCCEEDED, EXECUTION_STATE_UNKNOWN
-from chenu.governance.v1.outcome_service_pb2 import (
-    Outcome,
-    ReportOutcomesRequest,
-    ReportOutcomesResponse,
-)
-from chenu.governance.v1.outcome_service_pb2_grpc import (
-    OutcomeServiceServicer,
-    OutcomeServiceStub,
-    add_OutcomeServiceServicer_to_server,
-)
+from chenu.governance.v1.outcome_service_pb2 import Outcome
+from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu_gate.executor import Connection, Execution, Executions, ExecutionState
 from chenu_gate.outcome_reporter import OutcomeReporter
-from tests.integration.chenu_gate.conftest import Transactions, permitted
-
-
-class Governance(OutcomeServiceServicer):
-    """Takes outcomes as governance does, and refuses when it is told to."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self.calls = 0
-        self.refused: dict[str, grpc.StatusCode] = {}
-        self.unavailable = 0
-        self.settled: list[Outcome] = []
-        self.called = asyncio.Event()
-        self.took = asyncio.Event()
-        self.hold: asyncio.Event | None = None
-
-    async def ReportOutcomes(
-        self, request: ReportOutcomesRequest, context: Any
-    ) -> ReportOutcomesResponse:
-        self.calls += 1
-        self.called.set()
-        if self.unavailable:
-            self.unavailable -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
-        for outcome in request.outcomes:
-            if code := self.refused.get(outcome.decision_id):
-                await context.abort(code, "not this one")
-        if self.hold is not None:
-            await self.hold.wait()
-        self.outcomes.extend(request.outcomes)
-        self.took.set()
-        told = {one.decision_id for one in request.outcomes if one.state == EXECUTION_STATE_UNKNOWN}
-        return ReportOutcomesResponse(
-            settled=[one for one in self.settled if one.decision_id in told]
-        )
-
-    def decisions(self) -> list[str]:
-        return [outcome.decision_id for outcome in self.outcomes]
-
-
-@pytest.fixture
-def governance() -> Governance:
-    return Governance()
-
-
-@pytest.fixture
-async def stub(governance: Governance) -> AsyncIterator[OutcomeServiceStub]:
-    server = grpc.aio.server()
-    add_OutcomeServiceServicer_to_server(governance, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield OutcomeServiceStub(channel)
-    await server.stop(None)
+from tests.integration.chenu_gate.conftest import Governance, Transactions, permitted, unknown
 
 
 @pytest.fixture
@@ -147,16 +85,6 @@ async def test_an_unknown_end_that_became_known_is_reported_again(
 
     assert await reporter.report_once() == 1
     assert [one.reason for one in governance.outcomes] == ["OVERDUE", "RECONCILED"]
-
-
-async def unknown(executions: Executions, transaction: Transactions) -> str:
-    """A decision of which nobody knows what it came to."""
-    late = permitted()
-    async with transaction() as tx:
-        await executions.begin_running(tx, late, timedelta(0))
-    async with transaction() as tx:
-        await executions.overdue(tx)
-    return late.permit.decision
 
 
 async def test_what_is_unknown_is_told_again_until_a_person_has_settled_it(
