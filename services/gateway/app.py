@@ -17,7 +17,7 @@ from kernel import telemetry
 from kernel.caller import UUID
 from kernel.channels import Channels, acting_as
 from kernel.context import CallContext, current, enter, new_id
-from kernel.errors import ServiceError
+from kernel.interceptors.error_mapping import service_error
 from services.gateway import download, pages, problems, sse
 from services.gateway.contract import Binding, bindings
 from services.gateway.credentials import (
@@ -88,13 +88,13 @@ class Gateway:
             return await self._answer(binding, request)
         except grpc.aio.AioRpcError as error:
             return problems.from_rpc(error)
-        except ServiceError as error:
-            return problems.from_error(error)
         except BodyTooLarge:
             limit = self._settings.max_body_bytes
             return problems.plain(413, "Body too large", f"at most {limit} bytes")
         except ClientDisconnect:
             return Response(status_code=499)
+        except Exception as error:  # noqa: BLE001 - nothing of it may leave
+            return problems.from_error(service_error(error))
 
     async def _answer(self, binding: Binding, request: Request) -> Response:
         limit = self._settings.max_body_bytes

@@ -9,12 +9,11 @@ import httpx2
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest, AuthorizeActionsRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu_gate.action import Action, ActionKind, Principal, Tool
-from tests.integration.gateway.test_http import blocked, http, logged_in
+from tests.integration.gateway.test_http import blocked
 from tests.support.actions import DEFINITION
 from tests.support.fleet import Fleet
 from tests.support.identity import bearer
 
-__all__ = ["http", "logged_in"]
 NOBODY, STALE = str(uuid4()), "sha256:" + "0" * 64
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 # Verb, path, body, status, and the reason of the problem where it is one. `{c}` is a checkpoint

@@ -8,32 +8,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from tests.support.fleet import Client, Fleet
-
-
-@pytest.fixture
-async def http(fleet: Fleet) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that nobody is logged in to."""
-    base = f"http://{fleet.address('gateway')}"
-    async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
-async def logged_in(http: httpx2.AsyncClient) -> httpx2.AsyncClient:
-    """A client of a new person: bearer token, session cookie and CSRF token."""
-    answer = await http.post(
-        "/api/v2/auth/register",
-        json={
-            "email": f"{uuid4()}@chenu.example",
-            "password": "long-enough-1",
-            "display_name": "Web",
-        },
-    )
-    assert answer.status_code == 200, answer.text
-    http.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
-    http.headers["x-csrf-token"] = answer.json()["csrf_token"]
-    return http
+from tests.support.fleet import Client
 
 
 async def blocked(http: httpx2.AsyncClient, title: str) -> httpx2.Response:
@@ -156,6 +131,19 @@ async def test_every_answer_names_its_request(logged_in: httpx2.AsyncClient) -> 
     own = str(uuid4())
     asked = await logged_in.get("/api/v2/threads", headers={"x-request-id": own})
     assert asked.headers["x-request-id"] == own
+
+
+async def test_an_error_that_nobody_foresaw_is_a_500_that_names_the_request_and_nothing_else(
+    logged_in: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("the inside of things")
+
+    monkeypatch.setattr("services.gateway.app.response_json", fail)
+    answer = await logged_in.get("/api/v2/threads")
+    assert (answer.status_code, answer.json()["reason"]) == (500, "INTERNAL")
+    assert answer.json()["metadata"] == {"request_id": answer.headers["x-request-id"]}
+    assert "inside" not in answer.text
 
 
 async def test_a_missing_or_forged_token_is_401(http: httpx2.AsyncClient) -> None:

@@ -8,9 +8,7 @@ import httpx2
 
 from chenu_gate.action import Principal
 from chenu_gate.trial_action import trial_action
-from tests.integration.gateway.test_http import http, logged_in
 
-__all__ = ["http", "logged_in"]
 RULES = "/api/v2/governance/rules"
 NO_SEARCH = {
     "code": "no_search",
