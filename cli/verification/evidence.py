@@ -13,6 +13,7 @@ from chenu_gate.canonical_json import digest, read, write
 from chenu_gate.refusal import ActionRefused
 from cli.verification.evidence_decision import check_decision
 from cli.verification.evidence_records import Record, Records
+from cli.verification.evidence_rules import Rules
 from cli.verification.evidence_texts import Texts
 from cli.verification.export import check_export
 from cli.verification.keys import Keys
@@ -23,6 +24,11 @@ VERSION: Final = "chenu.evidence.v1"
 _HEAD: Final = b'{"evidence":'
 _TEXTS: Final = b'{"texts":'
 _LARGEST: Final = 256 << 20
+_NOT_PROVED: Final = (
+    "not proved: that a voter held a role and was still entitled; it is identity's word of then",
+    "not proved: that the effect is as its executor recorded it",
+    "not proved: times of rows, and warnings; they are governance's word when it exported this",
+)
 
 
 def verify_evidence(
@@ -59,10 +65,11 @@ def _check(
             raise exported.wrong("the log names another document than this one")
         _check_asked(said, exported)
         opened = Texts(_canonical(texts, "the texts") if texts else None, verdict.notes)
+        rules = Rules(opened)
         for decision in said["decisions"]:
-            check_decision(decision, seen, signatures, opened, verdict.notes)
+            check_decision(decision, seen, signatures, opened, rules, verdict.notes)
         opened.end()
-        verdict.notes.append(signatures.told())
+        verdict.notes += (signatures.told(), *_NOT_PROVED)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         words = f"{type(error).__name__}: {error}"
         raise Tampered(None, f"it is not as evidence is written ({words})") from None

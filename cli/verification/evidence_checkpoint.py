@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chenu_gate.canonical_json import digest, write
 from cli.verification.evidence_records import Record, Records
+from cli.verification.evidence_rules import Rules
 from cli.verification.evidence_texts import Texts
 from cli.verification.evidence_votes import check_vote, missing
 from cli.verification.signatures import Signatures
@@ -16,7 +17,11 @@ _ENDS: Final = {"approved", "rejected", "expired", "cancelled", "superseded"}
 
 
 def check_checkpoint(
-    decision: Mapping[str, Any], records: Records, signatures: Signatures, texts: Texts
+    decision: Mapping[str, Any],
+    records: Records,
+    signatures: Signatures,
+    texts: Texts,
+    rules: Rules,
 ) -> Record | None:
     """The record of its approval, where it was approved; Tampered at the first thing wrong."""
     gate = decision["checkpoint"]
@@ -27,7 +32,10 @@ def check_checkpoint(
     walk.end()
     before = ""
     for revision in gate["revisions"]:
-        texts.check_revision(decision, revision, before)
+        what = f"revision {revision['revision']} of decision {decision['decision_id']}"
+        effect = decision["effect"] if revision["revision"] == 1 else ""
+        rule = rules.check(revision, what, effect=effect)
+        texts.check_revision(decision, revision, before, rule)
         before = texts.named(revision["action_digest"])
     for text in (gate["reason"], *(one["comment"] for one in gate["votes"]),
                  *(one["text"] for one in gate["remarks"])):  # fmt: skip

@@ -7,7 +7,9 @@ from typing import Any, Final
 from chenu_gate.canonical_json import digest
 from cli.verification.evidence_checkpoint import check_checkpoint
 from cli.verification.evidence_records import Record, Records
+from cli.verification.evidence_rules import Rules
 from cli.verification.evidence_texts import Texts, check_action
+from cli.verification.evidence_votes import vote_told
 from cli.verification.signatures import Signatures
 from cli.verification.verdict import Tampered
 
@@ -25,6 +27,7 @@ def check_decision(
     records: Records,
     signatures: Signatures,
     texts: Texts,
+    rules: Rules,
     notes: list[str],
 ) -> None:
     """Raise Tampered at the first thing that is not as the log and the signatures have it."""
@@ -35,11 +38,13 @@ def check_decision(
     runs = decision["action_digest"]
     told = decision["effect"]
     if decision["checkpoint"] is not None:
-        approved = check_checkpoint(decision, records, signatures, texts)
+        approved = check_checkpoint(decision, records, signatures, texts, rules)
         runs = decision["checkpoint"]["revisions"][-1]["action_digest"]
         told = decision["checkpoint"]["state"]
+        notes += map(vote_told, decision["checkpoint"]["votes"])
     else:
         check_action(texts, decision)
+        rules.check(decision, f"decision {decision['decision_id']}", effect=decision["effect"])
     for record in records.elsewhere(subject):
         if record.details.get("action_digest", runs) != runs:
             raise record.wrong(f"something else was done under {subject} than was permitted")

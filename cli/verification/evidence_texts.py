@@ -25,7 +25,7 @@ class Texts:
                         for one in given or ()}  # fmt: skip
         if any(set(one) != {"salt", "text"} for one in given or ()):
             raise Tampered(None, "the texts say more than they should")
-        self._there, self._notes = given is not None, notes
+        self._there, self.notes = given is not None, notes
         self._named: set[str] = set()
 
     def named(self, commitment: str) -> str:
@@ -39,14 +39,18 @@ class Texts:
             raise Tampered(None, "a text is there that the document does not name")
 
     def check_revision(
-        self, decision: Mapping[str, Any], revision: Mapping[str, Any], before: str
+        self,
+        decision: Mapping[str, Any],
+        revision: Mapping[str, Any],
+        before: str,
+        rule: Mapping[str, Any] | None,
     ) -> None:
         """What was shown is what would run; `before` is the action of the revision before."""
         what = f"revision {revision['revision']} of decision {decision['decision_id']}"
         action_text = self.named(revision["action_digest"])
         view_text = self.named(revision["view_digest"])
         if self._there and not (action_text and view_text):
-            self._notes.append(f"{what}: its action or its view was erased")
+            self.notes.append(f"{what}: its action or its view was erased")
         action = _action(action_text, decision, what) if action_text else None
         if not view_text:
             return
@@ -59,6 +63,11 @@ class Texts:
             revision["rule_revision"],
         ):
             raise Tampered(None, f"{what}: the view names another rule than the decision")
+        if rule and (stopped["name"], stopped["description"]) != (
+            rule["name"],
+            rule["description"],
+        ):
+            raise Tampered(None, f"{what}: the view describes its rule in other words")
         if action is not None:
             self._check_rendering(view, action, what)
             if before and revision["revision"] > 1:
@@ -70,7 +79,7 @@ class Texts:
             return
         if view.get("unicode") == own["unicode"]:
             raise Tampered(None, f"{what}: the view is not how its action is shown")
-        self._notes.append(f"{what}: rendered with another edition of Unicode, not compared")
+        self.notes.append(f"{what}: rendered with another edition of Unicode, not compared")
 
 
 def check_action(texts: Texts, decision: Mapping[str, Any]) -> None:

@@ -12,6 +12,8 @@ from cli.verification.verdict import Tampered
 _LEEWAY_SECONDS: Final = 5
 _BETWEEN_CLOCKS: Final = timedelta(minutes=1)
 _VOTER: Final = "voter:"
+_LESS: Final = {"mail": "by a link in a mail", "chat": "by a button in a chat"}
+"""Ways to vote without having logged in for it."""
 
 
 def check_vote(
@@ -48,6 +50,14 @@ def check_vote(
         claims = signatures.vote(vote["token"], vote["token_key"], what)
         if claims is not None:
             _check_claims(claims, vote, decision, what)
+
+
+def vote_told(vote: Mapping[str, Any]) -> str:
+    """Whose vote it is, and how sure it is that it is theirs."""
+    seat = f" for person {vote['on_behalf_of']}" if vote["on_behalf_of"] else ""
+    way = vote["authentication"]
+    known = f"{_LESS[way]}, less assured than a log-in" if way in _LESS else f"by log-in ({way})"
+    return f"{vote['option']} by person {vote['person_id']}{seat}, known {known}"
 
 
 def _check_claims(

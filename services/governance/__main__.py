@@ -215,7 +215,7 @@ async def assemble(
     for add, servicer in (
         (add_GrantServiceServicer_to_server, GrantServicer(grants, operations)),
         (add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones)),
-        (add_EvidenceServiceServicer_to_server, EvidenceServicer(_evidence(service, clock))),
+        (add_EvidenceServiceServicer_to_server, EvidenceServicer(_evidence(service, clock, book))),
         (add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)),
     ):
         service.add_servicer(add, servicer)
@@ -254,9 +254,11 @@ async def assemble(
         service.background(f"governance.{name}", task)
 
 
-def _evidence(service: Service[GovernanceSettings], clock: Clock) -> Evidence:
+def _evidence(service: Service[GovernanceSettings], clock: Clock, book: RuleBook) -> Evidence:
     audit = service.channels.channel("audit")
-    return Evidence(service.database, clock, EntryServiceStub(audit), ExportServiceStub(audit))
+    return Evidence(
+        service.database, clock, EntryServiceStub(audit), ExportServiceStub(audit), book.built_in
+    )
 
 
 PROGRAM = Program("governance", GovernanceSettings, assemble)

@@ -155,10 +155,12 @@ class Hands:
         )
         return answer.channel_grant
 
-    async def ballot(self, client: Client, checkpoint_id: str, etag: str = ANY_DIGEST) -> str:
+    async def ballot(
+        self, client: Client, checkpoint_id: str, etag: str = ANY_DIGEST, method: str = "MAIL"
+    ) -> str:
         """What courier would send the person."""
         request = IssueBallotRequest(
-            channel_grant=await self.channel_grant(client),
+            channel_grant=await self.channel_grant(client, method),
             checkpoint_id=checkpoint_id,
             view_digest=etag,
         )

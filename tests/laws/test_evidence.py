@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,22 @@ from uuid import uuid4
 
 import pytest
 
+from chenu.governance.v1.checkpoint_service_pb2 import ApproveCheckpointRequest
+from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
 from chenu.governance.v1.evidence_service_pb2 import ExportEvidenceRequest
 from chenu.governance.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest, EditCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
+from chenu.governance.v1.rule_pb2 import Rule, RuleDocument
+from chenu.governance.v1.rule_service_pb2 import CreateRuleRevisionRequest, PromoteRulesRequest
+from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceStub
 from chenu_gate.action import Action
 from cli.verification.evidence import verify_evidence
 from cli.verification.keys import read_keys, split_keys
 from cli.verification.verdict import Verdict
 from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
+from tests.laws.reviewing import appoint, join
 from tests.laws.stories import doomed, reason, soon
 from tests.support.fleet import Client, Fleet
 
@@ -100,6 +107,82 @@ async def test_what_somebody_edited_and_granted_and_what_was_rejected_is_proved(
     rejected = verified(await export(me, checkpoint_id=doomed_one.checkpoint_id))
     assert rejected.problems == []
     assert summaries(rejected) == ["thread.delete, rejected, not executed"]
+
+
+async def test_a_vote_from_afar_and_a_deputys_are_proved_with_how_the_voter_was_known(
+    fleet: Fleet, hands: Hands, verified: Any
+) -> None:
+    me = await fleet.register()
+    bea = await join(me)
+    person, deputy = (one.session.session.user.user_id for one in (me, bea))
+    await DeputyServiceStub(fleet.channel("governance")).AppointDeputy(
+        appoint(deputy), metadata=me.me
+    )
+
+    async def decided(method: str) -> str:
+        """Something harmless that was approved by this means."""
+        search = use(me, "thread.search", query=str(uuid4()))
+        at = (await hands.ask(me, search, requires_checkpoint=True)).checkpoint
+        if method == "DEPUTY":
+            await bea.approve(at.checkpoint_id)
+            return str(at.checkpoint_id)
+        ballot = await hands.ballot(me, at.checkpoint_id, at.view_digest, method)
+        vote = ApproveCheckpointRequest(checkpoint_id=at.checkpoint_id, etag=at.view_digest)
+        await me.checkpoints.ApproveCheckpoint(vote, metadata=await hands.redeemed(ballot))
+        return str(at.checkpoint_id)
+
+    for method, authentication, told in (
+        ("MAIL", "mail", f"{person}, known by a link in a mail, less assured than a log-in"),
+        ("CHAT", "chat", f"{person}, known by a button in a chat, less assured than a log-in"),
+        ("DEPUTY", "pwd", f"{deputy} for person {person}, known by log-in (pwd)"),
+    ):
+        file = await export(me, checkpoint_id=await decided(method))
+        (vote,) = json.loads(file.splitlines()[0])["evidence"]["decisions"][0]["checkpoint"][
+            "votes"
+        ]
+        assert vote["authentication"] == authentication
+        verdict = verified(file)
+        assert (verdict.problems, verdict.exit_code) == ([], 0)
+        assert f"approve by person {told}" in verdict.notes
+        lie = f'"authentication":"{authentication}"'.encode()
+        assert verified(file.replace(lie, b'"authentication":"xyz"')).problems
+
+
+async def test_the_rule_that_stopped_it_is_in_the_file_and_bound_by_its_revision(
+    fleet: Fleet, hands: Hands, verified: Any
+) -> None:
+    me = await fleet.register()
+    condition = 'action.tool == "thread.search"'
+    rule = Rule(
+        code="ask_first", description="Searches are asked for.", condition=condition,
+        effect="EFFECT_CHECKPOINT", checkpoint_type="CHECKPOINT_TYPE_DATA_ACCESS",
+    )  # fmt: skip
+    rules = RuleServiceStub(fleet.channel("governance"))
+    made = await rules.CreateRuleRevision(
+        CreateRuleRevisionRequest(document=RuleDocument(rules=[rule])), metadata=me.me
+    )
+    revision = made.revision.revision
+    promoted = await rules.PromoteRules(
+        PromoteRulesRequest(revision=revision, request_id=str(uuid4())), metadata=me.me
+    )
+    await me.approve(promoted.verdict.checkpoint.checkpoint_id)
+
+    async def stopped() -> str:
+        search = use(me, "thread.search", query=str(uuid4()))
+        return (await hands.ask(me, search)).checkpoint.checkpoint_id
+
+    checkpoint_id = await soon(stopped, "the rule holds")
+    whole = await export(me, checkpoint_id=checkpoint_id, whole=True)
+    verdict = verified(whole)
+    assert verdict.problems == []
+    told = f"checkpoint by the rule ask_first, where {condition}: Searches are asked for."
+    assert any(note.endswith(told) for note in verdict.notes)
+    milder = verified(whole.replace(b'thread.search\\"', b'thread.delete\\"', 1))
+    assert milder.problems == ["a text is there that the document does not name"]
+    redacted = await export(me, checkpoint_id=checkpoint_id)
+    assert verified(redacted).problems == []
+    assert b"Searches are asked for" not in redacted
+    assert revision.encode() in redacted
 
 
 async def test_evidence_is_nobody_elses(fleet: Fleet, stranger: Client) -> None:

@@ -62,6 +62,18 @@ def document(
     }
 
 
+def open_rules(said: dict[str, Any], known: Iterable[bytes], texts: Texts) -> None:
+    """Add those of the known rules (`rules.words_of`) that the document names by their hash."""
+    named: set[str] = set()
+    for decision in said["decisions"]:
+        gate = decision["checkpoint"]
+        for one in (decision, *(gate["revisions"] if gate else ())):
+            named |= {one["rule_revision"], one["facts"].get("built_in", "")}
+    for words in known:
+        if digest(words) in named:
+            texts.bound(words.decode())
+
+
 def _decision(row: Row, texts: Texts) -> dict[str, Any]:
     made = row["decision"]
     texts.bound(row["action"])

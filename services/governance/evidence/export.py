@@ -8,7 +8,7 @@ is in the log, too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,7 +26,9 @@ from services.governance.clock import Clock
 from services.governance.errors import EvidenceNotLogged
 from services.governance.evidence import audit_events, reading
 from services.governance.evidence.agreement import told_alike
-from services.governance.evidence.document import Texts, document
+from services.governance.evidence.document import Texts, document, open_rules
+from services.governance.policy import rule_documents
+from services.governance.policy.rules import RuleSet, words_of
 
 _ATTEMPTS: Final = 5
 _LOG_SECONDS: Final = 20.0
@@ -43,8 +45,9 @@ class Evidence:
         clock: Clock,
         entries: EntryServiceStub,
         exports: ExportServiceStub,
+        built_in: RuleSet,
     ) -> None:
-        self._database, self._clock = database, clock
+        self._database, self._clock, self._built_in = database, clock, built_in
         self._entries, self._exports = entries, exports
 
     async def export(
@@ -54,6 +57,7 @@ class Evidence:
         for _ in range(_ATTEMPTS):
             async with self._database.transaction(caller) as tx:
                 rows = await reading.decisions(tx, caller, kind, value, self._clock.offset)
+                rules = await reading.rules(tx, rows) if whole else []
             evidence_id, texts = new_id(), Texts()
             subject = f"{kind.removesuffix('_id')}/{value}"
             now = datetime.now(UTC).isoformat()
@@ -67,10 +71,16 @@ class Evidence:
             raise EvidenceNotLogged
         file = b'{"evidence":%b}\n' % write(said)
         if whole:
+            open_rules(said, await asyncio.to_thread(self._words, rules), texts)
             file += b'{"texts":%b}\n' % write(texts.opened)
         file += records
         for start in range(0, len(file), _PIECE_BYTES):
             yield file[start : start + _PIECE_BYTES]
+
+    def _words(self, documents: Iterable[Mapping[str, Any]]) -> list[bytes]:
+        """What the rules say; in a thread, since there may be thousands."""
+        built_in = words_of(self._built_in.rules)
+        return list(dict.fromkeys([built_in, *map(rule_documents.hashed, documents)]))
 
     async def _logged(self, caller: Caller, said: dict[str, Any]) -> None:
         """Record the export, and wait until that record has entered the log."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from kernel.caller import Caller
 from kernel.database import Record, Transaction
@@ -44,6 +45,19 @@ _DECISIONS: Final = Statement("""
         LEFT JOIN executions AS e USING (decision_id)
     WHERE d.decision_id = ANY (CAST(:decision_ids AS uuid[]))
     ORDER BY d.create_time, d.decision_id""")
+
+
+_RULES: Final = Statement(
+    "SELECT document FROM rule_revisions WHERE revision = ANY (CAST(:revisions AS text[]))"
+)
+
+
+async def rules(tx: Transaction, rows: Iterable[Record]) -> list[Any]:
+    """The documents of the tenant's revisions that the rows were decided by."""
+    named = {
+        one["rule_revision"] for row in rows for one in (row["decision"], *(row["edits"] or ()))
+    }
+    return [row["document"] for row in await tx.fetch(_RULES, revisions=sorted(named))]
 
 
 async def decisions(

@@ -13,7 +13,7 @@ from services.governance.messages import EFFECTS, KINDS, TYPES, words
 from services.governance.policy.built_in_rules import BUILT_IN
 from services.governance.policy.counters import Counter, Measure, Per
 from services.governance.policy.rule import CheckpointType, Effect, Problem, Rule, RuleInvalid
-from services.governance.policy.rules import RuleSet, revision_of
+from services.governance.policy.rules import RuleSet, revision_of, words_of
 from services.governance.review import requirements
 from services.governance.review.requirements import RequirementInvalid
 
@@ -56,6 +56,12 @@ def stored(rules: RuleSet) -> dict[str, Any]:
 def as_stored(row: Mapping[str, Any]) -> rule_pb2.RuleDocument:
     """The document that a row keeps."""
     return json_format.ParseDict(dict(row), rule_pb2.RuleDocument())
+
+
+def hashed(row: Mapping[str, Any]) -> bytes:
+    """What the revision of a row's document is the hash of."""
+    kept = as_stored(row)
+    return words_of([_rule(one, []) for one in kept.rules], map(_counter, kept.counters))
 
 
 def message(rule: Rule) -> rule_pb2.Rule:

@@ -39,7 +39,7 @@ from services.governance.policy.rule_language import (
 
 __all__ = [
     "UNMATCHED", "CheckpointType", "Effect", "Facts", "Judgement", "Match", "Problem", "Rule",
-    "RuleInvalid", "RuleSet", "revision_of",
+    "RuleInvalid", "RuleSet", "revision_of", "words_of",
 ]  # fmt: skip
 _REMEMBERED_SCOPES: Final = 4_096
 _GROUP: Final = 50
@@ -236,11 +236,16 @@ _UNMATCHED_READING: Final = Judgement(Effect.ALLOW, UNMATCHED)
 _UNMATCHED_OTHER: Final = Judgement(Effect.CHECKPOINT, UNMATCHED, CheckpointType.EXECUTION_APPROVAL)
 
 
-def revision_of(rules: Iterable[Rule], counters: Iterable[Counter] = ()) -> str:
-    """The hash of what rules and counters say, whatever their order."""
+def words_of(rules: Iterable[Rule], counters: Iterable[Counter] = ()) -> bytes:
+    """What rules and counters say, whatever their order, in canonical JSON."""
     said: Any = [rule.document() for rule in sorted(rules, key=lambda rule: rule.code)]
     counted = [one.document() for one in sorted(counters, key=lambda counter: counter.name)]
-    return digest(write({"rules": said, "counters": counted}))
+    return write({"rules": said, "counters": counted})
+
+
+def revision_of(rules: Iterable[Rule], counters: Iterable[Counter] = ()) -> str:
+    """The hash of what rules and counters say."""
+    return digest(words_of(rules, counters))
 
 
 def _contradictions(rules: Sequence[Rule], counters: Sequence[Counter]) -> Iterator[Problem]:

@@ -61,6 +61,7 @@ def executes_what_was_denied(story: Story, decision: Any) -> None:
     allowed["effect"] = "deny"
     made = [one for one in story.events if one["type"].endswith("decision.made")][1]
     made["data"]["decision"]["effect"] = "DENY"
+    story.texts = []  # its rule would tell
 
 
 def approves_too_late(story: Story, decision: Any) -> None:
@@ -168,6 +169,27 @@ def adds_a_text(story: Story, decision: Any) -> None:
     story.texts.append({"salt": "", "text": "x"})
 
 
+def goes_by_a_rule_that_is_not_there(story: Story, decision: Any) -> None:
+    story.said["decisions"][1]["rule"] = "never_written"
+    story.details("decision.made", 1)["rule"] = "never_written"
+
+
+def takes_a_rule_for_milder(story: Story, decision: Any) -> None:
+    story.said["decisions"][1]["effect"] = "warn"
+    made = [one for one in story.events if one["type"].endswith("decision.made")][1]
+    made["data"]["decision"]["effect"] = "WARN"
+
+
+def shows_its_rule_in_other_words(story: Story, decision: Any) -> None:
+    rules = next(one for one in story.texts if one["text"].startswith('{"counters"'))
+    rules["text"] = rules["text"].replace("What cannot be brought back", "What could")
+    first, second = decision["checkpoint"]["revisions"]
+    for facts in (decision["facts"], first["facts"], second["facts"]):
+        facts["built_in"] = digest(rules["text"].encode())
+    story.details("checkpoint.created")["facts"] = digest(write(first["facts"]))
+    story.details("checkpoint.edited")["new_facts"] = digest(write(second["facts"]))
+
+
 LIES: Final[list[tuple[Lie, str]]] = [
     (hides_a_vote, "keeps a vote from you"),
     (votes_twice, "one vote stands there twice"),
@@ -192,5 +214,8 @@ LIES: Final[list[tuple[Lie, str]]] = [
     (goes_on_after_the_end, "was cancelled, and that is for good"),
     (does_something_else, "something else was done"),
     (forgets_the_execution, "the document says nothing of it"),
+    (goes_by_a_rule_that_is_not_there, "no rule 'never_written' is in the revision"),
+    (takes_a_rule_for_milder, "its rule does not say warn, but allow"),
+    (shows_its_rule_in_other_words, "the view describes its rule in other words"),
     (adds_a_text, "a text is there that the document does not name"),
 ]

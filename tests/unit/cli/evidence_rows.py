@@ -42,7 +42,7 @@ def decision_row(action: Action, judged: Judgement, known: Facts, approval: Any)
         "rule_revision": RULES.revision,
         "warnings": [],
         "refusal": "",
-        "facts": known.stored(),
+        "facts": known.stored() | {"built_in": RULES.built_in_revision},
         "create_time": now(),
         "approval": approval,
     }

@@ -28,8 +28,9 @@ from kernel.tokens import SigningKey
 from services.audit.note import NoteSigner
 from services.governance import audit_events
 from services.governance.evidence.audit_events import evidence_exported
-from services.governance.evidence.document import Texts, document
+from services.governance.evidence.document import Texts, document, open_rules
 from services.governance.policy.rule import CheckpointType, Effect, Facts, Judgement, as_told
+from services.governance.policy.rules import words_of
 from services.governance.review import requirements
 from services.governance.review.gate import gate
 from tests.support.actions import an_action
@@ -69,6 +70,7 @@ class Story:
         self.said = document(
             new_id(), now(), self.ada, f"decision/{rows[0]['decision']['decision_id']}", rows, texts
         )
+        open_rules(self.said, [words_of(RULES.rules), words_of([])], texts)
         self.texts: list[dict[str, str]] = texts.opened
         with background("export", self.ada):
             evidence_id = self.said["evidence_id"]

@@ -29,7 +29,7 @@ ON_ITS_WORD = {
     *("warnings", "create_time", "resolve_time", "report_time", "valid_until", "execute_by"),
     *("expire_time", "type", "comment"),
     *("facts.tenant", "facts.actor", "facts.requires_checkpoint", "facts.time"),
-    "facts.identities",
+    *("facts.identities", "facts.built_in"),
 }
 
 
@@ -77,6 +77,12 @@ def test_what_happened_is_proved_with_or_without_its_texts(
         "thread.delete, rejected, not executed",
     ]
     assert any("redacted" in note for note in verdict.notes) is not whole
+    told = (
+        "checkpoint by the rule destructive_action, where true:"
+        " What cannot be brought back is deleted only after a person has agreed."
+    )
+    assert any(note.endswith(told) for note in verdict.notes) is whole
+    assert any("not proved: that a voter held a role" in note for note in verdict.notes)
     assert ("le projet est clos" in story.file(whole=whole).decode()) is whole
 
 
