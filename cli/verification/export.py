@@ -20,6 +20,7 @@ from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion
 VERSION: Final = "chenu.export.v1"
 Seen = Callable[[int, bytes], None]
 """Told of each record that is proved: its place and its bytes."""
+_SHOWN: Final = 500
 _TOLD: Final = 4096
 
 
@@ -188,7 +189,10 @@ class _Check:
         if self._opened is not None:
             notes.append(self._opened.told())
         if manifest["filters"]:
-            notes.append(f"filters: {canonical(manifest['filters'])}")
+            filters = canonical(manifest["filters"])
+            notes.append(
+                f"filters: {filters if len(filters) <= _SHOWN else filters[:_SHOWN] + '…'}"
+            )
 
 
 def _judged(manifest: dict[str, Any]) -> Completeness | None:

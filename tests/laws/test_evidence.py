@@ -146,6 +146,9 @@ async def test_a_vote_from_afar_and_a_deputys_are_proved_with_how_the_voter_was_
         assert f"approve by person {told}" in verdict.notes
         lie = f'"authentication":"{authentication}"'.encode()
         assert verified(file.replace(lie, b'"authentication":"xyz"')).problems
+    # She decided it, but the log shows her nothing of another identity.
+    refused = ("FAILED_PRECONDITION", "EVIDENCE_INCOMPLETE")
+    assert await reason(export(bea, checkpoint_id=await decided("DEPUTY"))) == refused
 
 
 async def test_the_rule_that_stopped_it_is_in_the_file_and_bound_by_its_revision(

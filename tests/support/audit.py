@@ -25,7 +25,7 @@ class StandInAudit(entry_service_pb2_grpc.EntryServiceServicer, ExportServiceSer
     def __init__(self) -> None:
         self.address = ""
         self.takes_in, self.shown = True, b""
-        self.filters: list[str] = []
+        self.asked: list[list[str]] = []
         self._server = grpc.aio.server()
 
     async def WatchEntries(
@@ -40,7 +40,7 @@ class StandInAudit(entry_service_pb2_grpc.EntryServiceServicer, ExportServiceSer
     async def ExportEntries(
         self, request: ExportEntriesRequest, _context: Any
     ) -> AsyncIterator[ExportEntriesResponse]:
-        self.filters.append(request.filter)
+        self.asked.append(list(request.resources))
         yield ExportEntriesResponse(data=self.shown)
 
     async def __aenter__(self) -> Self:

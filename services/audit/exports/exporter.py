@@ -9,6 +9,7 @@ from typing import Any, Final
 import grpc
 import sqlalchemy as sa
 from google.protobuf.json_format import MessageToDict
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from chenu.audit.v1.export_pb2 import ExportFormat
 from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest, ExportEntriesResponse
@@ -125,7 +126,7 @@ class Exporter:
         yield _response(data, done, plan)
 
     async def _plan(self, caller: Caller, request: ExportEntriesRequest, head: TreeHead) -> _Plan:
-        conditions = matching(request.filter)
+        conditions = [*matching(request.filter), *_among(request.resources)]
         async with self._database.transaction(caller) as tx:
             values = parameters(request, await widen(tx, caller), caller)
         nothing, whole = Selection(0, ()), not _filters(request)
@@ -221,6 +222,14 @@ class Exporter:
         async with self._worker.work() as tx:
             read = await log.read_tiles(tx, tiles_read_by(inclusion_proofs, indexes, size))
         return inclusion_proofs(read, indexes, size)
+
+
+def _among(resources: Sequence[str]) -> list[Any]:
+    """What is about one of them; nothing is asked where there are none."""
+    if not resources:
+        return []
+    wanted = sa.literal(list(resources), ARRAY(sa.Text))
+    return [sa.or_(entries.c.subject == sa.any_(wanted), entries.c.targets.op("&&")(wanted))]
 
 
 def _filters(request: ExportEntriesRequest) -> dict[str, Any]:

@@ -113,10 +113,7 @@ class Evidence:
             subjects.append(f"decision/{one['decision_id']}")
             if one["checkpoint"]:
                 subjects.append(f"checkpoint/{one['checkpoint']['checkpoint_id']}")
-        wanted = ExportEntriesRequest(
-            format=EXPORT_FORMAT_JSONL,
-            filter=" OR ".join(f'resource = "{subject}"' for subject in subjects),
-        )
+        wanted = ExportEntriesRequest(format=EXPORT_FORMAT_JSONL, resources=subjects)
         pieces: Any = self._exports.ExportEntries(wanted)
         return b"".join([piece.data async for piece in pieces])
 

@@ -13,7 +13,7 @@ from kernel.statement import Statement
 from services.governance.errors import EvidenceTooLarge
 from services.governance.review.voters import look
 
-MOST_DECISIONS: Final = 20
+MOST_DECISIONS: Final = 200
 _OF: Final = {
     "checkpoint_id": Statement(
         "SELECT decision_id FROM checkpoints WHERE checkpoint_id = CAST(:value AS uuid)"
@@ -22,7 +22,7 @@ _OF: Final = {
         "SELECT decision_id FROM decisions WHERE decision_id = CAST(:value AS uuid)"
     ),
     "run_id": Statement(
-        "SELECT decision_id FROM decisions WHERE run = :value ORDER BY decision_id LIMIT 21"
+        "SELECT decision_id FROM decisions WHERE run = :value ORDER BY decision_id LIMIT 201"
     ),
 }
 # One statement, so that all of it is of one moment.

@@ -15,6 +15,7 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from kernel.errors import reason_of
 from kernel.service import Service
 from services.audit.settings import AuditSettings
+from tests.integration.audit.test_exports import exported
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 
@@ -220,3 +221,20 @@ async def test_the_violation_report_tells_the_owner_who_tried_and_the_others_not
     assert not theirs.violations
     assert dict(theirs.denials) == {"FORBIDDEN": 3}
     assert "cross_identity_access" not in theirs.kinds
+
+
+async def test_what_is_about_any_of_many_resources_is_exported_and_nothing_else(
+    write: Write, person: Person, identity: StandInIdentity, exports: Any
+) -> None:
+    about, target, other = (f"thread/{uuid4()}" for _ in range(3))
+    await write(
+        an_event(person, subject=about),
+        an_event(person, targets=[target]),
+        an_event(person, subject=other),
+    )
+    wanted = [*(f"thread/{uuid4()}" for _ in range(500)), about, target]
+
+    data, last = await exported(exports, identity.as_human(person), "jsonl", resources=wanted)
+
+    assert last.exported_size == 2
+    assert other.encode() not in data

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,8 @@ from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, CheckpointStat
 from chenu.governance.v1.review_service_pb2 import EditCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.identity.v1.channel_grant_service_pb2 import RevokeChannelGrantRequest
+from cli.verification.evidence import verify_evidence
+from cli.verification.keys import read_keys, split_keys
 from tests.laws.deciding import mail_channel, slack_channel
 from tests.laws.hands import Hands, use
 from tests.laws.stories import doomed
@@ -39,6 +42,12 @@ async def browser(fleet: Fleet) -> AsyncIterator[httpx2.AsyncClient]:
     base = f"http://{fleet.address('gateway')}"
     async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+async def stranger(fleet: Fleet) -> str:
+    """The access token of somebody else."""
+    return (await fleet.register("Stranger")).session.access_token
 
 
 async def waiting(me: Client, hands: Hands) -> BlockedCheckpoint:
@@ -148,6 +157,36 @@ async def test_an_edited_checkpoint_is_not_shown_behind_its_old_link(
     assert (await browser.post("/decide", data=form)).status_code == 412
     assert not (await me.checkpoint(at.checkpoint_id)).votes
     await mailbox.wait_for(email, 2)  # the new revision was told, with a link of its own
+
+
+async def test_what_a_link_decided_is_downloaded_and_proved_with_how_the_voter_was_known(
+    me: Client, hands: Hands, browser: httpx2.AsyncClient, stranger: str, tmp_path: Path
+) -> None:
+    at = await waiting(me, hands)
+    ballot = await hands.ballot(me, at.checkpoint_id, at.view_digest)
+    await browser.post("/decide", data={"ballot": ballot, "option": "approve"})
+    path, wanted = "/api/v2/governance/evidence", {"checkpoint_id": at.checkpoint_id}
+    mine = {"authorization": f"Bearer {me.session.access_token}"}
+
+    file = await browser.get(path, params=wanted | {"whole": "true"}, headers=mine)
+
+    assert (file.status_code, file.headers["content-disposition"]) == (200, "attachment")
+    (tmp_path / "evidence").write_bytes(file.content)
+    keys = split_keys(read_keys(str(hands.keys / "log.vkey")))
+    verdict = verify_evidence(tmp_path / "evidence", keys, (), lambda *_: None)
+    assert (verdict.problems, verdict.trust) == ([], "pinned")
+    assert any("known by a link in a mail" in note for note in verdict.notes)
+    for params, token, status in (
+        (wanted, "", 401),
+        (wanted, stranger, 403),
+        ({}, me.session.access_token, 400),
+        (wanted | {"run_id": str(uuid4())}, me.session.access_token, 400),
+    ):
+        refused = await browser.get(
+            path, params=params, headers={"authorization": f"Bearer {token}"} if token else {}
+        )
+        assert refused.status_code == status, refused.text
+        assert refused.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(

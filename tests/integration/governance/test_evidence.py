@@ -57,7 +57,7 @@ async def test_the_export_is_recorded_by_the_digest_of_what_it_says(
     document = first.removeprefix(b'{"evidence":').removesuffix(b"}")
     assert exported["data"]["details"] == {"document": digest(document)}
     assert exported["data"]["targets"] == [f"decision/{decision_id}"]
-    assert f"checkpoint/{checkpoint.checkpoint_id}" in log.filters[-1]
+    assert f"checkpoint/{checkpoint.checkpoint_id}" in log.asked[-1]
 
 
 async def test_evidence_that_the_log_does_not_show_all_of_is_none(
@@ -87,12 +87,22 @@ async def test_evidence_waits_for_the_log_no_longer_than_its_caller(
     )
 
 
-async def test_the_evidence_of_a_long_run_is_exported_decision_by_decision(
-    client: GovernanceClient, person: Person, log: StandInAudit
+async def test_a_run_of_many_decisions_is_exported_as_a_whole_and_an_endless_one_by_decision(
+    client: GovernanceClient, person: Person, log: StandInAudit, superuser: Any
 ) -> None:
     run = str(uuid4())
+    verdicts = await client.ask(person, *(allowed(person, run=run) for _ in range(32)))
+    subjects = {f"decision/{verdict.decision.decision_id}" for verdict in verdicts}
+    rows = await superuser.fetch("SELECT event FROM governance.outbox ORDER BY seq DESC LIMIT 200")
+    told = [json.loads(row["event"]) for row in rows]
+    log.shown = b"".join(line(event) for event in told if event["subject"] in subjects)
+
+    said = json.loads((await export(client, person, run_id=run)).partition(b"\n")[0])
+    assert len(said["evidence"]["decisions"]) == 32
+    assert subjects <= set(log.asked[-1])
+
     await asyncio.gather(
-        *(client.ask(person, *(allowed(person, run=run) for _ in range(7))) for _ in range(3))
+        *(client.ask(person, *(allowed(person, run=run) for _ in range(32))) for _ in range(6))
     )
 
     await refused(
