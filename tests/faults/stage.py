@@ -10,14 +10,13 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from deploy.local.backends import Backends
-from deploy.local.processes import ServiceProcess
+from tests.faults.forked import SERVICES, ForkedService
 from tests.support.fleet import Fleet
 
 T = TypeVar("T")
-SERVICES: Final = ("identity", "threads", "courier", "governance", "audit", "llm", "nova")
 
 
 class Stage(Fleet):
@@ -26,7 +25,7 @@ class Stage(Fleet):
     def __init__(self, environment: Mapping[str, str], state: Path, backends: Backends) -> None:
         super().__init__(environment)
         self.state, self.backends = state, backends
-        self._processes: dict[str, ServiceProcess] = {}
+        self._processes: dict[str, ForkedService] = {}
 
     async def __aenter__(self) -> "Stage":
         await self.start(*SERVICES)
@@ -46,7 +45,7 @@ class Stage(Fleet):
             await self._forget_channel(name)
             port = int(self.address(name).rpartition(":")[2])
             environment = self._environment | changes
-            self._processes[name] = ServiceProcess(name, self.state, port, environment)
+            self._processes[name] = ForkedService(name, self.state, port, environment)
             self._processes[name].begin()
         for name in names:
             self._processes[name].wait_until_ready()
