@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cli.demo.telling import StepFailed, Story
 from cli.problems import Problem
-from tests.end_to_end.conftest import chenu_process
+from tests.end_to_end.conftest import RunningStack, chenu_process
 
 pytestmark = pytest.mark.timeout(300)
 STATUSES = (
@@ -29,7 +29,9 @@ def folders() -> set[Path]:
     return set(Path(tempfile.gettempdir()).glob("chenu-demo-*"))
 
 
-def test_the_demo_plays_to_its_end_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_plays_to_its_end_beside_another_stack_and_leaves_nothing(
+    stack: RunningStack, tmp_path: Path
+) -> None:
     before = folders()
     done = chenu_process(tmp_path / "unused", "demo")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -40,6 +42,7 @@ def test_the_demo_plays_to_its_end_and_leaves_nothing(tmp_path: Path) -> None:
     assert len(re.findall(r"(?m)^ +\d+  ✓ ", done.stdout)) >= 40
     assert folders() <= before
     assert not (tmp_path / "unused").exists()
+    assert stack.chenu("doctor").exit_code == 0
 
 
 async def answers() -> str:

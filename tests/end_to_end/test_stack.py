@@ -1,7 +1,6 @@
-"""A stack on one machine: started, watched over, stopped without a trace, two side by side."""
+"""A stack on one machine: what keeps it from starting, and what is watched over."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -13,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.backends import Backends
 from deploy.local.server import free_port
-from deploy.local.supervisor import Supervisor
-from tests.end_to_end.conftest import CHENU, RunningStack, chenu_here, chenu_process
+from tests.end_to_end.conftest import CHENU, RunningStack, chenu_here
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -31,29 +28,6 @@ def until(fact: Callable[[], bool], seconds: float = 60) -> None:
     while not fact():
         assert time.monotonic() < end, "it did not become so in time"
         time.sleep(0.1)
-
-
-def process_ids(folder: Path) -> list[int]:
-    """Every process of the stack in a folder, by the locks that they hold while they live."""
-    return [int(lock.read_text() or 0) for lock in folder.glob("**/lock") if lock.read_text()]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process still runs; one that only waits to be reaped does not."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def said_until(process: "subprocess.Popen[str]", words: str) -> str:
-    """What a process says up to the line with these words."""
-    said = ""
-    assert process.stdout is not None
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
 
 
 def health(stack: RunningStack) -> bool:
@@ -75,50 +49,6 @@ def test_a_killed_postgresql_and_nats_are_started_again(stack: RunningStack) -> 
         os.kill(killed, signal.SIGKILL)
         until(lambda lock=lock, killed=killed: int(lock.read_text() or 0) not in (0, killed))
     until(lambda: health(stack))
-
-
-def test_ctrl_c_leaves_no_process_and_the_second_start_finds_everything(
-    stack: RunningStack, tmp_path: Path
-) -> None:
-    folder = tmp_path / "second"
-    foreground = subprocess.Popen(
-        [CHENU, "up", "--state", folder, "--ports-from", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=clean_environment(),
-    )
-    said = said_until(foreground, "Ctrl-C stops it.")
-    assert "demo@chenu.example" in said
-    endpoints = json.loads((folder / "endpoints.json").read_text())
-    assert set(endpoints) == {
-        *("identity", "threads", "governance", "audit", "nova", "llm", "courier"),
-        *("gateway", "demo_user"),
-    }
-    assert endpoints["nova"] != stack.address("nova")  # two stacks side by side
-    assert chenu_here(folder, "login").exit_code == 0
-    made = chenu_here(folder, "threads", "create", "Kept", "-o", "json")
-    thread_id = json.loads(made.stdout)["thread"]["thread_id"]
-    started = process_ids(folder)
-    assert len(started) == 13
-    foreground.send_signal(signal.SIGINT)
-    assert "Stopped." in foreground.communicate(timeout=60)[0]
-    assert foreground.returncode == 0
-    assert [pid for pid in started if alive(pid)] == []
-    assert not (folder / "endpoints.json").exists()
-
-    again = chenu_process(folder, "up", "--detach", "--ports-from", "0")
-    assert again.returncode == 0, again.stderr
-    found = chenu_here(folder, "threads", "show", "Kept", "-o", "json")
-    assert json.loads(found.stdout)["thread"]["thread_id"] == thread_id
-    assert chenu_here(folder, "audit", "verify").exit_code == 0
-    twice = chenu_process(folder, "up", "--detach")
-    assert (twice.returncode, "runs already" in twice.stdout) == (0, True)
-
-    started = process_ids(folder)
-    os.kill(Supervisor(folder).pid() or 0, signal.SIGKILL)
-    until(lambda: not any(alive(pid) for pid in started))
-    assert chenu_process(folder, "down").returncode == 0
-    assert not Backends(folder).postgres.running()
 
 
 def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
