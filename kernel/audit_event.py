@@ -15,8 +15,9 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chenu.events.v1.audit_event_pb2 import PHASE_DONE, AuditAction, Phase
 from chenu.events.v1.method_policy_pb2 import CallerKind
@@ -94,7 +95,8 @@ def record(
     call = current()
     caller = caller or call.caller
     tenant, identity = tenant or caller.tenant, identity or caller.identity
-    event_id = new_id()
+    event_id, now = new_id(), Timestamp()
+    now.GetCurrentTime()
     data = {
         "action": _ACTIONS[action],
         "actor": _actor(caller),
@@ -110,7 +112,7 @@ def record(
         "details": _facts(details) if details else "",
         "on_behalf_of": _on_behalf_of(caller),
         "targets": list(targets),
-        "decision": _present(decision) if decision else "",
+        "decision": _present(asdict(decision)) if decision else "",
         "before": keyed_digest(source, before) if before else "",
         "after": keyed_digest(source, after) if after else "",
         "personal": personal or "",
@@ -120,7 +122,7 @@ def record(
         "id": event_id,
         "source": f"chenu/{source}",
         "type": f"chenu.{source}.{type}",
-        "time": _time(datetime.now(UTC)),
+        "time": now.ToJsonString(),
         "subject": subject,
         "datacontenttype": "application/json",
         "tenant": tenant,
@@ -147,8 +149,8 @@ def keyed_digest(source: str, content: Mapping[str, Any]) -> str:
     return "hmac-sha256:" + hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def _present(decision: Decision) -> dict[str, str]:
-    return {name: value for name, value in asdict(decision).items() if value}
+def _present(facts: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in facts.items() if value}
 
 
 def _on_behalf_of(caller: Caller) -> list[dict[str, str]]:
@@ -163,7 +165,7 @@ def _on_behalf_of(caller: Caller) -> list[dict[str, str]]:
 
 def _actor(caller: Caller) -> dict[str, str]:
     kind = _KINDS[caller.kind]
-    actor = {
+    facts = {
         "kind": caller.actor,
         "person": caller.person,
         "identity": caller.identity,
@@ -171,7 +173,7 @@ def _actor(caller: Caller) -> dict[str, str]:
         "service": caller.service,
         "authentication": f"{kind}:{caller.token_id}" if kind else "",
     }
-    return {key: value for key, value in actor.items() if value}
+    return _present(facts)
 
 
 def _facts(details: Mapping[str, str]) -> dict[str, str]:
@@ -179,12 +181,3 @@ def _facts(details: Mapping[str, str]) -> dict[str, str]:
         if not _KEY.fullmatch(key) or not isinstance(value, str):
             raise ValueError(f"{key!r} must be snake_case and its value text")
     return dict(details)
-
-
-def _time(moment: datetime) -> str:
-    """As protobuf's JSON writes it: no, three or six digits of a second."""
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-    if not moment.microsecond:
-        return f"{text}Z"
-    digits = f"{moment.microsecond:06d}"
-    return f"{text}.{digits.removesuffix('000') if digits.endswith('000') else digits}Z"

@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -22,6 +21,7 @@ from typing import Any, Final, Self
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from jwt.utils import base64url_decode, base64url_encode
 
 from kernel.context import new_id
 from kernel.errors import Unauthenticated, Unavailable
@@ -120,7 +120,7 @@ class KeySet:
         """Read the source again; keys that it no longer names are forgotten."""
         document = json.loads(await self.source())
         self._keys = {
-            jwk["kid"]: Ed25519PublicKey.from_public_bytes(_bytes(jwk["x"]))
+            jwk["kid"]: Ed25519PublicKey.from_public_bytes(base64url_decode(jwk["x"]))
             for jwk in document["keys"]
             if jwk.get("kty") == "OKP" and jwk.get("crv") == "Ed25519"
         }
@@ -159,18 +159,18 @@ def _header(segment: str) -> dict[str, str]:
         header = jwt.get_unverified_header(f"{segment}..")
     except jwt.PyJWTError:
         raise Unauthenticated("the token is malformed") from None
-    if header.keys() != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM:
-        raise Unauthenticated("the token's header is not acceptable")
-    if not all(isinstance(value, str) for value in header.values()):
+    texts = all(isinstance(value, str) for value in header.values())
+    if not texts or header.keys() != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM:
         raise Unauthenticated("the token's header is not acceptable")
     return header
 
 
 def public_jwk(public: Ed25519PublicKey) -> dict[str, str]:
     """A key as a JWKS holds it; its kid is the RFC 7638 thumbprint."""
-    jwk = {"kty": "OKP", "crv": "Ed25519", "x": _base64(public.public_bytes_raw())}
-    thumbprint = json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()
-    return jwk | {"kid": _base64(sha256(thumbprint).digest()), "alg": ALGORITHM, "use": "sig"}
+    x = base64url_encode(public.public_bytes_raw()).decode()
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": x}
+    thumbprint = sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()).digest()
+    return jwk | {"kid": base64url_encode(thumbprint).decode(), "alg": ALGORITHM, "use": "sig"}
 
 
 def decode(
@@ -187,11 +187,3 @@ def decode(
         raise TokenExpired from None
     except (jwt.PyJWTError, ValueError, TypeError):
         raise Unauthenticated("the token is not valid") from None
-
-
-def _base64(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _bytes(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from chenu.courier.v1.endpoint_pb2 import Endpoint
 from kernel.errors import InvalidArgument
+from kernel.update_mask import named_fields
 
 MAX_NAME: Final = 255
 _EDITABLE: Final = ("name", "url", "idempotent", "disabled")
@@ -12,14 +13,7 @@ _EDITABLE: Final = ("name", "url", "idempotent", "disabled")
 
 def edited_columns(endpoint: Endpoint, paths: Iterable[str]) -> dict[str, Any]:
     """The columns that these paths of the update mask set."""
-    wanted = list(dict.fromkeys(paths))
-    if not wanted:
-        raise InvalidArgument("update_mask: names no field", field="update_mask")
-    for path in wanted:
-        if path not in _EDITABLE:
-            raise InvalidArgument(
-                "update_mask: names a field that cannot be changed", field=ascii(path)
-            )
+    wanted = named_fields(paths, _EDITABLE)
     if "name" in wanted and not 1 <= len(endpoint.name) <= MAX_NAME:
         raise InvalidArgument(
             f"endpoint.name: must have 1 to {MAX_NAME} characters", field="endpoint.name"

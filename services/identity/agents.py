@@ -19,6 +19,7 @@ from kernel.database import Database, Record, Transaction
 from kernel.errors import EtagMismatch, Forbidden, InvalidArgument
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
+from kernel.update_mask import named_fields
 from services.identity import audit_events
 from services.identity.attempts import Attempts
 from services.identity.errors import AgentFired, WrongCredentials
@@ -156,14 +157,7 @@ def limited(agent: Caller, row: Any) -> Caller:
 
 def _edited(agent: Agent, paths: Iterable[str]) -> dict[str, Any]:
     """What these paths of the update mask set."""
-    wanted = list(dict.fromkeys(paths))
-    if not wanted:
-        raise InvalidArgument("update_mask: names no field", field="update_mask")
-    for path in wanted:
-        if path not in _EDITABLE:
-            raise InvalidArgument(
-                "update_mask: names a field that cannot be changed", field=ascii(path)
-            )
+    wanted = named_fields(paths, _EDITABLE)
     if "display_name" in wanted and not agent.display_name:
         raise InvalidArgument("agent.display_name: must not be empty", field="agent.display_name")
     set_to = {

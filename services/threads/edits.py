@@ -1,29 +1,22 @@
 """What an update of a thread may say. Rules: no I/O."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from chenu.threads.v1.thread_pb2 import Thread
 from kernel.errors import InvalidArgument
+from kernel.update_mask import named_fields
 from services.threads.errors import FoundingIntentImmutable
 from services.threads.words import KINDS, VISIBILITIES, Words
 
 MAX_TAGS: Final = 50
 
 
-def edited_columns(thread: Thread, paths: Iterable[str]) -> dict[str, Any]:
+def edited_columns(thread: Thread, paths: Collection[str]) -> dict[str, Any]:
     """The columns that these paths of the update mask set, each checked as at the founding."""
-    wanted = list(dict.fromkeys(paths))
-    if "founding_intent" in wanted:
+    if "founding_intent" in paths:
         raise FoundingIntentImmutable
-    if not wanted:
-        raise InvalidArgument("update_mask: names no field", field="update_mask")
-    unknown = [path for path in wanted if path not in _EDITABLE]
-    if unknown:
-        raise InvalidArgument(
-            "update_mask: names a field that cannot be changed here", field=ascii(unknown[0])
-        )
-    return {path: _EDITABLE[path](thread) for path in wanted}
+    return {path: _EDITABLE[path](thread) for path in named_fields(paths, _EDITABLE)}
 
 
 def _title(thread: Thread) -> str:
