@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Final
+from typing import Any, Final
 
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.outcome_service_pb2 import Outcome
 from chenu_gate.canonical_json import digest
+from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
-from kernel.database import Database, Record, Transaction
+from kernel.database import Database, Record
 from kernel.errors import Forbidden
 from kernel.statement import Statement
 from kernel.watching import Changes
@@ -50,13 +51,19 @@ _KNOWN: Final = Statement(
 )
 _RECORD: Final = Statement(
     "INSERT INTO executions (decision_id, tenant, identity, state, reason, finish_time, permit,"
-    " permit_key) VALUES (:decision_id, :tenant, :identity, :state, :reason, :finish_time,"
-    " :permit, :permit_key)"
+    " permit_key) SELECT * FROM unnest(CAST(:decision_id AS uuid[]), CAST(:tenant AS uuid[]),"
+    " CAST(:identity AS uuid[]), CAST(:state AS text[]), CAST(:reason AS text[]),"
+    " CAST(:finish_time AS timestamptz[]), CAST(:permit AS text[]), CAST(:permit_key AS text[]))"
     " ON CONFLICT (decision_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
     " finish_time = excluded.finish_time, report_time = clock_timestamp()"
 )
+# In the order in which everybody who locks several checkpoints takes them.
 _CONSUME: Final = Statement(
-    "UPDATE checkpoints SET executed = true WHERE checkpoint_id = :checkpoint_id"
+    "WITH used AS (SELECT checkpoint_id FROM checkpoints"
+    " WHERE checkpoint_id = ANY(CAST(:checkpoint_ids AS uuid[]))"
+    " ORDER BY checkpoint_id FOR UPDATE)"
+    " UPDATE checkpoints SET executed = true FROM used"
+    " WHERE checkpoints.checkpoint_id = used.checkpoint_id"
 )
 
 
@@ -83,15 +90,23 @@ class Outcomes:
             known = {row["decision_id"]: Execution(row["state"]) for row in ends}
             settled = {row["decision_id"]: row for row in ends if row["reason"] == _RECONCILED}
             told = []
-            for decision_id, outcome in sorted(
-                zip(decision_ids, outcomes, strict=True), key=lambda one: _order(decisions, one[0])
-            ):
+            ended: dict[str, dict[str, Any]] = {}
+            for decision_id, outcome in zip(decision_ids, outcomes, strict=True):
                 row = _own(decisions, decision_id, caller)
                 if decision_id in settled and outcome.state == _UNKNOWN:
                     told.append(_settled(row, settled[decision_id]))
                     continue
-                signed_by = self._permits.key_of(outcome.permit)
-                await _record(tx, row, outcome, known, signed_by)
+                after = _after(row, outcome, known)
+                if after is None:
+                    continue
+                known[decision_id] = after
+                end = _end(outcome, after)
+                ended.setdefault(decision_id, self._first(row, outcome) | end).update(end)
+                tx.emit(_event(row, outcome, after))
+            if ended:
+                await tx.execute(_RECORD, **_columns(list(ended.values())))
+                used = [decisions[decision_id]["checkpoint_id"] for decision_id in ended]
+                await tx.execute(_CONSUME, checkpoint_ids=[one for one in used if one])
         for tenant in {row["tenant"] for row in rows}:
             self._changes.notify(tenant)
         return told
@@ -111,6 +126,12 @@ class Outcomes:
             tx.emit(audit_events.decision_reconciled(caller, row, state.value))
         self._changes.notify(row["tenant"])
 
+    def _first(self, row: Record, outcome: Outcome) -> dict[str, Any]:
+        """What the first report of a decision fixes for good."""
+        own = {name: row[name] for name in ("decision_id", "tenant", "identity")}
+        key = self._permits.key_of(outcome.permit)
+        return own | {"permit": outcome.permit, "permit_key": key}
+
 
 def _settled(decision: Record, end: Record) -> Outcome:
     return Outcome(
@@ -121,12 +142,6 @@ def _settled(decision: Record, end: Record) -> Outcome:
     )
 
 
-def _order(decisions: Mapping[str, Record], decision_id: str) -> str:
-    """By checkpoint, as everybody who locks several of them does."""
-    row = decisions.get(decision_id)
-    return (row["checkpoint_id"] or "") if row is not None else ""
-
-
 def _own(decisions: Mapping[str, Record], decision_id: str, caller: Caller) -> Record:
     """The decision, if it is this executor's; it may not learn of any other."""
     row = decisions.get(decision_id)
@@ -135,9 +150,8 @@ def _own(decisions: Mapping[str, Record], decision_id: str, caller: Caller) -> R
     return row
 
 
-async def _record(
-    tx: Transaction, row: Record, outcome: Outcome, known: dict[str, Execution], signed_by: str
-) -> None:
+def _after(row: Record, outcome: Outcome, known: Mapping[str, Execution]) -> Execution | None:
+    """Where the decision stands after the report; None where that is known already."""
     decision_id = row["decision_id"]
     if outcome.action_digest != row["action_digest"]:
         raise OutcomeConflict(decision_id=decision_id, cause="ANOTHER_ACTION")
@@ -150,31 +164,23 @@ async def _record(
     except OutcomeConflict as conflict:
         conflict.metadata["decision_id"] = decision_id
         raise
-    if after is before:
-        return
-    known[decision_id] = after
-    finish = outcome.finish_time.ToDatetime(UTC) if outcome.HasField("finish_time") else None
-    await tx.execute(
-        _RECORD,
-        decision_id=decision_id,
-        tenant=row["tenant"],
-        identity=row["identity"],
-        state=after.value,
-        reason=outcome.reason,
-        finish_time=finish,
-        permit=outcome.permit,
-        permit_key=signed_by,
-    )
-    if row["checkpoint_id"] is not None:
-        await tx.execute(_CONSUME, checkpoint_id=row["checkpoint_id"])
-    tx.emit(
-        audit_events.decision_executed(
-            row,
-            after.value,
-            run=row["run"],
-            cause=outcome.reason,
-            permit=digest(outcome.permit.encode()) if outcome.permit else "",
-        )
+    return None if after is before else after
+
+
+def _end(outcome: Outcome, after: Execution) -> dict[str, Any]:
+    told = outcome.HasField("finish_time")
+    finish = outcome.finish_time.ToDatetime(UTC) if told else None
+    return {"state": after.value, "reason": outcome.reason, "finish_time": finish}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _event(row: Record, outcome: Outcome, after: Execution) -> AuditRecord:
+    permit = digest(outcome.permit.encode()) if outcome.permit else ""
+    return audit_events.decision_executed(
+        row, after.value, run=row["run"], cause=outcome.reason, permit=permit
     )
 
 

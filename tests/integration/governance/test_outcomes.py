@@ -105,6 +105,27 @@ async def test_reports_that_come_in_turn_late_or_twice_are_taken_in(
     assert await state(client, person, verdict) == end
 
 
+async def test_a_start_and_its_end_in_one_report_are_one_execution_by_the_permit_of_the_start(
+    client: GovernanceClient, person: Person, superuser: Any
+) -> None:
+    verdict, other = await permitted(client, person), await permitted(client, person)
+    told = [(verdict, RUNNING, verdict.permit), (other, FAILED, ""), (verdict, SUCCEEDED, "")]
+    named = ("decision_id", "action_digest")
+    outcomes = [
+        Outcome(**{name: getattr(one.decision, name) for name in named}, state=is_now, permit=by)
+        for one, is_now, by in told
+    ]
+    await client.outcomes.ReportOutcomes(
+        ReportOutcomesRequest(outcomes=outcomes), metadata=client.identity.as_service("threads")
+    )
+    row = await superuser.fetchrow(
+        "SELECT state, reason, permit FROM governance.executions WHERE decision_id = $1",
+        verdict.decision.decision_id,
+    )
+    assert tuple(row) == ("succeeded", "", verdict.permit)
+    assert await state(client, person, other) == FAILED
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [(SUCCEEDED, FAILED), (FAILED, SUCCEEDED), (SUCCEEDED, UNKNOWN), (FAILED, UNKNOWN)],
