@@ -23,7 +23,7 @@ from services.governance.holds.agent_limits import AskLimit, out_of_scope
 from services.governance.holds.coverage import Use, use
 from services.governance.holds.standing import Standing, frozen
 from services.governance.holds.tombstones import Tombstones
-from services.governance.judging import Basis, Judging, Superseded, compute
+from services.governance.judging import Basis, Judging, Superseded, check_sums, compute
 from services.governance.review import requirements
 from services.governance.review.eligibility import Eligibility, Seat
 from services.governance.review.endings import Endings
@@ -176,7 +176,7 @@ class Authorization:
         """
         granting = True
         requests = [one.request for one in judged]
-        standings: Sequence[Standing] = [None] * len(judged)
+        standings: Sequence[Standing] = basis["standing"] or [None] * len(judged)
         for _ in range(_ATTEMPTS):
             refusals = [
                 frozen(standing)
@@ -191,6 +191,7 @@ class Authorization:
                 for one, standing in zip(judged, standings, strict=True)
             ]
             items = await compute(requests, partial(rows_of, refusals, uses))
+            check_sums(judged, items, standings)
             try:
                 stored = await self._write(caller, items, {**basis, "standing": standings})
             except _GrantUsedUp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -37,7 +37,8 @@ class Judged(NamedTuple):
     """An action that somebody asks for, and what the rules say of it.
 
     `shadow` is what the rules in the shadow say, where that is something else; `counted` is what
-    the action adds to which tally.
+    the action adds to which tally, unless it is refused besides the rules; `refused` tells that
+    the later ones of its plan were judged as if it is.
     """
 
     request: ActionRequest
@@ -47,6 +48,7 @@ class Judged(NamedTuple):
     rules: RuleSet
     shadow: Mapping[str, str] | None
     counted: Mapping[str, int]
+    refused: bool
 
 
 class Decisions:
@@ -80,14 +82,16 @@ class Decisions:
         *,
         tallies: Mapping[str, int],
         identities: Sequence[str] = (),
+        refused: Set[int] = frozenset(),
     ) -> list[Judged]:
         """What the rules say of each action; the later ones of a plan count the earlier ones.
 
-        `tallies` are the sums of before; `identities` those of the person's that are named.
+        `tallies` are the sums of before; `identities` those of the person's that are named;
+        `refused` the places of actions that count for nothing, whatever the rules say of them.
         """
         sums = dict(tallies)
         judged = []
-        for request, action in zip(requests, actions, strict=True):
+        for place, (request, action) in enumerate(zip(requests, actions, strict=True)):
             facts = Facts(
                 tenant=caller.tenant,
                 person=caller.person,
@@ -106,10 +110,21 @@ class Decisions:
             counted = {}
             if judgement.effect is not Effect.DENY:
                 counted = contributions(in_force, action)
-            for tally, amount in counted.items():
+            for tally, amount in counted.items() if place not in refused else ():
                 sums[tally] = sums.get(tally, 0) + amount
             shadow = _shadow(in_force, action, facts, judgement)
-            judged.append(Judged(request, action, facts, judgement, in_force.live, shadow, counted))
+            judged.append(
+                Judged(
+                    request,
+                    action,
+                    facts,
+                    judgement,
+                    in_force.live,
+                    shadow,
+                    counted,
+                    place in refused,
+                )
+            )
         return judged
 
     def requirement(self, judged: Judged, approval: str = "") -> ApprovalRequirement | None:
@@ -153,7 +168,7 @@ class Decisions:
         refused: str,
         granted: Use | None,
     ) -> dict[str, Any]:
-        request, action, facts, judgement, rules, shadow, counted = judged
+        request, action, facts, judgement, rules, shadow, counted, _ = judged
         asks = requirement if not refused and granted is None else None
         stored = facts.stored() | {"built_in": rules.built_in_revision}
         if requirement is not None:

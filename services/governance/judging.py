@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
@@ -13,6 +14,7 @@ from chenu_gate.action import Action
 from kernel.caller import Caller
 from services.governance.decisions import Decisions, Judged
 from services.governance.errors import LimitsContended
+from services.governance.holds.standing import Standing
 from services.governance.policy.counting import Counting, Tally, wanted
 from services.governance.policy.rule_book import InForce, RuleBook
 from services.governance.review.eligibility import Eligibility
@@ -28,12 +30,20 @@ _MOST_IDENTITIES: Final = 8
 class Superseded(Exception):
     """The plan was judged by what does not hold any more; nothing was stored.
 
-    `labels` are those that hold now; None where only a sum has changed.
+    `labels` are those that hold now; None where only sums have changed. `refused` are the places
+    in the plan of what is refused besides the rules, in view of `standings`, and so adds nothing
+    to any sum.
     """
 
-    def __init__(self, labels: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        labels: Mapping[str, str] | None = None,
+        *,
+        refused: Set[int] = frozenset(),
+        standings: Sequence[Standing] = (),
+    ) -> None:
         super().__init__("judged by what does not hold any more")
-        self.labels = labels
+        self.labels, self.refused, self.standings = labels, refused, standings
 
 
 class Judging:
@@ -59,17 +69,28 @@ class Judging:
         """What `store` makes of the judged actions; it raises Superseded to have them again."""
         identities = await self.own_identities(caller, actions)
         in_force = self._book.in_force(caller.tenant)
+        refused: Set[int] = frozenset()
+        standings: Sequence[Standing] = ()
         for _ in range(_ATTEMPTS):
             asked = wanted(in_force, actions)
             async with self._counting.turn(caller.tenant) if asked else nullcontext():
                 tallies = await self._counting.read(caller, asked)
-                judged = await self._judged(
-                    caller, requests, actions, in_force, tallies, identities
+                judge = partial(
+                    self._decisions.judge,
+                    caller,
+                    requests,
+                    actions,
+                    in_force,
+                    tallies={name: tally.value for name, tally in tallies.items()},
+                    identities=identities,
+                    refused=refused,
                 )
+                judged = await compute(requests, judge)
                 try:
-                    return await store(judged, _basis(in_force, tallies, judged))
+                    basis = _basis(in_force, tallies, judged)
+                    return await store(judged, basis | {"standing": standings})
                 except Superseded as found:
-                    labels = found.labels
+                    labels, refused, standings = found.labels, found.refused, found.standings
             if labels is not None:
                 in_force = await self._book.learn(caller, labels)
         raise LimitsContended(retry_after=timedelta(seconds=1))
@@ -89,29 +110,25 @@ class Judging:
             if await self._eligibility.holds(caller, identity)
         ]
 
-    async def _judged(
-        self,
-        caller: Caller,
-        requests: Sequence[ActionRequest],
-        actions: Sequence[Action],
-        in_force: InForce,
-        tallies: Mapping[str, Tally],
-        identities: Sequence[str],
-    ) -> list[Judged]:
-        sums = {name: tally.value for name, tally in tallies.items()}
-        return await compute(
-            requests,
-            lambda: self._decisions.judge(
-                caller, requests, actions, in_force, tallies=sums, identities=identities
-            ),
-        )
-
 
 async def compute(requests: Sequence[ActionRequest], work: Callable[[], T]) -> T:
     """Do the work, in a thread where the actions are so large that all others would wait."""
     if sum(len(request.action) for request in requests) < LARGE_BYTES:
         return work()
     return await asyncio.to_thread(work)
+
+
+def check_sums(
+    judged: Sequence[Judged], items: Sequence[dict[str, Any]], standings: Sequence[Standing]
+) -> None:
+    """Raise Superseded where what is refused besides the rules was counted for what comes later."""
+    refused = {
+        place
+        for place, (one, item) in enumerate(zip(judged[:-1], items, strict=False))
+        if one.counted and item["refusal"]
+    }
+    if refused != {place for place, one in enumerate(judged) if one.refused}:
+        raise Superseded(refused=refused, standings=standings)
 
 
 def _basis(in_force: InForce, tallies: Mapping[str, Tally], judged: Sequence[Judged]) -> Basis:

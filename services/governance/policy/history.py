@@ -47,16 +47,18 @@ class History:
         self._entries: dict[str, list[_Entry]] = defaultdict(list)
 
     def add(self, decision_id: str, steps: Sequence[Step]) -> None:
-        """A decision with its edits, in their order; an edit counts for what it makes more."""
+        """A decision with its edits, in their order; what an edit changes counts from then on."""
         for counter in self._counters:
-            before: int | None = 0
+            entries: list[_Entry] = []
             for step in steps if counter.counts(steps[0].action) else ():
                 amount = _contribution(counter, step)
-                more = None if amount is None or before is None else max(amount - before, 0)
-                if more != 0:
-                    entry = _Entry(step.time, decision_id, more, step.undone)
-                    self._entries[counter.tally(step.action)].append(entry)
-                before = amount
+                if entries and amount is not None and entries[-1].amount == amount:
+                    continue
+                if entries:
+                    entries[-1] = entries[-1]._replace(undone=step.time)
+                entries.append(_Entry(step.time, decision_id, amount, step.undone))
+            told = [entry for entry in entries if entry.amount != 0]
+            self._entries[counter.tally(steps[0].action)] += told
 
     def close(self) -> None:
         """All is added; from now on it can be asked."""

@@ -24,9 +24,20 @@ _SHOW: Final = Statement(
     " changes) VALUES (:checkpoint_id, :revision, :tenant, :identity, :action, :question, :view,"
     " CAST(:changes AS jsonb))"
 )
-_COUNT: Final = Statement(
-    "INSERT INTO counted (tenant, decision_id, tally, amount)"
-    " VALUES (:tenant, :decision_id, :tally, :amount)"
+# Where it comes to another amount: what was counted gets its opposite, dated like itself, so that
+# no window holds one without the other, and what it comes to now is counted from now on.
+_RECOUNT: Final = Statement(
+    "WITH other AS (SELECT tally, now.amount"
+    " FROM unnest(CAST(:tallies AS text[]), CAST(:amounts AS bigint[])) AS now (tally, amount)"
+    " FULL JOIN (SELECT tally, sum(amount) AS amount FROM counted"
+    "   WHERE decision_id = CAST(:decision_id AS uuid) GROUP BY tally) AS before USING (tally)"
+    " WHERE coalesce(now.amount, 0) <> coalesce(before.amount, 0))"
+    " INSERT INTO counted (tenant, decision_id, tally, amount, create_time)"
+    " SELECT tenant, decision_id, tally, -sum(amount), create_time FROM counted"
+    " WHERE decision_id = CAST(:decision_id AS uuid) AND tally IN (SELECT tally FROM other)"
+    " GROUP BY tenant, decision_id, tally, create_time HAVING sum(amount) <> 0"
+    " UNION ALL SELECT CAST(:tenant AS uuid), CAST(:decision_id AS uuid), tally, amount,"
+    " clock_timestamp() FROM other WHERE amount > 0"
 )
 _MOVE: Final = Statement(
     "UPDATE checkpoints SET version = version + 1, revision = :revision, etag = :etag,"
@@ -64,14 +75,13 @@ async def store(tx: Transaction, locked: Locked, editor: str, made: dict[str, An
         **given("type", "priority"),
         **named,
     )
-    for tally, amount in made["counted"].items():
-        await tx.execute(
-            _COUNT,
-            tenant=row["tenant"],
-            decision_id=row["decision_id"],
-            tally=tally,
-            amount=amount,
-        )
+    await tx.execute(
+        _RECOUNT,
+        tenant=row["tenant"],
+        decision_id=row["decision_id"],
+        tallies=list(made["counted"]),
+        amounts=list(made["counted"].values()),
+    )
     tx.emit(
         audit_events.checkpoint_changed(
             row,

@@ -218,7 +218,7 @@ class Edits:
             "facts": facts.stored()
             | {"risk": risk_word(action), "built_in": rules.built_in_revision},
             "changes": changes,
-            "counted": _more(basis.in_force, before, action),
+            "counted": contributions(basis.in_force, action),
         }
 
     async def _facts(self, asker: Caller, basis: _Basis, action: Action, known: Facts) -> Facts:
@@ -249,17 +249,6 @@ def _edited(before: Action, wanted: Edit) -> Action:
     if action == before:
         raise EditRefused("the edit changes nothing", cause="UNCHANGED")
     return action
-
-
-def _more(in_force: InForce, before: Action, after: Action) -> dict[str, int]:
-    """What the edit adds to which tally; what it takes off stays counted until the end."""
-    own = contributions(in_force, before)
-    added = contributions(in_force, after)
-    return {
-        tally: amount - own.get(tally, 0)
-        for tally, amount in added.items()
-        if amount > own.get(tally, 0)
-    }
 
 
 def _changes(before: Action, after: Action) -> list[dict[str, str]]:

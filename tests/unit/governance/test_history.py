@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -60,17 +61,20 @@ class Told:
         self.decisions.append(one)
 
     def edit(self, one: Decided, action: Action, at: datetime) -> None:
-        if one.steps[0].undone is None and len(one.steps) == 1:
+        if one.steps[0].undone is None:
             self._count(one, Step(at, action))
 
     def undo(self, one: Decided, at: datetime) -> None:
         if one.steps[0].undone is None:
             one.steps = [step._replace(undone=at) for step in one.steps]
-            self.rows += [
-                row._replace(amount=-row.amount)
-                for row in self.rows
-                if row.decision == one.decision
-            ]
+            self._take_back(one.decision)
+
+    def _take_back(self, decision: str, tally: str = "") -> None:
+        net = defaultdict[Row, int](int)
+        for row in self.rows:
+            if row.decision == decision and tally in ("", row.tally):
+                net[row._replace(amount=0)] -= row.amount
+        self.rows += [row._replace(amount=amount) for row, amount in net.items() if amount]
 
     def _look(self, action: Action, at: datetime, decision: str) -> None:
         for counter in COUNTERS:
@@ -86,9 +90,11 @@ class Told:
         for counter in COUNTERS:
             if counter.counts(step.action):
                 before = counter.contribution(one.steps[-1].action) if one.steps else 0
-                more = max(counter.contribution(step.action) - before, 0)
-                row = Row(step.time, one.decision, counter.tally(step.action), more)
-                self.rows += [row] if more else []
+                amount = counter.contribution(step.action)
+                row = Row(step.time, one.decision, counter.tally(step.action), amount)
+                if amount != before:
+                    self._take_back(one.decision, row.tally)
+                    self.rows.append(row)
         one.steps.append(step)
 
 
