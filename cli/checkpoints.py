@@ -109,7 +109,7 @@ async def approve(  # noqa: PLR0917 - each is an option of the command
 async def reject(
     here: Here, which: Which, comment: Comment = "", etag: Etag = "", yes: Yes = False
 ) -> None:
-    """Reject it: nothing of it is done, and its run ends.
+    """Reject it: nothing of its plan is done. Nova hears your comment, and answers.
 
     [bold]chenu reject 3f9a2b41 --comment "the wrong thread"[/bold]
     """

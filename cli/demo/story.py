@@ -23,6 +23,7 @@ from cli.verification.live import verify_log
 from cli.view import checkpoint_view
 from cli.view_check import checked_view
 from cli.voting import approve_checkpoint, get_checkpoint, reject_checkpoint
+from cli.watching import get_run
 
 BLOCKED = "FAILED_PRECONDITION · CHECKPOINT_REQUIRED"
 FOREIGN = "PERMISSION_DENIED · FORBIDDEN"
@@ -192,6 +193,9 @@ async def _say_no(story: Story, ada: Connection) -> None:
         "PERMISSION_DENIED · CHECKPOINT_REJECTED",
         wait_for(ada, checkpoint.run_id),
     )
+    told = await story.step("Nova was told why, and says so", get_run(ada, checkpoint.run_id))
+    story.show(run_view(told))
+    story.check("in Ada's words", "It stays where it is" in told.answer, True)
 
 
 async def _prove(story: Story, ada: Connection, checkpoint: Checkpoint) -> None:

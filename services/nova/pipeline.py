@@ -1,24 +1,27 @@
 """The way of a run through the lanes, from the last one it finished to its end or a block."""
 
 import time
+from collections.abc import Sequence
 from functools import partial
 
 import grpc
 import structlog
 from google.rpc.error_details_pb2 import RetryInfo
 
-from chenu.nova.v1.run_pb2 import Lane, LaneState, RunMode, RunState
+from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunMode, RunState
 from kernel.channels import acting_as
 from kernel.errors import ServiceError, detail, reason_of
 from services.nova import audit_events
 from services.nova.delegations import Delegations
 from services.nova.errors import LeaseLost
 from services.nova.journal import Journal
-from services.nova.lanes.authorization import Authorizer, decide, refuse
+from services.nova.lanes.authorization import Authorizer, decide
 from services.nova.lanes.closing import close, end
 from services.nova.lanes.context import Contexts
 from services.nova.lanes.execution import Executions
 from services.nova.lanes.planning import Planner, tell_results
+from services.nova.lanes.refusals import refuse, rejected
 from services.nova.patience import DATABASE_AWAY, Patience
 from services.nova.record import RunRecord
 from services.nova.thread_history import ThreadHistory
@@ -63,10 +66,10 @@ class Pipeline:
             _log.exception("a lane broke", run=record.run.run_id, lane=record.run.current_lane)
             _fail(record, error)
         if record.ended:
-            await self._withdraw(record)
+            ends = await self._withdraw(record)
             end(record)
             with acting_as(record.delegation):
-                await self._history.ended(record)
+                await self._history.ended(record, ends)
             record.audit.append(audit_events.ended(record))
         else:
             record.audit.append(audit_events.blocked(record))
@@ -78,22 +81,14 @@ class Pipeline:
             await self._plan(record)
         if self._stopped(record):
             return
-        run, actions = record.run, record.round_actions()
-        if actions and run.mode == RunMode.RUN_MODE_EXECUTION:
-            if not record.finished(Lane.LANE_GOVERNANCE):
-                record.begin(Lane.LANE_GOVERNANCE)
-            verdicts = await self._patience.call(
-                lambda: self._authorizer.authorize(record, actions)
-            )
-            may_plan_anew = run.round < self._max_rounds
-            if not (may_plan_anew and await refuse(record, verdicts, self._authorizer)):
-                decide(record, verdicts)
-                await self._history.decided(record, verdicts)
-                if record.at_rest:
-                    return
-                await self._executions.execute(record, verdicts, may_plan_anew=may_plan_anew)
-                if record.ended:
-                    return
+        run = record.run
+        if older := [action for action in record.unused() if action.round < run.round]:
+            ends = await self._take_back(record, older, "the run has planned anew")
+            await self._history.decided(record, ends)
+        if record.round_actions() and run.mode == RunMode.RUN_MODE_EXECUTION:
+            await self._carry_out(record)
+            if record.at_rest:
+                return
         if record.journal["final"] or run.mode != RunMode.RUN_MODE_EXECUTION:
             close(record)
         elif run.round >= self._max_rounds:
@@ -103,6 +98,28 @@ class Pipeline:
         else:
             tell_results(record)
             run.round += 1
+
+    async def _carry_out(self, record: RunRecord) -> None:
+        """Lanes D to F: all of the plan or, where a person rejected some of it, nothing."""
+        actions = record.round_actions()
+        may_plan_anew = record.run.round < self._max_rounds
+        if not record.finished(Lane.LANE_GOVERNANCE):
+            record.begin(Lane.LANE_GOVERNANCE)
+        verdicts = await self._patience.call(lambda: self._authorizer.authorize(record, actions))
+        if may_plan_anew and rejected(verdicts):
+            why = "a person rejected another action of the plan"
+            ends = await self._take_back(record, record.unused(), why)
+            await self._history.decided(record, verdicts | ends)
+            refuse(record, verdicts)
+            return
+        decide(record, verdicts)
+        await self._history.decided(record, verdicts)
+        if record.at_rest:
+            return
+        await self._executions.execute(record, verdicts, may_plan_anew=may_plan_anew)
+        if may_plan_anew and any(action.edited for action in actions):
+            # The model has answered before it could know what was done.
+            record.journal["final"] = False
 
     async def _plan(self, record: RunRecord) -> None:
         if "context" not in record.journal:
@@ -128,15 +145,23 @@ class Pipeline:
             run.error_message = "The run's deadline has passed."
         return record.at_rest
 
-    async def _withdraw(self, record: RunRecord) -> None:
-        """What a run that has ended still waited for must not be approved any more."""
+    async def _take_back(
+        self, record: RunRecord, actions: Sequence[RunAction], reason: str
+    ) -> dict[str, Verdict]:
+        return await self._patience.call(lambda: self._authorizer.withdraw(record, actions, reason))
+
+    async def _withdraw(self, record: RunRecord) -> dict[str, Verdict]:
+        """What a run that has ended did not use must not be approved, or stay so, any more."""
+        record.run.ClearField("block")
         try:
             with acting_as(record.delegation):
-                await self._authorizer.withdraw(record, record.run.error_reason)
+                return await self._authorizer.withdraw(
+                    record, record.unused(), record.run.error_reason
+                )
         except grpc.aio.AioRpcError as error:
             # Its request ids will never be asked for again, so nothing can come of it.
             _log.warning("checkpoints not withdrawn", code=error.code().name)
-        record.run.ClearField("block")
+            return {}
 
     async def _write(self, record: RunRecord) -> None:
         await self._patience.call(lambda: self._journal.write(record))

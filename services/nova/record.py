@@ -10,6 +10,7 @@ import json
 import time
 from typing import Any, Final
 
+from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.nova.v1.run_pb2 import Lane, LaneState, Run, RunAction, RunState
 from chenu.nova.v1.run_service_pb2 import RunEvent
 from chenu_gate.action import Action
@@ -27,6 +28,9 @@ ENDED: Final = frozenset(
         RunState.RUN_STATE_CANCELLED,
     }
 )
+
+# The one failure of an executor that Nova knows to have used nothing up.
+TARGET_CHANGED: Final = "TARGET_CHANGED"
 
 _ENDINGS: Final = {
     LaneState.LANE_STATE_COMPLETED: "lane.complete",
@@ -127,6 +131,26 @@ class RunRecord:
         """The actions of the round in hand, in plan order."""
         return [action for action in self.run.actions if action.round == self.run.round]
 
+    def note_end(self, action: RunAction) -> None:
+        """Its checkpoint has come to an end, and need not be taken back any more."""
+        over = self.journal.setdefault("over", [])
+        if action.request_id not in over:
+            over.append(action.request_id)
+
+    def unused(self) -> list[RunAction]:
+        """The actions with a checkpoint that waits, or whose approval was not used."""
+        over = self.journal.get("over", ())
+        return [
+            action
+            for action in self.run.actions
+            if action.checkpoint_id
+            and action.request_id not in over
+            and (
+                action.execution_state == ExecutionState.EXECUTION_STATE_NOT_STARTED
+                or action.result == TARGET_CHANGED
+            )
+        ]
+
     def action_bytes(self, action: RunAction) -> bytes:
         """The canonical bytes that were planned for this action."""
         return base64.b64decode(self.journal["actions"][action.request_id])
@@ -151,11 +175,14 @@ class RunRecord:
 
     def refuse(self, why: str) -> dict[str, str]:
         """Have the model told that nothing of its last plan was done; why, by the tool's use."""
-        content = self.journal["turns"][-1]["content"]
-        uses = [block["toolUse"]["id"] for block in content if "toolUse" in block]
-        refused: dict[str, str] = dict.fromkeys(uses, why)
+        refused = dict.fromkeys(self.last_uses(), why)
         self.journal["refused"], self.journal["final"] = refused, False
         return refused
+
+    def last_uses(self) -> list[str]:
+        """The ids of the tools' uses in the model's last turn, in order."""
+        content = self.journal["turns"][-1]["content"]
+        return [block["toolUse"]["id"] for block in content if "toolUse" in block]
 
     def payload(self, worker_id: str) -> dict[str, Any]:
         """What the next write tells the database."""

@@ -4,7 +4,7 @@ All of it is worked out anew from the run each time, and the thread records each
 again after a crash, it comes to the same.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import grpc
@@ -27,6 +27,9 @@ _WAITED: Final = ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_TRIGGERED
 _DECIDED: Final = {
     VerdictState.VERDICT_STATE_PERMITTED: ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_APPROVED,
     VerdictState.VERDICT_STATE_REJECTED: ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_REJECTED,
+    VerdictState.VERDICT_STATE_EXPIRED: ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_EXPIRED,
+    VerdictState.VERDICT_STATE_CANCELLED: ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_CANCELLED,
+    VerdictState.VERDICT_STATE_SUPERSEDED: ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_SUPERSEDED,
 }
 _COMPLETED: Final = ThreadEventType.THREAD_EVENT_TYPE_ACTION_COMPLETED
 _UPDATED: Final = ThreadEventType.THREAD_EVENT_TYPE_ACTION_UPDATED
@@ -45,15 +48,14 @@ class ThreadHistory:
         self._events = ThreadEventServiceStub(channels.channel("threads"))
         self._patience = patience
 
-    async def decided(self, record: RunRecord, verdicts: dict[str, Verdict]) -> None:
-        """Tell which of the round's actions wait for a person, and what was decided."""
-        actions = [action for action in record.round_actions() if action.checkpoint_id]
-        facts = list(_decisions(actions, verdicts))
+    async def decided(self, record: RunRecord, verdicts: Mapping[str, Verdict]) -> None:
+        """Tell which of these actions wait for a person, and what became of the others."""
+        facts = list(_decisions(record, verdicts))
         if record.run.thread_id and facts:
             await self._tell(record, RecordRunRequest(facts=facts))
 
-    async def ended(self, record: RunRecord) -> None:
-        """Tell what was done, and the answer, or why there is none."""
+    async def ended(self, record: RunRecord, ends: Mapping[str, Verdict]) -> None:
+        """Tell what was done, how its checkpoints ended, and the answer, or why there is none."""
         run = record.run
         # A thread that could not be read is not the person's, or has gone: it is told nothing.
         read = any(
@@ -62,17 +64,16 @@ class ThreadHistory:
         )
         if not run.thread_id or not read or _deleted(run.actions, run.thread_id):
             return
-        failed = run.state != RunState.RUN_STATE_SUCCEEDED
-        words = run.error_message if failed else run.answer
+        words = run.answer or run.error_message
         if run.state == RunState.RUN_STATE_CANCELLED:
             words = ""  # whoever ended it knows; and a newer run may be at work in the thread
-        facts = [
+        facts = list(_decisions(record, ends)) + [
             _fact(action, *_DONE[action.execution_state])
             for action in run.actions
             if action.execution_state in _DONE
         ]
         if facts or words:
-            request = RecordRunRequest(facts=facts, answer=words[:_LONGEST], failed=failed)
+            request = RecordRunRequest(facts=facts, answer=words[:_LONGEST], failed=not run.answer)
             await self._tell(record, request)
 
     async def _tell(self, record: RunRecord, request: RecordRunRequest) -> None:
@@ -86,11 +87,12 @@ class ThreadHistory:
             _log.warning("not told to its thread", run=request.run_id, reason=reason_of(error))
 
 
-def _decisions(actions: Iterable[RunAction], verdicts: dict[str, Verdict]) -> Iterator[RunFact]:
-    for action in actions:
-        yield _fact(action, _WAITED)
-        if decided := _DECIDED.get(verdicts[action.request_id].state):
-            yield _fact(action, decided)
+def _decisions(record: RunRecord, verdicts: Mapping[str, Verdict]) -> Iterator[RunFact]:
+    for action in record.run.actions:
+        if action.checkpoint_id and action.request_id in verdicts:
+            yield _fact(action, _WAITED)
+            if decided := _DECIDED.get(verdicts[action.request_id].state):
+                yield _fact(action, decided)
 
 
 def _fact(action: RunAction, kind: ThreadEventType, state: str = "") -> RunFact:

@@ -15,16 +15,18 @@ from kernel.errors import reason_of
 from tests.faults.proof import (
     blocked,
     ended,
+    no_lane_ran_twice,
     recorded,
     succeeded,
     the_log_verifies,
 )
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, soon
 from tests.support.fleet import Client
 from tests.support.refusals import refused
 
 TEN_HOURS = "36000"
 LEEWAY_SECONDS = 5
+WITHIN_A_ROUND = 1000
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -102,6 +104,30 @@ async def test_an_approval_while_nova_is_down_for_hours(stage: Stage, me: Client
         await deleted_once(stage, me, run_id)
     finally:
         await stage.restart("governance", "identity")
+
+
+async def test_a_no_reaches_the_model_though_nova_dies_while_it_is_told(
+    stage: Stage, me: Client
+) -> None:
+    await me.new_thread("Doomed")
+    delete = {"name": "thread_delete", "input": {"thread": "Doomed"}}
+    plans = [{"tools": [delete], "finish": True}, {"text": "Then I leave it."}]
+    text = f"x\n#simulate: {json.dumps(plans)}\n#simulate-fault: slow:{WITHIN_A_ROUND}"
+    run_id, checkpoint = await blocked(me, text)
+    await me.reject(checkpoint, "not this one")
+
+    async def goes_on() -> bool:
+        return (await me.run(run_id)).state == RunState.RUN_STATE_RUNNING
+
+    await soon(goes_on, "the run has heard of it", seconds=20)
+    await stage.restart("nova")
+
+    run = await ended(me, run_id)
+    assert (run.state, run.error_message) == (RunState.RUN_STATE_REJECTED, "not this one")
+    assert (run.round, run.answer) == (2, "Then I leave it.")
+    assert await me.titles() == ["Doomed"]
+    await no_lane_ran_twice(me, run_id)
+    await recorded(me, f"run/{run_id}", "run.ended")
 
 
 async def test_an_approval_after_the_expiry_is_refused_and_nothing_is_done(

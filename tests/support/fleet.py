@@ -43,7 +43,7 @@ from chenu.nova.v1.run_service_pb2 import (
 )
 from chenu.nova.v1.run_service_pb2_grpc import RunServiceStub
 from chenu.threads.v1.message_pb2 import Message
-from chenu.threads.v1.message_service_pb2 import ListMessagesRequest
+from chenu.threads.v1.message_service_pb2 import CreateMessageRequest, ListMessagesRequest
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu.threads.v1.thread_event_pb2 import ThreadEvent
 from chenu.threads.v1.thread_event_service_pb2 import ListThreadEventsRequest
@@ -229,11 +229,11 @@ class Client:
         checkpoint: Checkpoint = answer.checkpoint
         return checkpoint
 
-    async def reject(self, checkpoint_id: str) -> Checkpoint:
+    async def reject(self, checkpoint_id: str, comment: str = "") -> Checkpoint:
         """Look at a checkpoint and reject it."""
         etag = (await self.checkpoint(checkpoint_id)).etag
         answer = await self.checkpoints.RejectCheckpoint(
-            RejectCheckpointRequest(checkpoint_id=checkpoint_id, etag=etag),
+            RejectCheckpointRequest(checkpoint_id=checkpoint_id, etag=etag, comment=comment),
             metadata=await self.vote_token(checkpoint_id, etag),
         )
         checkpoint: Checkpoint = answer.checkpoint
@@ -261,6 +261,12 @@ class Client:
             ListMessagesRequest(thread_id=thread_id), metadata=self.me
         )
         return list(answer.messages)
+
+    async def say(self, thread_id: str, content: str = "Wait, there is more.") -> None:
+        """A message in a thread, which changes it."""
+        await MessageServiceStub(self.fleet.channel("threads")).CreateMessage(
+            CreateMessageRequest(thread_id=thread_id, content=content), metadata=self.me
+        )
 
     async def titles(self) -> list[str]:
         """The titles of the person's threads."""

@@ -50,6 +50,16 @@ def request_of(words: str, context: dict[str, Any] | None = None) -> dict[str, A
     return {"role": "user", "content": f"{words}\n\n<context>\n{frozen}\n</context>"}
 
 
+def results_in(request: dict[str, Any]) -> dict[str, tuple[bool, Any]]:
+    """What a request says of each tool used in the turn before: whether it failed, and the JSON."""
+    *_, used, results = request["messages"]
+    names = {block["id"]: block["name"] for block in used["content"] if "name" in block}
+    return {
+        names[block["tool_use_id"]]: (block["is_error"], json.loads(block["content"]))
+        for block in results["content"]
+    }
+
+
 def use_id(planned: Plan, number: int) -> str:
     return f"toolu_{id(planned)}_{number}"
 

@@ -11,12 +11,20 @@ _CONTEXT: Final = re.compile(r"<context>(.*?)</context>", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one use of a tool gave back; `content` is parsed where it is JSON."""
+    """What one use of a tool gave back; `content` is parsed where it is JSON.
+
+    Where a person had changed the action, `arguments` are theirs.
+    """
 
     tool: str
     arguments: Mapping[str, Any]
     content: Any
     failed: bool
+
+    @property
+    def reason(self) -> str:
+        """Why it came to nothing, in a word; empty where none is given."""
+        return str(self.content.get("reason", "")) if isinstance(self.content, dict) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,11 @@ def _context(words: str) -> dict[str, Any]:
 def _result(block: dict[str, Any], uses: Mapping[str, Any]) -> Result:
     use = uses.get(block["tool_use_id"], {})
     content = block.get("content") or ""
-    text = "".join(part.get("text", "") for part in _blocks(content))
-    return Result(
-        use.get("name", ""), use.get("input", {}), _parsed(text), bool(block.get("is_error"))
-    )
+    told = _parsed("".join(part.get("text", "") for part in _blocks(content)))
+    arguments = use.get("input", {})
+    if isinstance(told, dict) and told.get("reason") == "EDITED":
+        arguments, told = told["arguments"], _parsed(told["result"])
+    return Result(use.get("name", ""), arguments, told, bool(block.get("is_error")))
 
 
 def _parsed(text: str) -> Any:

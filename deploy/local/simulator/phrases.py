@@ -97,10 +97,21 @@ class Voice:
 
     def failure(self, result: Result) -> str:
         """What went wrong, in the tool's words."""
-        why = _clipped(result.content)
+        said = result.content.get("message") if result.reason else None
+        why = _clipped(said or result.content).rstrip(".")
         if self.french:
             return f"{result.tool} n’a pas abouti : {why}. Je me suis arrêté là."
         return f"{result.tool} did not work: {why}. I stopped there."
+
+    def refusal(self, result: Result) -> str:
+        """That a person said no, and why if they said so."""
+        deed, why = self._deed(result.tool, result.arguments, done=False), ""
+        if comment := result.content.get("comment"):
+            said = _clipped(comment)
+            why = f" (« {said} »)" if self.french else f" (“{said}”)"
+        if self.french:
+            return f"Une personne a dit non à ceci : {deed}{why}. Je n’ai rien fait du plan."
+        return f"A person said no to this: {deed}{why}. I did nothing of the plan."
 
     def no_tool(self, tools: Sequence[str]) -> str:
         """Which tools it would have taken."""

@@ -29,7 +29,8 @@ def plan(conversation: Conversation, tools: Mapping[str, Any]) -> Plan:
     voice = Voice(in_french(conversation.request), _names(conversation))
     conversation = replace(conversation, rounds=[r for r in conversation.rounds if not _stale(r)])
     if failed := [result for result in conversation.results if result.failed]:
-        return Plan(voice.failure(failed[0]))
+        said_no = [result for result in failed if result.reason == "REJECTED"]
+        return Plan(voice.refusal(said_no[0]) if said_no else voice.failure(failed[0]))
     steps = list(_linked(steps_of(conversation.request), conversation, voice))
     wanted = {step.tool for step in steps} - {TELL}
     if not wanted:
@@ -60,7 +61,7 @@ def _round(
 
 def _stale(results: Sequence[Result]) -> bool:
     """Whether a round came to nothing because a target had changed: it is planned again."""
-    changed = any(str(result.content).startswith("TARGET_CHANGED") for result in results)
+    changed = any(result.reason == "TARGET_CHANGED" for result in results)
     return changed and all(result.failed for result in results)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from chenu.events.v1.method_policy_pb2 import CallerKind
 from chenu_gate.action import Action
 from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
@@ -56,14 +57,23 @@ class Endings:
         self._database, self._transitions = database, transitions
 
     async def cancel(self, caller: Caller, checkpoint_id: str, reason: str) -> None:
-        """Withdraw a pending checkpoint; once withdrawn, asking again is harmless."""
+        """Withdraw a pending checkpoint; once withdrawn, asking again is harmless.
+
+        From Nova also an approval that it has not used and will not use: that expires.
+        """
         async with self._database.transaction(caller) as tx:
             locked = await self._transitions.lock(tx, checkpoint_id)
             if locked is None:
                 raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
             if locked.standing.state is State.CANCELLED:
                 return
-            after = locked.standing.end(State.CANCELLED, locked.now)
+            # A person could not know that no permit of it is on its way.
+            if caller.kind == CallerKind.CALLER_KIND_DELEGATION and locked.standing.usable(
+                locked.now
+            ):
+                after = replace(locked.standing, state=State.EXPIRED)
+            else:
+                after = locked.standing.end(State.CANCELLED, locked.now)
             await self._transitions.move(tx, locked, after, reason)
         await self._transitions.announce([locked.row])
 

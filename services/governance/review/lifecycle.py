@@ -104,6 +104,10 @@ class Checkpoint:
             return State.EXPIRED
         return self.state
 
+    def usable(self, now: datetime) -> bool:
+        """Whether it is approved and its action not done yet."""
+        return self.by_clock(now) is State.APPROVED and not self.executed
+
     def vote(
         self, option: Option, electorate: Electorate, *, etag: str, now: datetime
     ) -> tuple[Checkpoint, Ballot]:

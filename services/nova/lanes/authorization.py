@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import grpc
+
 from chenu.governance.v1.authorization_service_pb2 import (
     ActionRequest,
     AuthorizeActionsRequest,
@@ -20,11 +22,14 @@ from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStu
 from chenu.governance.v1.decision_pb2 import ActionKind
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunState
 from kernel.channels import Channels
+from kernel.errors import reason_of
+from services.nova.lanes.refusals import REJECTED
 from services.nova.record import RunRecord
 
 _TIMEOUT: Final = 10.0
-_REJECTED_BEFORE: Final = "REJECTED_BEFORE"
-_READING: Final = frozenset(
+# What has come to another end meanwhile needs no taking back.
+_OVER: Final = frozenset({"CHECKPOINT_NOT_PENDING", "CHECKPOINT_EXPIRED"})
+READING: Final = frozenset(
     {
         ActionKind.ACTION_KIND_QUERY,
         ActionKind.ACTION_KIND_SEARCH,
@@ -35,7 +40,7 @@ _READING: Final = frozenset(
 # How a run ends whose plan holds an action with this verdict; the first that is met decides.
 _ENDS: Final = {
     VerdictState.VERDICT_STATE_DENIED: (RunState.RUN_STATE_DENIED, "GOVERNANCE_DENIED"),
-    VerdictState.VERDICT_STATE_REJECTED: (RunState.RUN_STATE_REJECTED, "CHECKPOINT_REJECTED"),
+    VerdictState.VERDICT_STATE_REJECTED: (RunState.RUN_STATE_REJECTED, REJECTED),
     VerdictState.VERDICT_STATE_EXPIRED: (RunState.RUN_STATE_EXPIRED, "CHECKPOINT_EXPIRED"),
     VerdictState.VERDICT_STATE_CANCELLED: (RunState.RUN_STATE_CANCELLED, "CHECKPOINT_CANCELLED"),
     VerdictState.VERDICT_STATE_SUPERSEDED: (
@@ -64,7 +69,7 @@ class Authorizer:
                         action=record.action_bytes(action),
                         request_id=action.request_id,
                         requires_checkpoint=record.run.intent.requires_checkpoint
-                        and action.kind not in _READING,
+                        and action.kind not in READING,
                         agent_words=record.journal["answer"][:4000],
                     )
                     for action in actions
@@ -75,7 +80,7 @@ class Authorizer:
         verdicts = {verdict.request_id: verdict for verdict in answer.verdicts}
         for action in actions:
             verdict = verdicts[action.request_id]
-            _note(action, verdict)
+            _note(record, action, verdict)
             if verdict.edited_action:
                 record.keep_edit(action, verdict.edited_action)
         return verdicts
@@ -83,20 +88,28 @@ class Authorizer:
     async def decided(self, block: CheckpointBlock) -> bool:
         """Whether any of what a run waits for has been decided; asks as the current caller."""
         for waiting in block.checkpoints:
-            answer = await self._authorization.GetAuthorization(
-                GetAuthorizationRequest(request_id=waiting.request_id), timeout=_TIMEOUT
-            )
-            if answer.verdict.state != VerdictState.VERDICT_STATE_BLOCKED:
+            verdict = await self._find(waiting.request_id)
+            if verdict.state != VerdictState.VERDICT_STATE_BLOCKED:
                 return True
         return False
 
-    async def withdraw(self, record: RunRecord, reason: str) -> None:
-        """Cancel the checkpoints that the run still waits for."""
-        for waiting in record.run.block.checkpoints:
-            await self._checkpoints.CancelCheckpoint(
-                CancelCheckpointRequest(checkpoint_id=waiting.checkpoint_id, reason=reason),
-                timeout=_TIMEOUT,
-            )
+    async def withdraw(
+        self, record: RunRecord, actions: Sequence[RunAction], reason: str
+    ) -> dict[str, Verdict]:
+        """Take back what waits or is approved for these actions; what became of each of them."""
+        verdicts = {}
+        for action in actions:
+            try:
+                await self._checkpoints.CancelCheckpoint(
+                    CancelCheckpointRequest(checkpoint_id=action.checkpoint_id, reason=reason),
+                    timeout=_TIMEOUT,
+                )
+            except grpc.aio.AioRpcError as error:
+                if reason_of(error) not in _OVER:
+                    raise
+            verdicts[action.request_id] = await self._find(action.request_id)
+            record.note_end(action)
+        return verdicts
 
     async def supersede(self, run_id: str) -> None:
         """End what an earlier run of the same thread waits for."""
@@ -104,6 +117,13 @@ class Authorizer:
             SupersedeCheckpointsRequest(run_id=run_id, reason="a newer message in the thread"),
             timeout=_TIMEOUT,
         )
+
+    async def _find(self, request_id: str) -> Verdict:
+        answer = await self._authorization.GetAuthorization(
+            GetAuthorizationRequest(request_id=request_id), timeout=_TIMEOUT
+        )
+        verdict: Verdict = answer.verdict
+        return verdict
 
 
 def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
@@ -119,7 +139,6 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
     for state, (ending, reason) in _ENDS.items():
         verdict = next((v for v in verdicts.values() if v.state == state), None)
         if verdict is not None:
-            _block(record, verdicts)  # what its siblings wait for is withdrawn
             record.finish(lane, f"ended: {reason}", LaneState.LANE_STATE_FAILED)
             run.state, run.error_reason = ending, reason
             run.error_lane = lane
@@ -127,7 +146,10 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
             return
     if not decided:
         record.finish(Lane.LANE_GOVERNANCE, f"{len(verdicts)} verdicts")
-    _block(record, verdicts)
+    waiting = [
+        v.checkpoint for v in verdicts.values() if v.state == VerdictState.VERDICT_STATE_BLOCKED
+    ]
+    run.block.CopyFrom(CheckpointBlock(run_id=run.run_id, checkpoints=waiting))
     if run.block.checkpoints:
         record.begin(Lane.LANE_CHECKPOINT)
         run.state = RunState.RUN_STATE_BLOCKED
@@ -140,42 +162,13 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
         record.finish(Lane.LANE_CHECKPOINT, "approved")
 
 
-async def refuse(record: RunRecord, verdicts: dict[str, Verdict], authorizer: Authorizer) -> bool:
-    """Whether the plan holds the like of what a person rejected: the model is told, and plans anew.
-
-    Nothing of the round is done, and what its other actions wait for is withdrawn.
-    """
-    told = next((v.reason for v in verdicts.values() if _rejected_before(v)), "")
-    if not told:
-        return False
-    _block(record, verdicts)
-    await authorizer.withdraw(record, _REJECTED_BEFORE)
-    record.run.ClearField("block")
-    why = f"not done: a person has rejected this before. Do not propose it again. {told}"
-    refused = record.refuse("not done: nothing of this plan was done")
-    for request_id, verdict in verdicts.items():
-        if _rejected_before(verdict):
-            refused[record.journal["uses"][request_id]] = why
-    record.finish(Lane.LANE_GOVERNANCE, f"refused: {_REJECTED_BEFORE}", LaneState.LANE_STATE_FAILED)
-    return True
-
-
-def _rejected_before(verdict: Verdict) -> bool:
-    denied = verdict.state == VerdictState.VERDICT_STATE_DENIED
-    return denied and verdict.reason.startswith(_REJECTED_BEFORE)
-
-
-def _block(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
-    waiting = [
-        v.checkpoint for v in verdicts.values() if v.state == VerdictState.VERDICT_STATE_BLOCKED
-    ]
-    record.run.block.CopyFrom(CheckpointBlock(run_id=record.run.run_id, checkpoints=waiting))
-
-
-def _note(action: RunAction, verdict: Verdict) -> None:
+def _note(record: RunRecord, action: RunAction, verdict: Verdict) -> None:
     decision = verdict.decision
     action.decision_id = decision.decision_id
     action.checkpoint_id = decision.checkpoint_id
     action.effect = decision.effect
     if decision.execution_state:
         action.execution_state = decision.execution_state
+    denied = verdict.state == VerdictState.VERDICT_STATE_DENIED
+    if verdict.state in _ENDS and not denied:  # a freeze denies what is still approved
+        record.note_end(action)

@@ -3,8 +3,10 @@
 import time
 
 from chenu.governance.v1.decision_pb2 import ActionKind, ExecutionState
-from chenu.nova.v1.run_pb2 import Lane, RunMode, RunState
+from chenu.nova.v1.run_pb2 import Lane, Run, RunMode, RunState
 from services.nova.claims import unsupported, without_budgets
+from services.nova.lanes.authorization import READING
+from services.nova.lanes.refusals import REJECTED
 from services.nova.record import RunRecord
 
 _PROPOSALS = {RunMode.RUN_MODE_SIMULATION, RunMode.RUN_MODE_DRAFT}
@@ -34,9 +36,29 @@ def close(record: RunRecord) -> None:
         run.notices.append("Nothing was done: these actions are proposals only.")
     if run.simulated:
         run.notices.append("Answered by the local model simulator, not by a model.")
+    run.notices.extend(
+        f"A person rejected {action.tool}; nothing of that plan was done."
+        for action in run.actions
+        if action.rejected
+    )
     run.answer = answer
     run.state = RunState.RUN_STATE_SUCCEEDED
+    if _rejected(run):
+        run.state, run.error_reason = RunState.RUN_STATE_REJECTED, REJECTED
+        run.error_lane = Lane.LANE_CHECKPOINT
+        run.error_message = record.journal["rejected"] or REJECTED
     record.finish(Lane.LANE_AUDIT, f"closed with {len(run.notices)} notices")
+
+
+def _rejected(run: Run) -> bool:
+    """Whether a person said no, and nothing was done instead; looking is not doing."""
+    last = max((action.round for action in run.actions if action.rejected), default=0)
+    return last > 0 and not any(
+        action.round > last
+        and action.kind not in READING
+        and action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED
+        for action in run.actions
+    )
 
 
 def end(record: RunRecord) -> None:

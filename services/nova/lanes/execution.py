@@ -15,18 +15,18 @@ from kernel.errors import reason_of
 from services.nova.catalogue import Catalogue
 from services.nova.lanes.authorization import Authorizer
 from services.nova.lanes.context import Contexts
+from services.nova.lanes.refusals import told
 from services.nova.patience import PASSING, Patience
-from services.nova.record import RunRecord
+from services.nova.record import TARGET_CHANGED, RunRecord
 
 _TIMEOUT: Final = 30.0
-_CHANGED: Final = "TARGET_CHANGED"
 _WHY: Final = {
-    _CHANGED: "what it is about has changed since it was planned; ask again, and it is planned as"
-    " things are then"
+    TARGET_CHANGED: "what it is about has changed since it was planned; ask again, and it is"
+    " planned as things are then"
 }
-_TOLD: Final = (
-    f"{_CHANGED}: not done, because what it is about has changed since it was planned. If it is"
-    " still wanted, plan it again."
+_TOLD: Final = told(
+    TARGET_CHANGED,
+    "What it is about has changed since it was planned. If it is still wanted, plan it again.",
 )
 
 
@@ -51,7 +51,7 @@ class Executions:
         for action in actions:
             await self._one(record, action, verdicts[action.request_id])
             if action.execution_state != ExecutionState.EXECUTION_STATE_SUCCEEDED:
-                if action.result == _CHANGED and may_plan_anew:
+                if action.result == TARGET_CHANGED and may_plan_anew:
                     await self._plan_anew(record, action)
                 else:
                     self._failed(record, action)
@@ -100,10 +100,8 @@ class Executions:
         await self._contexts.look_again(
             record, Action.parse(record.approved_bytes(changed)).targets
         )
-        uses, refused = (
-            record.journal["uses"],
-            record.refuse("not done: an action before it failed"),
-        )
+        uses = record.journal["uses"]
+        refused = record.refuse(told("NOT_DONE", "An action before it was not done."))
         for action in record.round_actions():
             if action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED:
                 del refused[uses[action.request_id]]

@@ -17,6 +17,7 @@ from chenu_gate.tools import ArgumentsInvalid, Tool
 from kernel.channels import Channels
 from services.nova.catalogue import Catalogue
 from services.nova.lanes.context import Contexts, candidates, sphere_name
+from services.nova.lanes.refusals import told
 from services.nova.plan import Plan, Proposal, read_plan
 from services.nova.prompts import FINISH, FINISH_INPUT, SYSTEM, request_turn
 from services.nova.record import RunRecord
@@ -24,6 +25,14 @@ from services.nova.settings import NovaSettings
 from services.nova.targets import Unresolved, question, resolve
 
 _TIMEOUT: Final = 120.0
+_REFUSED: Final = "Nothing of this plan was done: a tool in it was used wrongly."
+_TOO_EARLY: Final = told(
+    "NOT_DONE", "Not said yet: a person changed the plan. Answer by what was done."
+)
+_EDITED: Final = (
+    "A person changed this action before approving it. It was done with `arguments`, not with"
+    " yours. Do not try yours again."
+)
 _FINISH: Final = ModelTool(
     name=FINISH,
     description="Says that the tools used in this message are the whole plan.",
@@ -60,14 +69,14 @@ class Planner:
             tool = self._catalogue.find(proposal.tool)
             problem = _problem(tool, proposal)
             if tool is None or problem:
-                journal["refused"][proposal.use_id] = problem
+                journal["refused"][proposal.use_id] = told("USED_WRONGLY", problem)
             else:
                 wanted.append((proposal, tool))
         if journal["refused"]:
             # The model hears what was wrong and may plan again; nothing of this plan is done.
             journal["final"] = False
             others = [p.use_id for p, _ in wanted] + [plan.finish_use_id] * bool(plan.finish_use_id)
-            journal["refused"] |= dict.fromkeys(others, "not done: the plan was refused")
+            journal["refused"] |= dict.fromkeys(others, told("NOT_DONE", _REFUSED))
             return f"plan refused, {len(plan.proposals)} proposals"
         unresolved = await self._make_actions(record, wanted)
         if unresolved:
@@ -177,12 +186,18 @@ class Planner:
 def tell_results(record: RunRecord) -> None:
     """Add the round's results to the exchange, for the next round's plan."""
     journal = record.journal
-    refused = journal["refused"]
-    results = [
-        _result(journal["uses"][action.request_id], _told(action), failed=False)
+    done = {
+        journal["uses"][action.request_id]: _told(action)
         for action in record.round_actions()
-        if journal["uses"][action.request_id] not in refused
-    ] + [_result(use_id, why, failed=True) for use_id, why in refused.items()]
+        if journal["uses"][action.request_id] not in journal["refused"]
+    }
+    results = [_result(use_id, content, failed=False) for use_id, content in done.items()]
+    results += [_result(use_id, why, failed=True) for use_id, why in journal["refused"].items()]
+    results += [
+        _result(use_id, _TOO_EARLY, failed=False)  # a `finish`
+        for use_id in record.last_uses()
+        if use_id not in done and use_id not in journal["refused"]
+    ]
     journal["turns"].append(_turn("user", results))
 
 
@@ -216,10 +231,8 @@ def _told(action: RunAction) -> str:
     """What the model hears of an action, which may not be the one that it proposed."""
     if not action.edited:
         return str(action.result)
-    return (
-        "A person changed this action before approving it. It was done with these arguments,"
-        f" not with yours: {action.arguments}. Do not try yours again. Result: {action.result}"
-    )
+    arguments = json.loads(action.arguments)
+    return told("EDITED", _EDITED, arguments=arguments, result=action.result)
 
 
 def _result(use_id: str, content: str, *, failed: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
+from chenu.governance.v1.authorization_service_pb2 import VerdictState
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint, CheckpointState
 from chenu.governance.v1.checkpoint_service_pb2 import (
     CancelCheckpointRequest,
@@ -91,6 +92,33 @@ async def test_what_is_decided_is_not_withdrawn(
         FAILED,
         "CHECKPOINT_EXPIRED",
     )
+
+
+async def test_nova_gives_an_approval_back_that_it_will_not_use(
+    client: GovernanceClient, identity: StandInIdentity, person: Person, events: Events
+) -> None:
+    request, approved = await client.blocked(person)
+    await client.approve(person, approved)
+
+    seen = await cancel(client, identity.as_nova(person), approved.checkpoint_id, "planned anew")
+
+    assert (seen.state, seen.resolution_reason) == (State.CHECKPOINT_STATE_EXPIRED, "planned anew")
+    (verdict,) = await client.ask(person, request)
+    assert (verdict.state, verdict.permit) == (VerdictState.VERDICT_STATE_EXPIRED, "")
+    last = (await events(f"checkpoint/{approved.checkpoint_id}"))[-1]
+    assert last["type"] == "chenu.governance.checkpoint.expired"
+
+
+async def test_an_approval_that_was_used_is_not_given_back(
+    client: GovernanceClient, identity: StandInIdentity, person: Person
+) -> None:
+    request, approved = await client.blocked(person)
+    await client.approve(person, approved)
+    (verdict,) = await client.ask(person, request)
+    await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)
+
+    nova = identity.as_nova(person)
+    await refused(cancel(client, nova, approved.checkpoint_id), FAILED, "CHECKPOINT_NOT_PENDING")
 
 
 async def test_withdrawing_a_foreign_checkpoint_is_answered_like_withdrawing_nothing(

@@ -8,8 +8,6 @@ import pytest
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.nova.v1.run_pb2 import RunState
-from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
-from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from kernel.errors import reason_of
 from tests.laws.stories import blocked
 from tests.support.fleet import Client
@@ -17,13 +15,6 @@ from tests.support.fleet import Client
 FAILED = ExecutionState.EXECUTION_STATE_FAILED
 SUCCEEDED = ExecutionState.EXECUTION_STATE_SUCCEEDED
 NOT_STARTED = ExecutionState.EXECUTION_STATE_NOT_STARTED
-
-
-async def say(me: Client, thread_id: str) -> None:
-    """Change a thread behind a run's back."""
-    await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
-        CreateMessageRequest(thread_id=thread_id, content="Wait, there is more."), metadata=me.me
-    )
 
 
 async def waits(me: Client, run_id: str) -> str:
@@ -39,7 +30,7 @@ async def test_it_is_put_before_a_person_again_as_it_is_now_and_then_done(me: Cl
     thread_id = await me.new_thread("Moving target")
     block = await blocked(me, "Delete the thread “Moving target”")
     first = block.checkpoints[0].checkpoint_id
-    await say(me, thread_id)
+    await me.say(thread_id)
     await me.approve(first)
 
     second = await waits(me, block.run_id)
@@ -47,7 +38,8 @@ async def test_it_is_put_before_a_person_again_as_it_is_now_and_then_done(me: Cl
     assert "Moving target" in await me.titles()
     before, now = await me.checkpoint(first), await me.checkpoint(second)
     assert before.etag != now.etag
-    assert before.state == CheckpointState.CHECKPOINT_STATE_APPROVED
+    assert before.state == CheckpointState.CHECKPOINT_STATE_EXPIRED
+    assert before.resolution_reason == "the run has planned anew"
 
     await me.approve(second)
     run = await me.go_on(block.run_id)
@@ -66,7 +58,7 @@ async def test_what_was_done_before_it_is_not_done_again(me: Client) -> None:
         {"text": "One was done, two were not."},
     ]
     block = await blocked(me, f"x\n#simulate: {json.dumps(plans)}")
-    await say(me, thread_id)
+    await me.say(thread_id)
     for waiting in block.checkpoints:
         await me.approve(waiting.checkpoint_id)
 
@@ -76,6 +68,9 @@ async def test_what_was_done_before_it_is_not_done_again(me: Client) -> None:
     assert states == [SUCCEEDED, FAILED, NOT_STARTED]
     assert run.answer == "One was done, two were not."
     assert sorted(await me.titles()) == ["Moving", "New"]
+    ends = [(await me.checkpoint(waiting.checkpoint_id)).state for waiting in block.checkpoints]
+    expired = CheckpointState.CHECKPOINT_STATE_EXPIRED
+    assert ends == [CheckpointState.CHECKPOINT_STATE_APPROVED, expired, expired]
 
 
 async def test_in_the_last_round_the_run_ends_and_says_what_to_do(me: Client) -> None:
@@ -83,7 +78,7 @@ async def test_in_the_last_round_the_run_ends_and_says_what_to_do(me: Client) ->
     look = {"tools": [{"name": "thread_search", "input": {"query": "x"}}]}
     last = {"tools": [{"name": "thread_delete", "input": {"thread": thread_id}}], "finish": True}
     block = await blocked(me, f"x\n#simulate: {json.dumps([look] * 4 + [last])}")
-    await say(me, thread_id)
+    await me.say(thread_id)
     await me.approve(block.checkpoints[0].checkpoint_id)
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:

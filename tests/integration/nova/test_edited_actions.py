@@ -1,6 +1,7 @@
 """A person changes an action before approving it: Nova does what was approved, and says so."""
 
 import json
+from typing import Any
 
 import grpc
 import pytest
@@ -13,12 +14,13 @@ from chenu.governance.v1.review_service_pb2 import (
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.nova.v1.run_pb2 import RunState
 from chenu.threads.v1.thread_service_pb2 import GetThreadRequest
-from services.nova.lanes.planning import tell_results
-from services.nova.record import RunRecord
 from tests.support.fleet import Client
+from tests.support.model_requests import results_in
 
 
-async def test_the_edited_action_is_done_and_the_run_says_that_it_was_edited(me: Client) -> None:
+async def test_the_edited_action_is_done_and_the_model_answers_by_what_was_done(
+    me: Client, asked: list[dict[str, Any]]
+) -> None:
     one, two = await me.new_thread("One"), await me.new_thread("Two")
     with pytest.raises(grpc.aio.AioRpcError):
         await me.execute("Delete the thread “One”")
@@ -48,20 +50,11 @@ async def test_the_edited_action_is_done_and_the_run_says_that_it_was_edited(me:
     assert json.loads(action.arguments)["thread"] == two
     assert action.action_digest == answer.checkpoint.action_digest
     assert any("changed thread.delete before approving" in notice for notice in run.notices)
-    assert one
-
-
-def test_the_model_is_told_what_was_done_instead_of_what_it_proposed() -> None:
-    from chenu.nova.v1.run_pb2 import Run, RunAction
-    from kernel.caller import Caller
-
-    record = RunRecord(Run(run_id="r"), Caller.system())
-    action = RunAction(request_id="q", result='{"ok":true}', arguments='{"n":2}', edited=True)
-    record.run.actions.append(action)
-    record.journal |= {"uses": {"q": "use-1"}, "refused": {}, "turns": []}
-
-    tell_results(record)
-
-    told = json.dumps(record.journal["turns"], ensure_ascii=False)
-    assert "A person changed this action" in told
-    assert "Do not try yours again" in told
+    results = results_in(asked[-1])
+    (failed, said), (_, early) = results["thread_delete"], results["finish"]
+    assert (failed, said["reason"], said["arguments"]) == (False, "EDITED", {"thread": two})
+    assert json.loads(said["result"]) == json.loads(action.result)
+    assert "a person changed the plan" in early["message"]
+    assert run.round == 2
+    assert two in run.answer
+    assert one not in run.answer

@@ -62,7 +62,7 @@ async def test_a_deletion_blocks_until_approved_and_is_then_done_once(me: Client
     assert run.actions[0].execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED
 
 
-async def test_a_rejection_ends_the_run_and_nothing_was_done(me: Client) -> None:
+async def test_a_rejected_run_says_so_and_nothing_was_done(me: Client) -> None:
     await me.new_thread("Keep me")
     block = await blocked(me, "Delete the thread “Keep me”")
     await me.reject(block.checkpoints[0].checkpoint_id)
@@ -74,7 +74,7 @@ async def test_a_rejection_ends_the_run_and_nothing_was_done(me: Client) -> None
     assert (await me.run(block.run_id)).state == RunState.RUN_STATE_REJECTED
 
 
-async def test_one_rejection_ends_a_plan_of_several_and_withdraws_the_others(me: Client) -> None:
+async def test_one_rejection_ends_a_plan_of_several(me: Client) -> None:
     await me.new_thread("First")
     await me.new_thread("Second")
     block = await blocked(me, "Delete the thread “First” and delete the thread “Second”")

@@ -1,11 +1,14 @@
 """A run that belongs to a thread tells it what waited, what was decided, what was done and said."""
 
+from datetime import timedelta
+
 import grpc
 import pytest
 
 from chenu.nova.v1.run_service_pb2 import CancelRunRequest
 from chenu.threads.v1.message_pb2 import MessageRole
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
+from kernel.errors import reason_of
 from tests.laws.stories import blocked
 from tests.support.fleet import Client
 
@@ -40,18 +43,66 @@ async def test_an_approved_run_is_told_from_its_checkpoint_to_its_answer(me: Cli
     assert (message.role, message.content) == (MessageRole.MESSAGE_ROLE_ASSISTANT, run.answer)
 
 
-async def test_a_rejected_run_says_why_nothing_was_done(me: Client) -> None:
+async def test_a_rejected_run_tells_the_end_of_each_checkpoint_and_what_nova_says(
+    me: Client,
+) -> None:
     home = await me.new_thread("Home")
     await me.new_thread("Keep me")
-    block = await blocked(me, "Delete the thread “Keep me”", thread_id=home)
-    await me.reject(block.checkpoints[0].checkpoint_id)
+    await me.new_thread("And me")
+    text = "Delete the thread “Keep me” and delete the thread “And me”"
+    block = await blocked(me, text, thread_id=home)
+    await me.reject(block.checkpoints[0].checkpoint_id, "it stays")
     with pytest.raises(grpc.aio.AioRpcError):
         await me.go_on(block.run_id)
 
-    assert await told(me, home) == ["CHECKPOINT_TRIGGERED", "CHECKPOINT_REJECTED", "NOTE_ADDED"]
+    waited = ["CHECKPOINT_TRIGGERED"] * 2
+    ends = ["CHECKPOINT_REJECTED", "CHECKPOINT_CANCELLED"]
+    assert await told(me, home) == [*waited, *ends, "NOTE_ADDED"]
+    (message,) = await me.messages(home)
+    assert message.role == MessageRole.MESSAGE_ROLE_ASSISTANT
+    assert "it stays" in message.content
+
+
+async def test_a_run_that_nobody_decided_says_so(me: Client) -> None:
+    home = await me.new_thread("Home")
+    await me.new_thread("Old drafts")
+    block = await blocked(me, "Delete the thread “Old drafts”", thread_id=home)
+    me.fleet.clock.offset = timedelta(hours=10)
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await me.go_on(block.run_id)
+    finally:
+        me.fleet.clock.offset = timedelta(0)
+    assert reason_of(refused.value) == "CHECKPOINT_EXPIRED"
+    assert await told(me, home) == ["CHECKPOINT_TRIGGERED", "CHECKPOINT_EXPIRED", "NOTE_ADDED"]
     (message,) = await me.messages(home)
     assert message.role == MessageRole.MESSAGE_ROLE_SYSTEM
-    assert message.content == (await me.run(block.run_id)).error_message
+
+
+async def test_what_a_newer_message_takes_the_place_of_is_told_as_superseded(me: Client) -> None:
+    home = await me.new_thread("Home")
+    await me.new_thread("Scratch")
+    block = await blocked(me, "Delete the thread “Scratch”", thread_id=home)
+    await me.execute("What is a thread?", thread_id=home)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await me.go_on(block.run_id)
+    assert "CHECKPOINT_SUPERSEDED" in await told(me, home)
+
+
+async def test_an_approval_that_the_run_has_not_used_is_told_as_expired(me: Client) -> None:
+    home = await me.new_thread("Home")
+    moving = await me.new_thread("Moving target")
+    block = await blocked(me, "Delete the thread “Moving target”", thread_id=home)
+    await me.say(moving)
+    await me.approve(block.checkpoints[0].checkpoint_id)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await me.go_on(block.run_id)
+    assert await told(me, home) == [
+        "CHECKPOINT_TRIGGERED",
+        "CHECKPOINT_APPROVED",
+        "CHECKPOINT_EXPIRED",
+        "CHECKPOINT_TRIGGERED",
+    ]
 
 
 async def test_an_answer_is_there_for_the_next_run_to_read(me: Client) -> None:
@@ -66,6 +117,7 @@ async def test_a_cancelled_run_adds_no_message(me: Client) -> None:
     block = await blocked(me, "Delete the thread “Spared”", thread_id=home)
     await me.runs.CancelRun(CancelRunRequest(run_id=block.run_id), metadata=await me.nova())
     assert not await me.messages(home)
+    assert await told(me, home) == ["CHECKPOINT_TRIGGERED", "CHECKPOINT_CANCELLED"]
 
 
 async def test_a_run_that_deletes_its_own_thread_ends_well(me: Client) -> None:

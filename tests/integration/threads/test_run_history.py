@@ -20,6 +20,11 @@ from tests.support.threads import ThreadsClient
 TRIGGERED = ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_TRIGGERED
 APPROVED = ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_APPROVED
 COMPLETED = ThreadEventType.THREAD_EVENT_TYPE_ACTION_COMPLETED
+ENDS = (
+    ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_EXPIRED,
+    ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_CANCELLED,
+    ThreadEventType.THREAD_EVENT_TYPE_CHECKPOINT_SUPERSEDED,
+)
 NOTE = ThreadEventType.THREAD_EVENT_TYPE_NOTE_ADDED
 
 
@@ -64,12 +69,12 @@ async def test_facts_are_recorded_by_the_system_with_ids_alone(
     client: ThreadsClient, person: Person, as_nova: Metadata
 ) -> None:
     thread = await client.found(person)
-    run = of_run(thread, TRIGGERED, APPROVED, COMPLETED)
+    run = of_run(thread, TRIGGERED, APPROVED, COMPLETED, *ENDS)
 
     answer = await client.events.RecordRun(run, metadata=as_nova)
 
     events = await told(client, as_nova, thread)
-    assert [event.type for event in events] == [TRIGGERED, APPROVED, COMPLETED]
+    assert [event.type for event in events] == [TRIGGERED, APPROVED, COMPLETED, *ENDS]
     assert {event.actor_type for event in events} == {"system"}
     assert events[0].payload["checkpoint"] == run.facts[0].checkpoint_id
     assert events[0].payload["run"] == run.run_id

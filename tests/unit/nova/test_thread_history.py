@@ -63,7 +63,7 @@ def gated(thread_id: str, *, read: bool = True) -> tuple[RunRecord, dict[str, Ve
 async def test_a_run_without_a_thread_costs_no_call(line: Line, history: ThreadHistory) -> None:
     record, verdicts = gated("")
     await history.decided(record, verdicts)
-    await history.ended(record)
+    await history.ended(record, verdicts)
     assert line.called == []
 
 
@@ -72,7 +72,7 @@ async def test_a_run_in_a_thread_tells_its_decisions_and_its_end(
 ) -> None:
     record, verdicts = gated(THREAD)
     await history.decided(record, verdicts)
-    await history.ended(record)
+    await history.ended(record, {})
     (first, decisions), (second, end) = line.called
     assert first == second == "RecordRun"
     assert [len(decisions.facts), decisions.answer] == [2, ""]
@@ -82,6 +82,6 @@ async def test_a_run_in_a_thread_tells_its_decisions_and_its_end(
 async def test_a_thread_that_could_not_be_read_is_told_nothing(
     line: Line, history: ThreadHistory
 ) -> None:
-    record, _ = gated(THREAD, read=False)
-    await history.ended(record)
+    record, verdicts = gated(THREAD, read=False)
+    await history.ended(record, verdicts)
     assert line.called == []

@@ -154,6 +154,36 @@ def test_a_failure_ends_the_plan_and_is_told() -> None:
     assert "the index is away" in second.text
 
 
+@pytest.mark.parametrize(
+    ("asked", "comment", "said"),
+    [
+        (
+            'Delete "A"',
+            "wrong one",
+            "A person said no to this: delete the thread “A” (“wrong one”).",
+        ),
+        ("Supprime le fil « A »", "", "Une personne a dit non à ceci : supprimer le fil « A »."),
+    ],
+)
+def test_a_persons_no_is_told_in_their_words_and_nothing_else_is_tried(
+    asked: str, comment: str, said: str
+) -> None:
+    ask = request_of(asked)
+    no = {"reason": "REJECTED", "message": "Rejected."} | ({"comment": comment} if comment else {})
+    first = plan_of(ask)
+    second = plan_of(ask, *round_of(first, no, {"reason": "NOT_DONE"}, failed=True))
+    assert second.calls == ()
+    assert said in second.text
+
+
+def test_what_a_person_changed_is_reported_as_it_was_done() -> None:
+    ask = request_of('Delete "A"')
+    changed = {"reason": "EDITED", "arguments": {"thread": "B"}, "result": '{"ok":true}'}
+    second = plan_of(ask, *round_of(plan_of(ask), changed, {"reason": "NOT_DONE"}))
+    assert second.calls == ()
+    assert second.text == "Done: deleted the thread “B”."
+
+
 def test_after_the_last_round_the_answer_is_words() -> None:
     ask = request_of('Delete "A"')
     first = plan_of(ask)
