@@ -95,7 +95,7 @@ CREATE TABLE governance.resolutions (
 # The laws once more, for whoever holds a connection of the service but not its code:
 # an end is an end, and nothing is approved or rejected but by votes for what waits.
 CHECKPOINT_GUARD = """
-CREATE FUNCTION governance.guard_checkpoint() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION governance.guard_checkpoint() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     approvers bigint;
     rejections bigint;

@@ -9,7 +9,7 @@ down_revision = "0002"
 
 # Whose rows they are comes from the transaction's settings, never from the payload.
 AUTHORIZE = """
-CREATE FUNCTION governance.authorize(plan jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION governance.authorize(plan jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     tenant_id constant uuid := current_setting('chenu.tenant')::uuid;
     identity_id constant uuid := current_setting('chenu.identity')::uuid;
@@ -66,7 +66,8 @@ END $$"""
 
 # What a request id was given before; another body under the same id takes the whole plan back.
 AUTHORIZED = """
-CREATE FUNCTION governance.authorized(item jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION governance.authorized(item jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     answer jsonb;
 BEGIN

@@ -100,7 +100,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     before = import_module("services.governance.migrations.0003_authorize")
-    op.execute(before.AUTHORIZE.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(before.AUTHORIZE)
     op.execute("ALTER TABLE governance.decisions DROP COLUMN approval")
     columns = (
         "approval", "voter_persons", "voter_roles", "remind_time", "reminders", "escalate_time",

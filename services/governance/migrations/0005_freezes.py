@@ -39,7 +39,7 @@ CREATE INDEX freezes_listed ON governance.freezes (tenant, create_time, freeze_i
 
 # A freeze is lifted once, by an executed decision, and never put back into force.
 GUARD = """
-CREATE FUNCTION governance.guard_freeze() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE OR REPLACE FUNCTION governance.guard_freeze() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF OLD.lift_time IS NOT NULL
         OR OLD.effective_time IS NOT NULL AND NEW.effective_time <> OLD.effective_time
         OR NEW.lift_time IS NOT NULL AND NOT EXISTS (SELECT FROM governance.executions
@@ -56,13 +56,14 @@ CREATE TRIGGER guard BEFORE UPDATE ON governance.freezes
 # The row lock puts the epochs in the order in which their freezes commit: a permit of an epoch
 # was minted by somebody who saw every freeze up to it.
 RAISE_EPOCH = """
-CREATE FUNCTION governance.raise_freeze_epoch() RETURNS bigint LANGUAGE sql
+CREATE OR REPLACE FUNCTION governance.raise_freeze_epoch() RETURNS bigint LANGUAGE sql
 SECURITY DEFINER SET search_path = '' AS
 'UPDATE governance.freeze SET epoch = epoch + 1 RETURNING epoch'"""
 
 # What stands for or against an action that is asked for; null where nothing does.
 STANDING = """
-CREATE FUNCTION governance.standing(item jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION governance.standing(item jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     stopped jsonb;
 BEGIN
@@ -88,7 +89,7 @@ END $$"""
 # The plan says what it was judged with; where something else stands now, it is judged again.
 # Moment and epoch are read first: a freeze that commits later finds the permits older than it.
 DECIDE = """
-CREATE FUNCTION governance.decide(plan jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION governance.decide(plan jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     moment constant timestamptz := clock_timestamp();
     current_epoch bigint;

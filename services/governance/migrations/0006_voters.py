@@ -238,7 +238,7 @@ def downgrade() -> None:
         ("0003_authorize", "AUTHORIZED"),
     ):
         before = getattr(import_module(f"services.governance.migrations.{number}"), name)
-        op.execute(before.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+        op.execute(before)
     op.execute("DROP INDEX governance.checkpoints_of_tenant")
     op.execute("DROP INDEX governance.checkpoints_changed_of_tenant")
     op.execute("ALTER TABLE governance.checkpoints DROP COLUMN claimed_by, DROP COLUMN claim_until")

@@ -93,7 +93,7 @@ CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON governance.rule_labels
 
 # What a person refused, or nobody decided, does not count towards any limit.
 UNCOUNT = """
-CREATE FUNCTION governance.uncount() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE OR REPLACE FUNCTION governance.uncount() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO governance.counted (tenant, decision_id, tally, amount, create_time)
     SELECT tenant, decision_id, tally, -amount, create_time
     FROM governance.counted WHERE decision_id = NEW.decision_id AND amount > 0;
@@ -140,7 +140,7 @@ BEGIN
             END IF;
         END IF;
     END LOOP;
-    answer := governance.{inner}(plan);
+    answer := governance.decide(plan);
     IF NOT (plan ->> 'noted')::boolean OR NOT answer ? 'items' THEN
         RETURN answer;
     END IF;
@@ -200,7 +200,7 @@ def upgrade() -> None:
     grant("shadow_verdicts", app="SELECT, INSERT")
     enable_rls("shadow_verdicts", app=TENANTS)
     append_only("shadow_verdicts")
-    op.execute(JUDGED.replace("{inner}", "decide"))
+    op.execute(JUDGED)
     grouped_write("judged")
 
 

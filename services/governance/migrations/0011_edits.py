@@ -70,25 +70,45 @@ OF_CHECKPOINT = (
     " WHERE c.checkpoint_id = {table}.checkpoint_id AND c.identity = {table}.identity)"
 )
 
-
-def authorized() -> str:
-    """As in 0006, telling of what waits now instead of what was asked for first."""
-    before = import_module("services.governance.migrations.0006_voters").AUTHORIZED
-    replaced = before.replace(
-        "'question', v.question,\n"
-        "            'view', CASE WHEN c.state = 'pending' THEN v.view END,",
-        "'question', coalesce(n.question, v.question),\n"
-        "            'view', CASE WHEN c.state = 'pending' THEN coalesce(n.view, v.view) END,\n"
-        "            'edited_action', n.action,",
-    ).replace(
-        "LEFT JOIN governance.views AS v USING (checkpoint_id)",
-        "LEFT JOIN governance.views AS v USING (checkpoint_id)\n"
-        "        LEFT JOIN governance.edited_views AS n\n"
-        "            ON n.checkpoint_id = c.checkpoint_id AND n.revision = c.revision",
-    )
-    if replaced.count("edited") != 2:
-        raise RuntimeError("migration 0006 is not what this one builds on")
-    return str(replaced)
+# As in 0006, telling of what waits now instead of what was asked for first.
+AUTHORIZED = """
+CREATE OR REPLACE FUNCTION governance.authorized(item jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    answer jsonb;
+BEGIN
+    SELECT to_jsonb(d) || jsonb_build_object(
+        'new', false,
+        'execution', e.state,
+        'checkpoint', to_jsonb(c) || jsonb_build_object(
+            'question', coalesce(n.question, v.question),
+            'view', CASE WHEN c.state = 'pending' THEN coalesce(n.view, v.view) END,
+            'edited_action', n.action,
+            'reason', v.resolution_reason,
+            'approvers', (SELECT jsonb_agg(DISTINCT jsonb_build_object(
+                    'person', person, 'identity', voter_identity, 'stage', stage,
+                    'seat', coalesce(seat, person),
+                    'seat_identity', coalesce(seat_identity, voter_identity)))
+                FROM governance.votes WHERE votes.checkpoint_id = c.checkpoint_id
+                    AND votes.revision = c.revision AND option = 'approve')))
+    INTO answer
+    FROM governance.decisions AS d
+        LEFT JOIN governance.executions AS e USING (decision_id)
+        LEFT JOIN governance.checkpoints AS c USING (decision_id)
+        LEFT JOIN governance.views AS v USING (checkpoint_id)
+        LEFT JOIN governance.edited_views AS n
+            ON n.checkpoint_id = c.checkpoint_id AND n.revision = c.revision
+    WHERE d.tenant = current_setting('chenu.tenant')::uuid
+        AND d.identity = current_setting('chenu.identity')::uuid
+        AND d.person = current_setting('chenu.person')::uuid
+        AND d.request_id = (item ->> 'request_id')::uuid;
+    IF answer ->> 'action_digest' <> item ->> 'action_digest'
+        OR answer ->> 'requires_checkpoint' <> item ->> 'requires_checkpoint' THEN
+        RAISE EXCEPTION 'request id used for another action: %', item ->> 'request_id'
+            USING ERRCODE = 'CHREQ';
+    END IF;
+    RETURN answer;
+END $$"""
 
 
 def upgrade() -> None:
@@ -97,7 +117,7 @@ def upgrade() -> None:
     op.execute(GUARD)
     op.execute(TRIGGER)
     op.execute("ALTER TABLE governance.checkpoints ENABLE ALWAYS TRIGGER guard_edit")
-    op.execute(authorized())
+    op.execute(AUTHORIZED)
     grant("checkpoints", app=f"UPDATE ({MOVES})")
     grant("checkpoints", worker="SELECT")
     for table in ("edits", "edited_views"):

@@ -22,5 +22,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    before = import_module("services.governance.migrations.0010_rules").UNCOUNT
-    op.execute(before.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(import_module("services.governance.migrations.0010_rules").UNCOUNT)

@@ -131,12 +131,14 @@ TABLES = (
     WHERE reported_at IS NULL AND state <> 'RUNNING'""",
 )
 
-FOUNDED = (
-    """CREATE FUNCTION threads.refuse_refounding() RETURNS trigger LANGUAGE plpgsql AS $$
+REFUSE_REFOUNDING = """
+CREATE OR REPLACE FUNCTION threads.refuse_refounding() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'what a thread was founded as never changes'
         USING ERRCODE = 'insufficient_privilege';
-END $$""",
+END $$"""
+FOUNDED = (
+    REFUSE_REFOUNDING,
     """CREATE TRIGGER founded_for_good BEFORE UPDATE ON threads.threads FOR EACH ROW
 WHEN ((OLD.thread_id, OLD.tenant, OLD.owner_identity, OLD.founder, OLD.founding_intent,
        OLD.ownership, OLD.create_time)

@@ -46,9 +46,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP POLICY eraser ON threads.thread_events")
     drop_eraser(TABLES)
-    (before,) = [
-        statement
-        for statement in import_module("services.threads.migrations.0001_threads").FOUNDED
-        if statement.startswith("CREATE FUNCTION threads.refuse_refounding")
-    ]
-    op.execute(before.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+    op.execute(import_module("services.threads.migrations.0001_threads").REFUSE_REFOUNDING)
