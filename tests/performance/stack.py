@@ -138,11 +138,15 @@ def _calls(url: str) -> Counter[str]:
     )
 
 
+def cores() -> int:
+    """How many of the machine's cores these processes may use."""
+    this = psutil.Process()
+    return len(this.cpu_affinity()) if hasattr(this, "cpu_affinity") else psutil.cpu_count() or 1
+
+
 def machine() -> str:
     """What the numbers were measured on."""
-    this = psutil.Process()
-    cores = len(this.cpu_affinity()) if hasattr(this, "cpu_affinity") else psutil.cpu_count()
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{cores} cores ({models[0] if models else platform.machine()})"
+    return f"{cores()} cores ({models[0] if models else platform.machine()})"
