@@ -43,6 +43,7 @@ def channel_tables(metadata: sa.MetaData) -> None:
         # The code that was sent there came back; of kinds that have one.
         _time("confirm_time", nullable=True),
         _time("decide_until", nullable=True),
+        _count("wrong_codes", server_default=sa.text("0")),
         sa.Column("version", sa.BigInteger, nullable=False),
         _time("create_time", server_default=_NOW),
         sa.CheckConstraint(
@@ -107,4 +108,12 @@ def channel_tables(metadata: sa.MetaData) -> None:
         _id("tenant"),
         _id("identity"),
         _time("create_time", server_default=_NOW),
+    )  # fmt: skip
+    sa.Table(
+        "sent_codes", metadata,
+        # A keyed digest of an address, or of an identity.
+        sa.Column("counted", sa.LargeBinary, nullable=False),
+        _time("create_time", server_default=_NOW),
+        sa.Index("sent_codes_counted", "counted", "create_time"),
+        sa.Index("sent_codes_by_time", "create_time"),
     )  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from hmac import compare_digest
-from secrets import token_hex
 from typing import Final
 
 import asyncpg
@@ -20,7 +18,6 @@ from services.courier.errors import (
     ChannelGrantInvalid,
     ChannelNameTaken,
     ChannelNotConfirmed,
-    ConfirmationInvalid,
 )
 from services.courier.vault import Vault
 
@@ -38,10 +35,6 @@ _LIST: Final = Statement(
 _SWITCH: Final = Statement(
     "UPDATE courier.channels SET disabled = :disabled, disable_reason = :reason,"
     " version = version + 1 WHERE channel_id = :channel_id AND disabled <> :disabled RETURNING *"
-)
-_CONFIRM: Final = Statement(
-    "UPDATE courier.channels SET confirm_time = clock_timestamp(), version = version + 1"
-    " WHERE channel_id = :channel_id AND confirm_time IS NULL RETURNING *"
 )
 _SEAL: Final = Statement(
     "UPDATE courier.channels SET sealed = :sealed, decide_until = :until, version = version + 1"
@@ -75,11 +68,6 @@ class Address:
     def sealed(self, vault: Vault, channel_id: str) -> bytes:
         """As it rests."""
         return vault.seal(json.dumps(asdict(self)), channel_id)
-
-
-def new_code() -> str:
-    """What confirms a channel: forty random bits, short enough to be typed."""
-    return token_hex(5)
 
 
 def address(vault: Vault, channel: Record) -> Address:
@@ -119,19 +107,6 @@ async def get(tx: Transaction, channel_id: str) -> Record:
 def confirmed(channel: Record) -> bool:
     """Whether more than a code may be sent there."""
     return channel["kind"] not in CONFIRMED or channel["confirm_time"] is not None
-
-
-async def confirm(tx: Transaction, vault: Vault, channel_id: str, code: str) -> Record:
-    """Note that the code came back; again, it changes nothing."""
-    channel = await get(tx, channel_id)
-    wanted = address(vault, channel).code
-    if not wanted or not compare_digest(code.strip().lower().encode(), wanted.encode()):
-        raise ConfirmationInvalid
-    row = await tx.fetch_one(_CONFIRM, channel_id=channel_id)
-    if row is None:
-        return channel
-    tx.emit(audit_events.channel_changed("confirmed", audit_events.UPDATE, row))
-    return row
 
 
 async def set_grant(

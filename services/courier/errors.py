@@ -6,6 +6,7 @@ from kernel.errors import (
     FailedPrecondition,
     InvalidArgument,
     PermissionDenied,
+    ResourceExhausted,
     Unauthenticated,
 )
 
@@ -60,10 +61,27 @@ class ChannelNotConfirmed(FailedPrecondition):
 
 
 class ConfirmationInvalid(InvalidArgument):
-    """A code of forty random bits is not guessed, so that wrong ones are not counted."""
+    """Wrong ones are counted: a code of forty random bits is not to be guessed."""
 
     reason = "CONFIRMATION_INVALID"
     message = "this is not the code that was sent to the channel"
+
+
+class ConfirmationUsedUp(FailedPrecondition):
+    """Too many wrong ones came; the right one is not taken any more, either."""
+
+    reason = "CONFIRMATION_USED_UP"
+    message = (
+        "too many wrong codes were given back: have a new one sent by replaying the notification"
+        " that bore it, and give that back"
+    )
+
+
+class TooManyCodes(ResourceExhausted):
+    """Nobody has an address flooded, or ours taken for a sender of such things."""
+
+    reason = "TOO_MANY_CODES"
+    message = "enough codes were sent to this address, or by you, in an hour: wait, then ask again"
 
 
 class ChannelGrantInvalid(InvalidArgument):

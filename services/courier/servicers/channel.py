@@ -14,15 +14,22 @@ from kernel.errors import Unauthenticated
 from kernel.idempotency import claim, remember
 from kernel.pagination import PageTokens, page_size
 from kernel.tokens import KeySet
-from services.courier import channels, notifications, resources
+from services.courier import channels, codes, notifications, resources
 from services.courier.addresses import AddressRefused
-from services.courier.channels import Address, new_code
+from services.courier.channels import Address
+from services.courier.codes import new_code
 from services.courier.dialing import Dialer
-from services.courier.errors import ChannelGrantInvalid, MailNotConfigured, UrlRefused
+from services.courier.errors import (
+    ChannelGrantInvalid,
+    ConfirmationInvalid,
+    MailNotConfigured,
+    UrlRefused,
+)
 from services.courier.mailing import Mailer
 from services.courier.signatures import new_signing_key
 from services.courier.slack_apps import API_URL
 from services.courier.vault import Vault, VaultKeyMissing
+from services.courier.wording import CONFIRMATION
 
 _CREATE: Final = "/chenu.courier.v1.ChannelService/CreateChannel"
 _KINDS: Final = {
@@ -74,6 +81,7 @@ class ChannelServicer(ChannelServiceServicer):
                 tx, caller, channel_id, name=request.name, kind=kind, sealed=sealed
             )
             if there.code:
+                await codes.count(tx, self._vault, caller, there)
                 await notifications.confirm(tx, channel_id)
             await remember(tx, caller, request.request_id, channel_id)
         self._queued()
@@ -84,7 +92,9 @@ class ChannelServicer(ChannelServiceServicer):
         self, request: rpc.ConfirmChannelRequest, context: Any
     ) -> rpc.ConfirmChannelResponse:
         async with self._database.transaction(current().caller) as tx:
-            row = await channels.confirm(tx, self._vault, request.channel_id, request.code)
+            row = await codes.confirm(tx, self._vault, request.channel_id, request.code)
+        if not channels.confirmed(row):
+            raise ConfirmationInvalid(left=str(codes.MOST_WRONG - row["wrong_codes"]))
         return rpc.ConfirmChannelResponse(channel=self._message(row))
 
     async def SetChannelGrant(
@@ -148,8 +158,11 @@ class ChannelServicer(ChannelServiceServicer):
     async def ReplayNotification(
         self, request: rpc.ReplayNotificationRequest, context: Any
     ) -> rpc.ReplayNotificationResponse:
-        async with self._database.transaction(current().caller) as tx:
+        caller = current().caller
+        async with self._database.transaction(caller) as tx:
             row = await notifications.replay(tx, request.notification_id)
+            if row["type"] == CONFIRMATION:
+                await codes.send_again(tx, self._vault, caller, row["channel_id"])
         self._queued()
         return rpc.ReplayNotificationResponse(notification=resources.notification(row))
 

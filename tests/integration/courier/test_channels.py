@@ -43,7 +43,7 @@ async def test_the_url_of_a_slack_channel_is_a_secret(
 async def test_addresses_and_secrets_rest_encrypted(
     client: CourierClient, person: Person, receiver: Receiver, superuser: asyncpg.Connection
 ) -> None:
-    made = await a_channel(client, person, email="someone@example.org")
+    made = await a_channel(client, person, email=f"someone{person.person}@example.org")
     hook = await a_channel(client, person, webhook_url=receiver.url("/status/200"))
 
     rows = await superuser.fetch(
@@ -53,7 +53,7 @@ async def test_addresses_and_secrets_rest_encrypted(
     rest = b" ".join(row["row"].encode() + row["sealed"] for row in rows)
     for plain in ("someone", "/status/200", hook.secret):
         assert plain.encode() not in rest
-    assert made.channel.address == "someone@example.org"
+    assert made.channel.address == f"someone{person.person}@example.org"
 
 
 @pytest.mark.parametrize("field", ["webhook_url", "slack_webhook_url"])
@@ -78,14 +78,14 @@ async def test_a_channel_needs_one_address_of_its_kind(
 
 
 async def test_a_name_is_taken_once(client: CourierClient, person: Person) -> None:
-    await a_channel(client, person, name="Me", email="me@example.org")
-    call = a_channel(client, person, name="Me", email="me@example.org")
+    await a_channel(client, person, name="Me", email=f"{person.person}@example.org")
+    call = a_channel(client, person, name="Me", email=f"{person.person}@example.org")
     await refused(call, grpc.StatusCode.ALREADY_EXISTS, "CHANNEL_NAME_TAKEN")
 
 
 async def test_a_request_id_makes_one_channel(client: CourierClient, person: Person) -> None:
     request_id = "6f9619ff-8b86-4011-b42d-00c04fc964ff"
-    given = {"name": "Me", "email": "me@example.org", "request_id": request_id}
+    given = {"name": "Me", "email": f"{person.person}@example.org", "request_id": request_id}
     first = await a_channel(client, person, **given)
     again = await a_channel(client, person, **given)
 
@@ -96,7 +96,7 @@ async def test_a_request_id_makes_one_channel(client: CourierClient, person: Per
 
 async def test_channels_are_listed_by_name_in_pages(client: CourierClient, person: Person) -> None:
     for name in ("b", "c", "a"):
-        await a_channel(client, person, name=name, email="me@example.org")
+        await a_channel(client, person, name=name, email=f"{person.person}@example.org")
     metadata = client.identity.as_human(person)
 
     first = await client.channels.ListChannels(
