@@ -128,7 +128,7 @@ async def _add_channels(service: Service[CourierSettings], vault: Vault) -> None
             keys=service.keys,
         ),
     )
-    interactions = Interactions(database, service.worker, vault, ballots)
+    interactions = Interactions(database, service.worker, vault, ballots, dialer)
     service.add_servicer(
         add_InteractionServiceServicer_to_server, InteractionServicer(interactions)
     )

@@ -166,6 +166,24 @@ def interaction_taken(notification: Record, option: str) -> AuditRecord:
     )
 
 
+def interaction_explained(notification: Record, option: str, reason: str) -> AuditRecord:
+    """The user was told why what was pressed did not count."""
+    return record(
+        source=SOURCE,
+        type="interaction.explained",
+        action=EXECUTE,
+        subject=f"notification/{notification['notification_id']}",
+        details={
+            "channel": str(notification["channel_id"]),
+            "checkpoint": str(notification["checkpoint_id"]),
+            "option": option,
+            "cause": reason,
+        },
+        tenant=str(notification["tenant"]),
+        identity=str(notification["identity"]),
+    )
+
+
 def _delivery(
     happened: str,
     action: AuditAction,

@@ -91,6 +91,13 @@ class ChannelGrantInvalid(InvalidArgument):
     message = "this is no grant of yours for this channel"
 
 
+class ChannelDecidesNothing(FailedPrecondition):
+    """Its owner has taken the grant away; older messages still bear buttons."""
+
+    reason = "CHANNEL_DECIDES_NOTHING"
+    message = "nothing is decided from this channel: log in, or allow it again there"
+
+
 class InteractionRefused(Unauthenticated):
     """One answer for whatever is wrong with it."""
 

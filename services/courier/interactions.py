@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
@@ -18,9 +20,15 @@ from kernel.errors import relayed
 from kernel.statement import Statement
 from services.courier import audit_events, channels
 from services.courier.ballots import Ballots
-from services.courier.cards import APPROVE, REJECT
+from services.courier.cards import APPROVE, REJECT, note
 from services.courier.channels import Address
-from services.courier.errors import ChannelDisabled, InteractionRefused, InteractionReplayed
+from services.courier.dialing import Answered, Dialer
+from services.courier.errors import (
+    ChannelDecidesNothing,
+    ChannelDisabled,
+    InteractionRefused,
+    InteractionReplayed,
+)
 from services.courier.vault import Vault, VaultKeyMissing
 
 WINDOW_SECONDS: Final = 300
@@ -49,20 +57,61 @@ class Pressed(NamedTuple):
     notification_id: str
     action: str
     user: str
+    response_url: str
+    """Where the user is answered; believed no more than any address."""
 
 
 class Interactions:
     """Takes each once, and gives the ballot of those that decide."""
 
     def __init__(
-        self, database: Database, worker: Database, vault: Vault, ballots: Ballots
+        self,
+        database: Database,
+        worker: Database,
+        vault: Vault,
+        ballots: Ballots,
+        dialer: Dialer,
     ) -> None:
-        self._database, self._worker = database, worker
+        self._database, self._worker, self._dialer = database, worker, dialer
         self._vault, self._ballots = vault, ballots
 
     async def answer(self, body: bytes, timestamp: str, signature: str) -> tuple[str, str]:
         """The ballot and the option; both empty for a button that decides nothing."""
         pressed = read(body)
+        async with self._opened(pressed, body, timestamp, signature) as (tx, channel, there):
+            if channel["disabled"]:
+                raise ChannelDisabled(channel_id=channel["channel_id"])
+            if pressed.action not in (APPROVE, REJECT):
+                return "", ""
+            if not there.grant:
+                raise ChannelDecidesNothing
+            notification = await self._take(tx, channel, pressed, signature)
+        checkpoint_id, view_digest = notification["checkpoint_id"], notification["view_digest"]
+        try:
+            ballot = await self._ballots.issue(there, checkpoint_id, view_digest)
+        except grpc.aio.AioRpcError as error:
+            raise relayed(error) from error
+        return ballot, pressed.action
+
+    async def explain(
+        self, body: bytes, timestamp: str, signature: str, *, reason: str, text: str
+    ) -> bool:
+        """Tell who pressed why it did not count; whether that was taken."""
+        pressed = read(body)
+        async with self._opened(pressed, body, timestamp, signature) as (tx, _, _):
+            (row,) = await tx.fetch(_NOTIFICATION, notification_id=pressed.notification_id)
+            tx.emit(audit_events.interaction_explained(row, pressed.action, reason))
+        message = {"response_type": "ephemeral", "replace_original": False, **note(text)}
+        answer = await self._dialer.post(
+            pressed.response_url, json.dumps(message).encode(), {"content-type": "application/json"}
+        )
+        return isinstance(answer, Answered) and answer.status == 200
+
+    @asynccontextmanager
+    async def _opened(
+        self, pressed: Pressed, body: bytes, timestamp: str, signature: str
+    ) -> AsyncIterator[tuple[Transaction, Record, Address]]:
+        """A transaction of the channel's owner; InteractionRefused unless its app has signed it."""
         # Nothing of it is believed yet: it only says with whose secret it must be signed.
         async with self._worker.work() as tx:
             found = await tx.fetch_one(_OWNER, notification_id=pressed.notification_id)
@@ -75,19 +124,7 @@ class Interactions:
             signed = is_signed(there.secret, body, timestamp, signature)
             if not signed or pressed.user != there.user:
                 raise InteractionRefused
-            if channel["disabled"]:
-                raise ChannelDisabled(channel_id=channel["channel_id"])
-            if pressed.action not in (APPROVE, REJECT):
-                return "", ""
-            if not there.grant:
-                raise InteractionRefused
-            notification = await self._take(tx, channel, pressed, signature)
-        checkpoint_id, view_digest = notification["checkpoint_id"], notification["view_digest"]
-        try:
-            ballot = await self._ballots.issue(there, checkpoint_id, view_digest)
-        except grpc.aio.AioRpcError as error:
-            raise relayed(error) from error
-        return ballot, pressed.action
+            yield tx, channel, there
 
     async def _take(
         self, tx: Transaction, channel: Record, pressed: Pressed, signature: str
@@ -118,7 +155,8 @@ def read(body: bytes) -> Pressed:
         payload: Any = json.loads(parse_qs(body.decode(), strict_parsing=True)["payload"][0])
         action = payload["actions"][0]
         value, user = str(action.get("value", "")), str(payload["user"]["id"])
-        return Pressed(str(UUID(value)), str(action["action_id"]), user)
+        where = str(payload.get("response_url", ""))
+        return Pressed(str(UUID(value)), str(action["action_id"]), user, where)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise InteractionRefused from None
 

@@ -47,11 +47,10 @@ def ballot_paper(checkpoint: Checkpoint, ballot: str) -> HTMLResponse:
     )
 
 
-def standing(checkpoint: Checkpoint, *, voted: bool = False) -> HTMLResponse:
-    """How it stands, where there is nothing to decide here."""
+def standing(checkpoint: Checkpoint, *said: str) -> HTMLResponse:
+    """How it stands, where there is nothing to decide here, and what else is to be said."""
     state = CheckpointState.Name(checkpoint.state).removeprefix("CHECKPOINT_STATE_").lower()
     more = "It waits for others to decide as well." if state == "pending" else ""
-    said = ["Your vote was counted."] if voted else []
     return page(f"It is {state}", [*said, more, checkpoint.question])
 
 

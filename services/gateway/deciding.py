@@ -9,11 +9,16 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 import grpc
+import structlog
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chenu.courier.v1.interaction_service_pb2 import AnswerInteractionRequest
+from chenu.courier.v1.interaction_service_pb2 import (
+    AnswerInteractionRequest,
+    ExplainInteractionRequest,
+)
 from chenu.courier.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint, CheckpointState
 from chenu.governance.v1.checkpoint_service_pb2 import (
@@ -29,6 +34,7 @@ from kernel.context import CallContext, enter
 from kernel.errors import reason_of
 from services.gateway import problems
 from services.gateway.decide_page import ballot_paper, page, standing
+from services.gateway.refused_votes import refused_vote
 from services.gateway.request_body import BodyTooLarge, read_body
 from services.gateway.settings import GatewaySettings
 
@@ -36,7 +42,13 @@ _OPTIONS: Final = ("approve", "reject")
 _MOST_BYTES: Final = 1 << 18
 _PENDING: Final = CheckpointState.CHECKPOINT_STATE_PENDING
 _CHANGED: Final = "What this link was for has changed since. There is a newer message about it."
+_NOT_COUNTED: Final = "Your vote was not counted."
 _OVER: Final = frozenset({"CHECKPOINT_NOT_PENDING", "CHECKPOINT_EXPIRED"})
+_NOT_THE_USERS: Final = frozenset(
+    {"INTERACTION_REFUSED", "INTERACTION_REPLAYED", "INVALID_REQUEST", "AUDIT_BACKLOG"}
+)
+"""What nobody who looks at the card has done, or would be told of twice."""
+_log: Final = structlog.get_logger(component="deciding")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -78,11 +90,16 @@ class Deciding:
         except grpc.aio.AioRpcError as error:
             if reason_of(error) not in _OVER:
                 raise
-            return standing(await self._checkpoint(redeemed))
-        return standing(checkpoint, voted=True)
+            told = (_NOT_COUNTED, *refused_vote(error))
+            return standing(await self._checkpoint(redeemed), *told)
+        return standing(checkpoint, "Your vote was counted.")
 
     async def _press(self, request: Request) -> Response:
-        """What Slack posts. A refused vote is answered with 200 as well: the request was good."""
+        """What Slack posts. A refused vote is answered with 200 as well: the request was good.
+
+        Slack shows nobody that answer, and waits for it three seconds: why a vote did not count is
+        told afterwards, at the address that came with it.
+        """
         body = await read_body(request, _MOST_BYTES)
         asked = AnswerInteractionRequest(
             body=body,
@@ -92,16 +109,26 @@ class Deciding:
         try:
             with alone():
                 pressed = await self._interactions.AnswerInteraction(asked)
+            if pressed.ballot:
+                await self._vote(await self._redeemed(pressed.ballot), pressed.option_id)
         except grpc.aio.AioRpcError as error:
-            return problems.from_rpc(error)
-        if not pressed.ballot:
-            return JSONResponse({})
-        try:
-            await self._vote(await self._redeemed(pressed.ballot), pressed.option_id)
-        except grpc.aio.AioRpcError as error:
-            told = {"response_type": "ephemeral", "replace_original": False}
-            return JSONResponse({**told, "text": f"Not counted: {error.details()}"})
+            if reason_of(error) in _NOT_THE_USERS:
+                return problems.from_rpc(error)
+            return JSONResponse({}, background=BackgroundTask(self._explain, asked, error))
         return JSONResponse({})
+
+    async def _explain(self, asked: AnswerInteractionRequest, error: grpc.aio.AioRpcError) -> None:
+        """Let who pressed know; if that fails, the card has not changed all the same."""
+        explained = ExplainInteractionRequest(
+            interaction=asked,
+            reason=reason_of(error),
+            text=" ".join((_NOT_COUNTED, *refused_vote(error))),
+        )
+        try:
+            with alone():
+                await self._interactions.ExplainInteraction(explained)
+        except grpc.aio.AioRpcError as failed:
+            _log.info("not explained", reason=reason_of(failed))
 
     async def _redeemed(self, ballot: str) -> RedeemBallotResponse:
         with alone():
@@ -141,7 +168,7 @@ class Deciding:
                 try:
                     return await handler(request)
                 except grpc.aio.AioRpcError as error:
-                    return _refusal(error)
+                    return _refusal(error, voted=request.method == "POST")
                 except BodyTooLarge:
                     return problems.plain(413, "Body too large", f"at most {_MOST_BYTES} bytes")
                 except ClientDisconnect:
@@ -150,7 +177,7 @@ class Deciding:
         return endpoint
 
 
-def _refusal(error: grpc.aio.AioRpcError) -> Response:
+def _refusal(error: grpc.aio.AioRpcError, *, voted: bool) -> Response:
     problem: Any = problems.from_rpc(error)
-    lines = [error.details() or "", "Nothing was decided. You can still decide after log-in."]
-    return page("This link decides nothing", lines, status=problem.status_code)
+    title = _NOT_COUNTED if voted else "This link decides nothing"
+    return page(title, refused_vote(error), status=problem.status_code)

@@ -101,7 +101,8 @@ async def interaction(me: Client, hands: Hands) -> AnswerInteractionRequest:
         await hands.ask(me, search, requires_checkpoint=True)
         (card,) = await slack.wait_for(user)
         await sent(me, channel_id)
-    body = pressed(card, "approve")
+        where = slack.response_url(user)
+    body = pressed(card, "approve", response_url=where)
     signed = signature(body)
     return AnswerInteractionRequest(
         body=body,

@@ -33,6 +33,7 @@ EVENT_ALONE = {
     "EvidenceService.ExportEvidence", "TileService.GetEntryBundle", "SubjectService.EraseSubject",
     "TokenService.RenewDelegation", "ChannelGrantService.RedeemBallot",
     "TokenService.IssueStreamTicket", "TokenService.RedeemStreamTicket",
+    "InteractionService.ExplainInteraction",
 } | {rpc for _, rpc in READINGS}  # fmt: skip
 EFFECTS = {
     ("courier", "ExecutorService.ExecuteAction"), ("audit", "RetentionService.EraseSubject"),

@@ -57,6 +57,8 @@ class SlackServer:
     def __init__(self) -> None:
         self.messages: dict[str, list[Message]] = defaultdict(list)
         self.limited: dict[str, int] = defaultdict(int)
+        self.told: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        """What only a user was shown, in answer to what they pressed."""
         self.port = 0
         self.changed = asyncio.Condition()
         self.holding = asyncio.Event()
@@ -66,6 +68,7 @@ class SlackServer:
         app = web.Application()
         app.router.add_post("/api/chat.postMessage", self._post)
         app.router.add_post("/api/chat.update", self._update)
+        app.router.add_post("/actions/{user}", self._answer)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:
@@ -96,6 +99,16 @@ class SlackServer:
         async with asyncio.timeout(10), self.changed:
             await self.changed.wait_for(lambda: len(self.messages[user]) >= count)
         return self.messages[user]
+
+    def response_url(self, user: str) -> str:
+        """Where an interaction of the user's is answered."""
+        return f"http://127.0.0.1:{self.port}/actions/{user}"
+
+    async def wait_for_answer(self, user: str) -> str:
+        """Until the user was told something; what."""
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(lambda: self.told[user])
+        return str(self.told[user].pop()["text"])
 
     async def edited(self, message: Message) -> Message:
         """Until the message says something else than at first."""
@@ -131,6 +144,16 @@ class SlackServer:
             found[0].said.append(body)
             self.changed.notify_all()
         return web.json_response({"ok": True, "ts": reference.partition("/")[2]})
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        """As at hooks.slack.com: no token, and "ok" in plain text."""
+        assert "authorization" not in request.headers
+        body: dict[str, Any] = await request.json()
+        assert (body["response_type"], body["replace_original"]) == ("ephemeral", False)
+        async with self.changed:
+            self.told[request.match_info["user"]].append(body)
+            self.changed.notify_all()
+        return web.Response(text="ok")
 
     async def _read(self, request: web.Request) -> dict[str, Any]:
         assert request.headers["authorization"] == f"Bearer {TOKEN}"

@@ -20,3 +20,12 @@ class InteractionServicer(InteractionServiceServicer):
             request.body, request.timestamp, request.signature
         )
         return rpc.AnswerInteractionResponse(ballot=ballot, option_id=option)
+
+    async def ExplainInteraction(
+        self, request: rpc.ExplainInteractionRequest, context: Any
+    ) -> rpc.ExplainInteractionResponse:
+        of = request.interaction
+        told = await self._interactions.explain(
+            of.body, of.timestamp, of.signature, reason=request.reason, text=request.text
+        )
+        return rpc.ExplainInteractionResponse(told=told)

@@ -7,10 +7,14 @@ from uuid import uuid4
 import grpc
 
 from chenu.courier.v1 import channel_service_pb2 as rpc
-from chenu.courier.v1.interaction_service_pb2 import AnswerInteractionRequest
+from chenu.courier.v1.interaction_service_pb2 import (
+    AnswerInteractionRequest,
+    ExplainInteractionRequest,
+)
 from tests.support.channels import settled, tell
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
+from tests.support.receiver import Receiver
 from tests.support.refusals import refused
 from tests.support.slack import Message, SlackServer, pressed, signature
 from tests.support.slack_cards import about, an_app, somebody
@@ -18,18 +22,34 @@ from tests.support.slack_cards import about, an_app, somebody
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 
 
-async def answer(
-    client: CourierClient, body: bytes, headers: dict[str, str] | None = None, by: str = "gateway"
-) -> Any:
+def posted(body: bytes, headers: dict[str, str] | None = None) -> AnswerInteractionRequest:
     signed = headers or signature(body)
-    request = AnswerInteractionRequest(
+    return AnswerInteractionRequest(
         body=body,
         timestamp=signed["x-slack-request-timestamp"],
         signature=signed["x-slack-signature"],
     )
+
+
+async def answer(
+    client: CourierClient, body: bytes, headers: dict[str, str] | None = None, by: str = "gateway"
+) -> Any:
     return await client.interactions.AnswerInteraction(
+        posted(body, headers), metadata=client.identity.as_service(by)
+    )
+
+
+async def explain(
+    client: CourierClient, body: bytes, headers: dict[str, str] | None = None, by: str = "gateway"
+) -> bool:
+    """Whether the user was told."""
+    request = ExplainInteractionRequest(
+        interaction=posted(body, headers), reason="LOGIN_REQUIRED", text="Not <so>. Log in."
+    )
+    answer = await client.interactions.ExplainInteraction(
         request, metadata=client.identity.as_service(by)
     )
+    return bool(answer.told)
 
 
 async def card(client: CourierClient, person: Person, slack: SlackServer, user: str) -> Message:
@@ -109,9 +129,37 @@ async def test_a_button_of_a_channel_that_may_not_decide_any_more_does_nothing(
     await refused(call, grpc.StatusCode.FAILED_PRECONDITION, "CHANNEL_GRANT_ENDED")
     await client.channels.SetChannelGrant(rpc.SetChannelGrantRequest(**of), metadata=metadata)
     call = answer(client, pressed(message, "approve"))
-    await refused(call, UNAUTHENTICATED, "INTERACTION_REFUSED")
+    await refused(call, grpc.StatusCode.FAILED_PRECONDITION, "CHANNEL_DECIDES_NOTHING")
     await client.channels.SwitchChannel(
         rpc.SwitchChannelRequest(**of, disabled=True), metadata=metadata
     )
     call = answer(client, pressed(message, "approve"))
     await refused(call, grpc.StatusCode.FAILED_PRECONDITION, "CHANNEL_DISABLED")
+
+
+async def test_who_pressed_is_told_why_it_did_not_count_and_nobody_else(
+    client: CourierClient, person: Person, slack: SlackServer
+) -> None:
+    await an_app(client, person, slack, user := somebody())
+    message = await card(client, person, slack, user)
+    body = pressed(message, "approve", response_url=slack.response_url(user))
+    headers = signature(body)
+    assert (await answer(client, body, headers)).ballot
+
+    assert await explain(client, body, headers)
+
+    assert await slack.wait_for_answer(user) == "Not &lt;so&gt;. Log in."
+    for wrong, signed in ((body, signature(body, secret="0" * 32)), (b"payload=", headers)):
+        await refused(explain(client, wrong, signed), UNAUTHENTICATED, "INTERACTION_REFUSED")
+    call = explain(client, body, headers, by="nova")
+    await refused(call, grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED")
+    assert not slack.told[user]
+
+
+async def test_no_address_inside_is_called_because_a_message_names_it(
+    client: CourierClient, person: Person, slack: SlackServer, receiver: Receiver
+) -> None:
+    await an_app(client, person, slack, user := somebody())
+    message = await card(client, person, slack, user)
+    for url in ("http://169.254.169.254/latest", "", "nowhere", receiver.url("/status/500")):
+        assert not await explain(client, pressed(message, "approve", response_url=url))

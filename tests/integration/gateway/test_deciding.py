@@ -99,7 +99,7 @@ async def test_row_8_a_link_shows_the_bound_view_and_only_its_form_decides(
     (vote,) = checkpoint.votes
     assert (checkpoint.state, vote.authentication, vote.comment) == (APPROVED, "mail", "Yes <i>")
     other = await browser.post("/decide", data=form | {"option": "reject"})
-    assert (other.status_code, "Nothing was decided" in other.text) == (409, True)
+    assert (other.status_code, "You have voted with this before" in other.text) == (409, True)
     again = await browser.get(there)
     assert "It is approved" in again.text
     assert "<form" not in again.text
@@ -115,14 +115,19 @@ async def test_a_link_dies_with_its_view_its_grant_and_whatever_else_decided(
     await me.reject(at.checkpoint_id)
     decided = await browser.post("/decide", data=form)
     assert (decided.status_code, "It is rejected" in decided.text) == (200, True)
-    assert "Your vote was counted" not in decided.text
+    assert "Your vote was not counted" in decided.text
+    assert "There is nothing left for you to do" in decided.text
 
     await hands.grants.RevokeChannelGrant(
         RevokeChannelGrantRequest(channel_id=channel_id), metadata=me.me
     )
-    for answer in (await browser.get(there), await browser.post("/decide", data=form)):
-        assert answer.status_code == 400
-        assert "decides nothing" in answer.text
+    for answer, title in (
+        (await browser.get(there), "This link decides nothing"),
+        (await browser.post("/decide", data=form), "Your vote was not counted"),
+    ):
+        assert (answer.status_code, title in answer.text) == (400, True)
+        assert "Nothing is decided from here any more" in answer.text
+        assert "Log in and decide there" in answer.text
 
 
 async def test_what_could_do_more_harm_is_sent_without_a_link_and_decided_after_log_in_only(
@@ -135,7 +140,8 @@ async def test_what_could_do_more_harm_is_sent_without_a_link_and_decided_after_
     # Courier itself might have a ballot all the same.
     ballot = await hands.ballot(me, at.checkpoint_id, at.view_digest)
     answer = await browser.post("/decide", data={"ballot": ballot, "option": "approve"})
-    assert (answer.status_code, "log in to decide" in answer.text) == (400, True)
+    assert (answer.status_code, "could do more harm" in answer.text) == (400, True)
+    assert "Log in and decide there" in answer.text
     assert not (await me.checkpoint(at.checkpoint_id)).votes
 
 
@@ -210,7 +216,7 @@ async def test_row_8_a_button_decides_and_the_card_is_edited(
     me: Client, hands: Hands, browser: httpx2.AsyncClient
 ) -> None:
     async with SlackServer() as slack:
-        _, user = await slack_channel(me, hands, slack)
+        channel_id, user = await slack_channel(me, hands, slack)
         at = await waiting(me, hands)
         (card,) = await slack.wait_for(user)
         body = pressed(card, "reject")
@@ -230,10 +236,17 @@ async def test_row_8_a_button_decides_and_the_card_is_edited(
 
         assert (await browser.post(INTERACTIONS, content=body, headers=headers)).status_code == 409
         card.said.reverse()  # somebody still sees the old card
-        late = pressed(card, "approve")
+        late = pressed(card, "approve", response_url=slack.response_url(user))
         told = await browser.post(INTERACTIONS, content=late, headers=signature(late))
-        assert told.status_code == 200
-        assert "Not counted" in told.json()["text"]
+        assert (told.status_code, told.json()) == (200, {})
+        assert "It was decided, or has ended" in await slack.wait_for_answer(user)
+        await hands.grants.RevokeChannelGrant(
+            RevokeChannelGrantRequest(channel_id=channel_id), metadata=me.me
+        )
+        ended = pressed(card, "approve", response_url=slack.response_url(user))
+        told = await browser.post(INTERACTIONS, content=ended, headers=signature(ended))
+        assert (told.status_code, told.json()) == (200, {})
+        assert "Log in and decide there" in await slack.wait_for_answer(user)
         looked = pressed(card, "review")
         seen = await browser.post(INTERACTIONS, content=looked, headers=signature(looked))
         assert (seen.status_code, seen.json()) == (200, {})

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from chenu.courier.v1 import channel_service_pb2 as channels
+from chenu.courier.v1.interaction_service_pb2 import ExplainInteractionRequest
 from chenu.courier.v1.interaction_service_pb2_grpc import InteractionServiceStub
 from tests.laws import deciding
 from tests.laws.changes.scene import Call, Scene
@@ -40,3 +41,14 @@ async def answer_interaction(s: Scene) -> Call:
     metadata = bearer("", await s.hands.service("gateway"))
     stub = s.stub(InteractionServiceStub, "courier")
     return lambda: stub.AnswerInteraction(request, metadata=metadata)
+
+
+async def explain_interaction(s: Scene) -> Call:
+    request = ExplainInteractionRequest(
+        interaction=await deciding.interaction(s.me, s.hands),
+        reason="LOGIN_REQUIRED",
+        text="Log in and decide there.",
+    )
+    metadata = bearer("", await s.hands.service("gateway"))
+    stub = s.stub(InteractionServiceStub, "courier")
+    return lambda: stub.ExplainInteraction(request, metadata=metadata)

@@ -58,6 +58,7 @@ CHANGES: dict[tuple[str, str], Prepare] = {
     ("courier", "ChannelService.ConfirmChannel"): channels.confirm_channel,
     ("courier", "ChannelService.SetChannelGrant"): channels.set_channel_grant,
     ("courier", "InteractionService.AnswerInteraction"): channels.answer_interaction,
+    ("courier", "InteractionService.ExplainInteraction"): channels.explain_interaction,
     ("courier", "ChannelService.ReplayNotification"): courier.replay_notification,
     ("courier", "DeliveryService.ReconcileDelivery"): courier.reconcile_delivery,
     ("governance", "AuthorizationService.AuthorizeAction"): governance.authorize_action,
