@@ -99,6 +99,24 @@ def search_executed(permitted: PermittedAction, found: int) -> AuditRecord:
     )
 
 
+def thread_exported(
+    thread: Thread, permitted: PermittedAction, document: Mapping[str, Any]
+) -> AuditRecord:
+    """A copy of the thread was given away."""
+    return record(
+        source=SOURCE,
+        type="thread.exported",
+        action=EXECUTE,
+        subject=f"thread/{thread['thread_id']}",
+        sphere=thread["sphere"],
+        phase=PHASE_OUTCOME,
+        details={"messages": str(len(document["messages"])), **_execution(permitted)},
+        targets=_under(permitted),
+        decision=_decision(permitted),
+        after={"document": dict(document)},
+    )
+
+
 def _decision(permitted: PermittedAction | None) -> Decision | None:
     """A permit is for one decision; why it was made stands in governance's own record."""
     return Decision(permitted.permit.decision, effect="ALLOW") if permitted else None

@@ -13,7 +13,7 @@ from kernel.caller import UUID
 from kernel.database import Record, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
-from services.threads import audit_events, threads
+from services.threads import audit_events, exporting, threads
 from services.threads.changes import Author, Event, change, lock
 from services.threads.errors import TargetChanged
 from services.threads.search import DEFAULT_LIMIT, search_threads
@@ -95,8 +95,24 @@ async def search(tx: Transaction, permitted: PermittedAction, _author: Author) -
     return {"found": len(found)}
 
 
+async def export(tx: Transaction, permitted: PermittedAction, _author: Author) -> Outcome:
+    """Give a copy away; the thread stays as it is."""
+    thread = await _target(tx, permitted.action, archived_too=True)
+    _check_sphere(thread, permitted.action)
+    _check_owner(thread, permitted.action)
+    whole = await exporting.document(tx, thread)
+    tx.emit(audit_events.thread_exported(thread, permitted, whole))
+    return {**_outcome(thread), "exported": len(whole["messages"])}
+
+
 async def with_answer(tx: Transaction, decision_id: str, outcome: Outcome) -> Outcome:
-    """The outcome as the asker gets it: with what a search had found then."""
+    """The outcome as the asker gets it: with what a search had found then, or a copy."""
+    if "exported" in outcome:
+        # Nothing but what was approved leaves, however late it is asked for again.
+        thread = await tx.fetch_one(threads.GET, thread_id=outcome["thread_id"])
+        if thread is None or threads.etag(thread) != outcome["etag"]:
+            return {**outcome, "document": None}
+        return {**outcome, "document": await exporting.document(tx, thread)}
     if "found" not in outcome:
         return outcome
     kept = await tx.fetch_one(GET_ANSWER, decision_id=decision_id)
@@ -108,6 +124,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "thread.archive": archive,
     "thread.delete": delete,
     "thread.transfer": transfer,
+    "thread.export": export,
 }
 
 

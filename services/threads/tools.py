@@ -120,5 +120,12 @@ TOOLS: Final = (
         _schema(["thread", "sphere"], thread=_THREAD, sphere=_SPHERE),
         _CONTENT,
     ),
+    _tool(
+        "thread.export",
+        ActionKind.EXPORT,
+        "Gives a copy of a thread with its messages as one JSON document.",
+        _schema(["thread"], thread=_THREAD),
+        _CONTENT,
+    ),
 )
 TOOLBOX: Final = Toolbox(TOOLS)

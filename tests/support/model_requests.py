@@ -15,6 +15,7 @@ TOOLS = (
     "thread_archive",
     "thread_delete",
     "thread_transfer",
+    "thread_export",
     "webhook_send",
     "finish",
 )
@@ -39,6 +40,10 @@ def delete(thread: str) -> tuple[str, dict[str, Any]]:
 
 def transfer(thread: str, sphere: str) -> tuple[str, dict[str, Any]]:
     return "thread_transfer", {"thread": thread, "sphere": sphere}
+
+
+def export(thread: str) -> tuple[str, dict[str, Any]]:
+    return "thread_export", {"thread": thread}
 
 
 def send(endpoint: str, payload: Any) -> tuple[str, dict[str, Any]]:

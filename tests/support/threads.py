@@ -111,6 +111,7 @@ TOOL_CALLS: dict[str, dict[str, Any]] = {
     "thread.archive": {},
     "thread.delete": {},
     "thread.transfer": {"sphere": "social"},
+    "thread.export": {},
 }
 
 

@@ -168,6 +168,13 @@ def _delete(order: Order) -> Iterator[Step]:
         yield Step("thread_delete", {}, thread)
 
 
+def _export(order: Order) -> Iterator[Step]:
+    if _PART_OF_A_THREAD.search(order.words):
+        return  # nor gives one away
+    for thread in references(order.words, order.masked):
+        yield Step("thread_export", {}, thread)
+
+
 def _transfer(order: Order) -> Iterator[Step]:
     found = _TRANSFERRED.fullmatch(order.words)
     if not found:
@@ -213,6 +220,7 @@ READERS: Final[dict[str, Callable[[Order], Iterator[Step]]]] = {
     "thread_append": _append,
     "thread_archive": _archive,
     "thread_delete": _delete,
+    "thread_export": _export,
     "thread_transfer": _transfer,
     "webhook_send": _send,
     TELL: _tell,

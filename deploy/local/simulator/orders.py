@@ -19,6 +19,7 @@ _VERBS: Final = {
     "thread_delete": r"delete|remove|erase|destroy|trash|get rid of"
     rf"|(?:supprim|effac){_FR}|détrui(?:s|re|sez|se)",
     "thread_transfer": rf"transfer|move|(?:transf[éè]r|déplac){_FR}",
+    "thread_export": rf"export|download|(?:export|télécharg){_FR}",
     "webhook_send": r"send|notify|ping|call(?! it)|trigger|push|post|publish|deliver"
     rf"|envo(?:ie|ies|yer|yez)|(?:notifi|post|publi|appell){_FR}|transmet(?:s|tre|tez)"
     r"|prév(?:enir|enez|iens)",

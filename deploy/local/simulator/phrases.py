@@ -46,6 +46,12 @@ _DEEDS: Final[Mapping[str, tuple[str, str, str, str]]] = {
         "transférer le fil « {thread} » vers {sphere}",
         "fil « {thread} » transféré vers {sphere}",
     ),
+    "thread_export": (
+        "export the thread “{thread}”",
+        "exported the thread “{thread}”",
+        "exporter le fil « {thread} »",
+        "fil « {thread} » exporté",
+    ),
     "webhook_send": (
         "send {payload} to “{endpoint}”",
         "sent {payload} to “{endpoint}”",

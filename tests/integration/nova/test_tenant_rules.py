@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -22,7 +21,7 @@ from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
 from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from chenu.nova.v1.run_pb2 import RunState
-from chenu_gate.action import ActionKind, Target
+from chenu_gate.action import Target
 from services.governance.clock import Clock
 from tests.laws.hands import Hands, use
 from tests.laws.reviewing import join
@@ -143,11 +142,20 @@ async def test_what_a_tenant_calls_access_to_data_waits_as_that(me: Client) -> N
     assert (await me.go_on(block.run_id)).state == DONE
 
 
-async def test_an_export_is_access_to_data_for_everybody(me: Client, hands: Hands) -> None:
-    export = replace(use(me, "thread.search", query="x"), kind=ActionKind.EXPORT)
-    verdict = await hands.ask(me, export)
-    checkpoint = await me.checkpoint(verdict.checkpoint.checkpoint_id)
+async def test_an_export_is_access_to_data_for_everybody_and_gives_the_thread_once_approved(
+    me: Client,
+) -> None:
+    title = f"Deeds {uuid4().hex[:8]}"
+    thread_id = await me.new_thread(title)
+    block = await blocked(me, f"Export the thread “{title}”")
+    checkpoint = await me.checkpoint(block.checkpoints[0].checkpoint_id)
     assert checkpoint.type == CheckpointType.CHECKPOINT_TYPE_DATA_ACCESS
+    assert checkpoint.rule == "data_export"
+    await me.approve(checkpoint.checkpoint_id)
+    run = await me.go_on(block.run_id)
+    assert run.state == DONE
+    document = json.loads(run.actions[0].result)["document"]
+    assert (document["thread_id"], document["title"]) == (thread_id, title)
 
 
 async def test_between_two_identities_of_one_person_it_waits_between_two_people_it_is_refused(

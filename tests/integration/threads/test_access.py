@@ -201,7 +201,7 @@ async def test_a_viewer_changes_nothing_and_an_editor_does(
     assert await CHANGES[rpc](client, thread.thread_id, as_editor)
 
 
-@pytest.mark.parametrize("tool", ["thread.delete", "thread.transfer"])
+@pytest.mark.parametrize("tool", ["thread.delete", "thread.transfer", "thread.export"])
 async def test_what_becomes_of_a_thread_is_its_owners_alone(
     client: ThreadsClient, person: Person, superuser: asyncpg.Connection, tool: str
 ) -> None:

@@ -11,6 +11,7 @@ from chenu.threads.v1 import message_service_pb2, thread_service_pb2
 from chenu.threads.v1.message_pb2 import MessageRole
 from chenu.threads.v1.thread_event_service_pb2 import ListThreadEventsRequest
 from chenu.threads.v1.thread_pb2 import Sphere, Thread, ThreadStatus
+from chenu_gate.action import Action
 from chenu_gate.tools import Tool
 from services.threads.tools import TOOLS
 from tests.support.identity import Metadata, Person
@@ -20,6 +21,47 @@ from tests.support.threads import TOOL_CALLS, ThreadsClient, planned, result
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
+
+
+async def exported(client: ThreadsClient, person: Person, thread: Thread) -> Action:
+    return client.action(person, "thread.export", await client.get(person, thread.thread_id))
+
+
+async def test_an_export_is_the_thread_with_its_messages_as_long_as_it_is_the_same(
+    client: ThreadsClient, person: Person, as_human: Metadata
+) -> None:
+    thread = await rename(client, as_human, await client.found(person, "Taxes"))
+    action = await exported(client, person, thread)
+    permit = client.governance.permit(action)
+
+    first, again = [await client.execute(person, action, permit) for _ in range(2)]
+
+    document = result(first)["document"]
+    assert (document["title"], document["thread_id"]) == ("Taxes", thread.thread_id)
+    assert document["founding_intent"] == thread.founding_intent
+    assert [(one["role"], one["content"]) for one in document["messages"]] == [("user", "wait")]
+    assert (again.repeated_answer, again.result) == (True, first.result)
+    await rename(client, as_human, thread)
+    late = result(await client.execute(person, action, permit))
+    assert (late["exported"], late["document"]) == (1, None)
+
+
+async def test_what_is_too_large_for_one_document_is_not_exported_and_the_decision_is_kept(
+    client: ThreadsClient, person: Person, as_human: Metadata
+) -> None:
+    thread = await client.found(person)
+    for _ in range(4):
+        await client.messages.CreateMessage(
+            message_service_pb2.CreateMessageRequest(
+                thread_id=thread.thread_id, content="x" * 20_000
+            ),
+            metadata=as_human,
+        )
+    action = await exported(client, person, thread)
+
+    for _ in range(2):
+        info = await refused(client.execute(person, action), INVALID, "ACTION_INVALID")
+        assert info.metadata["cause"] == "thread"
 
 
 async def rename(client: ThreadsClient, as_human: Metadata, thread: Thread) -> Thread:

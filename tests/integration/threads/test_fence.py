@@ -95,7 +95,9 @@ async def test_a_decision_that_was_executed_serves_no_other_action(
         )
 
 
-@pytest.mark.parametrize("tool", ["thread.archive", "thread.delete", "thread.transfer"])
+@pytest.mark.parametrize(
+    "tool", ["thread.archive", "thread.delete", "thread.transfer", "thread.export"]
+)
 async def test_a_thread_that_has_changed_is_left_alone_and_the_decision_is_kept(
     client: ThreadsClient,
     person: Person,
@@ -154,7 +156,9 @@ async def test_what_another_run_or_a_person_did_in_between_is_a_change(
     await refused(client.execute(person, stale), PRECONDITION, "TARGET_CHANGED")
 
 
-@pytest.mark.parametrize("tool", ["thread.append", "thread.archive", "thread.delete"])
+@pytest.mark.parametrize(
+    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.export"]
+)
 async def test_a_sphere_that_the_thread_is_not_in_is_a_changed_target(
     client: ThreadsClient, person: Person, tool: str
 ) -> None:
@@ -168,7 +172,7 @@ async def test_a_sphere_that_the_thread_is_not_in_is_a_changed_target(
 
 
 @pytest.mark.parametrize(
-    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.transfer"]
+    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.transfer", "thread.export"]
 )
 async def test_a_thread_of_another_name_than_the_one_approved_is_left_alone(
     client: ThreadsClient, person: Person, tool: str
