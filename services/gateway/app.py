@@ -23,6 +23,7 @@ from services.gateway.contract import Binding, bindings
 from services.gateway.credentials import (
     TICKET,
     Credentials,
+    add_session,
     csrf_token,
     end_session,
     set_session,
@@ -103,6 +104,7 @@ class Gateway:
         if binding.sends_events:
             query = [(name, value) for name, value in query if name != TICKET]
         message = request_message(binding, request.path_params, query, body, request.headers)
+        add_session(request, message)
         token = await self._credentials.token_for(binding, request, message)
         metadata = (("x-forwarded-for", request.client.host),) if request.client else ()
         channel: Any = self._channels.channel(binding.service)

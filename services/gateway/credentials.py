@@ -29,12 +29,13 @@ CSRF_COOKIE: Final = "chenu_csrf"
 CSRF_HEADER: Final = "x-csrf-token"
 TICKET: Final = "ticket"
 IDENTITY_HEADER: Final = "x-che-nu-identity"
+_TAKES_SESSION: Final = "session_secret"
 _CACHED: Final = 10_000
 _MARGIN_SECONDS: Final = 30
 
 
 class SessionMissing(Unauthenticated):
-    """A vote needs the session of a person who is logged in; an access token is not enough."""
+    """It takes the session of a person who is logged in; an access token is not enough."""
 
     reason = "SESSION_REQUIRED"
 
@@ -78,11 +79,7 @@ class Credentials:
         return answer.access_token
 
     async def _vote_token(self, request: Request, message: Message) -> str:
-        secret = request.cookies.get(SESSION_COOKIE, "")
-        if not secret:
-            raise SessionMissing("log in: a vote takes the session's cookie, not an access token")
-        if not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf_token(secret)):
-            raise CsrfRefused(f"send the csrf_token of your log-in as {CSRF_HEADER}")
+        secret = _session_secret(request)
         etag: str = getattr(message, "etag", "")
         decisions = getattr(message, "decisions", ())
         if not etag and not decisions:
@@ -143,6 +140,25 @@ def end_session(response: Response) -> None:
     """Forget the session."""
     response.delete_cookie(SESSION_COOKIE, path="/api/v2")
     response.delete_cookie(CSRF_COOKIE, path="/")
+
+
+def add_session(request: Request, message: Message) -> None:
+    """Give a request that takes the session's secret the one of the cookie, where it brings none.
+
+    What a browser keeps no script can read.
+    """
+    if _TAKES_SESSION in message.DESCRIPTOR.fields_by_name and not getattr(message, _TAKES_SESSION):
+        setattr(message, _TAKES_SESSION, _session_secret(request))
+
+
+def _session_secret(request: Request) -> str:
+    """The cookie's, if the application's own page has sent it."""
+    secret = request.cookies.get(SESSION_COOKIE, "")
+    if not secret:
+        raise SessionMissing("log in: this takes the session's cookie, not an access token")
+    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf_token(secret)):
+        raise CsrfRefused(f"send the csrf_token of your log-in as {CSRF_HEADER}")
+    return secret
 
 
 def _bearer(request: Request) -> str:

@@ -19,6 +19,7 @@ from cli.verification.keys import read_keys, split_keys
 from tests.laws.deciding import mail_channel, slack_channel
 from tests.laws.hands import Hands, use
 from tests.laws.stories import doomed
+from tests.support.channels import code_in
 from tests.support.fleet import Client, Fleet
 from tests.support.mailbox import Mailbox
 from tests.support.slack import SlackServer, pressed, signature
@@ -103,6 +104,34 @@ async def test_row_8_a_link_shows_the_bound_view_and_only_its_form_decides(
     again = await browser.get(there)
     assert "It is approved" in again.text
     assert "<form" not in again.text
+
+
+async def test_a_channel_is_allowed_to_decide_over_http_by_the_session_alone(
+    fleet: Fleet, hands: Hands, mailbox: Mailbox, logged_in: httpx2.AsyncClient
+) -> None:
+    email, wanted = f"{uuid4()}@example.org", {"method": "CHANNEL_METHOD_MAIL"}
+    made = await logged_in.post("/api/v2/channels", json={"name": "Me", "email": email})
+    channel_id = made.json()["channel"]["channel_id"]
+    (mail,) = await mailbox.wait_for(email)
+    path, code = f"/api/v2/channels/{channel_id}", code_in(mail.get_content())
+    await logged_in.post(f"{path}/confirm", json={"code": code})
+
+    grants, of = "/api/v2/auth/channel-grants", wanted | {"channel_id": channel_id}
+    bought = await logged_in.post(grants, json=of)
+    assert bought.status_code == 200, bought.text
+    grant = bought.json()["channel_grant"]
+    allowed = await logged_in.post(f"{path}/grant", json={"channel_grant": grant})
+    assert (
+        allowed.json()["channel"]["decide_until"][:19] == bought.json()["grant"]["expire_time"][:19]
+    )
+    taken = await logged_in.post(f"{path}/grant", json={})
+    assert "decide_until" not in taken.json()["channel"]
+
+    stale = await logged_in.post(grants, json=of, headers={"x-csrf-token": "x"})
+    assert (stale.status_code, stale.json()["reason"]) == (401, "CSRF_TOKEN_INVALID")
+    logged_in.cookies.clear()
+    alone = await logged_in.post(grants, json=of)
+    assert (alone.status_code, alone.json()["reason"]) == (401, "SESSION_REQUIRED")
 
 
 async def test_a_link_dies_with_its_view_its_grant_and_whatever_else_decided(
