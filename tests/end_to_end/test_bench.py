@@ -12,6 +12,7 @@ from tests.performance import bench as measuring
 from tests.performance import generator
 from tests.performance import report as reporting
 from tests.performance.bench import Bench, Pace
+from tests.performance.judging import judged
 from tests.performance.limits import commits, publishes
 from tests.performance.log import MEMORY, verified
 from tests.performance.stack import MeasuredStack
@@ -70,6 +71,16 @@ def test_the_bench_measures_gated_runs_and_the_limits_and_tells_what_they_cost(
     (written, *_) = json.loads(json.dumps([cell.document() for cell in bench.cells]))
     assert written["used"]["cpu_seconds"]["nova"] > 0
     assert written["used"]["events"] > 0
+
+
+def test_the_bench_tells_what_rules_cost_by_themselves() -> None:
+    bench = Bench(None, PACES[0], 1, print)  # type: ignore[arg-type]  # no stack is asked
+    bench.cells = [asyncio.run(judged(count, 0.05)) for count in (0, 1000)]
+    text = " ".join(reporting.report(bench, "make bench").split())
+    assert "| judging an action | p50 ms | p99 ms |" in text
+    assert "| judging by 1000 rules, p99 | < 10 ms |" in text
+    none, thousand = bench.cells
+    assert none.percentile(50) < thousand.percentile(50)
 
 
 def test_the_bench_verifies_a_log_that_it_has_written_itself() -> None:

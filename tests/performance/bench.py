@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.performance.audit_lag import audit_lag
 from tests.performance.generator import Cell, measure
+from tests.performance.judging import judged
 from tests.performance.limits import commits, publishes
 from tests.performance.load import Order
 from tests.performance.log import records_into_the_log, verified
@@ -36,7 +37,7 @@ class Pace:
 
 FULL: Final = Pace(seconds=10.0, warmup=2.0, limit_seconds=3.0)
 QUICK: Final = Pace(seconds=2.0, warmup=1.0, limit_seconds=0.5, records=50_000)
-RULES: Final = ("no rules", "10 rules", "100 rules", "1000 rules")
+RULES: Final = {"no rules": 0, "10 rules": 10, "100 rules": 100, "1000 rules": 1000}
 PARTS: Final = ("limits", "idle", "plain", "gated", "open", "single", "rules", "lag", "log")
 """What `--only` may name, in the order in which it is measured."""
 
@@ -115,6 +116,8 @@ class Bench:
         for work in RULES:
             for callers in (1, 16):
                 await self._load(work, callers)
+        for count in RULES.values():
+            self._note(await judged(count, self._pace.limit_seconds))
 
     async def _lag(self) -> None:
         stack, seconds = self._stack, self._pace.seconds

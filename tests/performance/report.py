@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.performance.bench import CALLERS, CONNECTIONS, RATE, SHARE, Bench
+from tests.performance.bench import CALLERS, CONNECTIONS, RATE, RULES, SHARE, Bench
 from tests.performance.generator import GENERATOR, Cell
+from tests.performance.judging import judging
 from tests.performance.log import INGEST, MEMORY, RAW, VERIFY
 from tests.performance.stack import cores, machine
 
@@ -49,9 +50,13 @@ def _tables(bench: Bench) -> Iterator[str]:
         yield _table(("what", "floor", "aim", "measured", "against the limits of this run"), rows)
     if rows := [_limit(cell) for cell in bench.cells if cell.name in _LIMITS]:
         yield _table(("limit", "callers", "a second", "p50 ms", "p99 ms"), rows)
-    if rows := [_run(cell) for cell in bench.cells if cell.name not in (*_LIMITS, "idle")]:
+    apart = (*_LIMITS, "idle", *map(judging, RULES.values()))
+    if rows := [_run(cell) for cell in bench.cells if cell.name not in apart]:
         times = ("p50 ms", "p95 ms", "p99 ms")
         yield _table(("work", "callers", "offered/s", "done/s", *times, "failed"), rows)
+    if rows := list(_rules(bench)):
+        more = "an action's p50 ms more than with none"
+        yield _table(("judging an action", "p50 ms", "p99 ms", more), rows)
     if rows := list(_lanes(bench)):
         yield _table(("median ms in lane", *_LANES), rows)
     if rows := list(_costs(bench)):
@@ -84,6 +89,9 @@ def _floors(bench: Bench) -> Iterator[Row]:
         cell = bench.find(work, 1)
         if cell is not None:
             yield _slow(bench, what, floor, cell, percent)
+    most_rules = bench.find(judging(max(RULES.values())), 1)
+    if most_rules is not None:
+        yield _slow(bench, f"{most_rules.name}, p99", "< 10 ms", most_rules, 99)
     yield from _log_floors(bench)
     for work, (budget, _) in BUDGET.items():
         most = bench.saturation(work)
@@ -171,6 +179,19 @@ def _run(cell: Cell) -> Row:
         *(f"{cell.percentile(percent):.1f}" for percent in (50, 95, 99)),
         str(sum(cell.failures.values())),
     )
+
+
+def _rules(bench: Bench) -> Iterator[Row]:
+    """What rules cost by themselves, and what they add to an action that is authorized."""
+    none = bench.find("no rules", 1)
+    for work, count in RULES.items():
+        alone, whole = bench.find(judging(count), 1), bench.find(work, 1)
+        if alone is None:
+            continue
+        more = ""
+        if count and none is not None and whole is not None:
+            more = f"{whole.percentile(50) - none.percentile(50):.2f}"
+        yield work, f"{alone.percentile(50):.3f}", f"{alone.percentile(99):.3f}", more
 
 
 def _lanes(bench: Bench) -> Iterator[Row]:

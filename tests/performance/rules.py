@@ -24,7 +24,6 @@ from chenu_gate.action import Action, ActionKind, Principal, Tool
 from tests.performance.people import Person
 from tests.performance.work import NotDone, Parts, Work, approve
 
-COUNTS: Final = (10, 100, 1000)
 _TIMEOUT: Final = 60.0
 _PATIENCE: Final = 20.0
 _DEFINITION: Final = "sha256:" + "0" * 64
@@ -64,15 +63,8 @@ class Rules(Work):
         raise NotDone("the rules did not come into force")
 
     async def do(self) -> Parts:
-        action = Action(
-            kind=ActionKind.SEARCH,
-            tool=Tool("thread.search", _DEFINITION),
-            executor="threads",
-            principal=self._principal,
-            source_sphere="personal",
-            arguments={"query": "the papers of last year"},
-        )
-        request = ActionRequest(action=action.canonical(), request_id=str(uuid4()))
+        action = search(self._principal).canonical()
+        request = ActionRequest(action=action, request_id=str(uuid4()))
         answer: Any = await self.person.stub(
             AuthorizationServiceStub, "governance"
         ).AuthorizeActions(
@@ -99,6 +91,18 @@ class ThousandRules(Rules):
     """With a thousand."""
 
     rules = 1000
+
+
+def search(principal: Principal) -> Action:
+    """What is authorized."""
+    return Action(
+        kind=ActionKind.SEARCH,
+        tool=Tool("thread.search", _DEFINITION),
+        executor="threads",
+        principal=principal,
+        source_sphere="personal",
+        arguments={"query": "the papers of last year"},
+    )
 
 
 def document(count: int) -> RuleDocument:
