@@ -33,9 +33,11 @@ from cli import (
 )
 from cli.here import Output
 from cli.problems import EXIT_CODES
+from cli.usage import Commands
 
 app = typer.Typer(
     name="chenu",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
