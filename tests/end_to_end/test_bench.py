@@ -49,7 +49,6 @@ async def measured(stack: RunningStack, said: list[str]) -> Bench:
     return bench
 
 
-@pytest.mark.timeout(180)  # with its stack, on a busy machine
 def test_the_bench_measures_gated_runs_and_the_limits_and_tells_what_they_cost(
     stack: RunningStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

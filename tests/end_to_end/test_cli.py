@@ -5,12 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
-
 from tests.end_to_end.conftest import RunningStack
 from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_classify_answers_in_the_words_of_the_contract(stack: RunningStack) -> None:

@@ -2,13 +2,9 @@
 
 from uuid import uuid4
 
-import pytest
-
 from tests.end_to_end.conftest import RunningStack
 from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
 from tests.support.channels import code_in
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_mail_channel_from_its_first_code_to_its_end(stack: RunningStack) -> None:

@@ -10,7 +10,6 @@ import pytest
 from tests.end_to_end.conftest import RunningStack
 from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
 
-pytestmark = pytest.mark.timeout(300)
 PASSWORD = {"CHENU_PASSWORD": "long-enough-1"}
 
 

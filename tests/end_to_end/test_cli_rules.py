@@ -1,17 +1,14 @@
 """The command on a real stack: rules as files, tried out, promoted by a person, taken out again."""
 
 import json
-import time
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
-
 from tests.end_to_end.conftest import RunningStack
+from tests.end_to_end.test_stack import until
 from tests.end_to_end.typing_chenu import answer, new_thread, problem, title
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "rules"
-pytestmark = pytest.mark.timeout(120)
 RULES = """
 rules:
   - code: no_{code}
@@ -44,10 +41,7 @@ def test_rules_go_from_a_file_into_force_by_the_decision_of_a_person(
     checkpoint = asked["verdict"]["checkpoint"]["checkpoint_id"]
     assert stack.chenu("show", checkpoint).exit_code == 0
     assert stack.chenu("approve", checkpoint).exit_code == 0
-    for _ in range(50):
-        if answer(stack, "rules")["revision"] == linted["revision"]:
-            break
-        time.sleep(0.1)
+    until(lambda: answer(stack, "rules")["revision"] == linted["revision"])
     assert f"no_{code}" in {rule["code"] for rule in answer(stack, "rules")["rules"]}
     assert stack.chenu("rules", "diff", str(file)).stdout.strip() == "They say the same."
     exported = tmp_path / "live.json"

@@ -8,12 +8,9 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import jwt
-import pytest
 
 from tests.end_to_end.conftest import RunningStack, chenu_here
 from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_threads_are_found_by_title_changed_and_put_away(stack: RunningStack) -> None:

@@ -11,7 +11,6 @@ from cli.demo.telling import StepFailed, Story
 from cli.problems import Problem
 from tests.end_to_end.conftest import RunningStack, chenu_process
 
-pytestmark = pytest.mark.timeout(300)
 STATUSES = (
     "FAILED_PRECONDITION · CHECKPOINT_REQUIRED",
     "PERMISSION_DENIED · FORBIDDEN",

@@ -15,7 +15,6 @@ SAID = {
     "over_http.py": ["423 CHECKPOINT_REQUIRED - ", "CHECKPOINT_STATE_APPROVED", "200 Done:"],
     "guarded_service.py": ["FAILED_PRECONDITION - ", "printed: Dear", "nothing is printed twice"],
 }
-pytestmark = pytest.mark.timeout(120)
 
 
 def test_every_example_is_tried() -> None:

@@ -17,7 +17,6 @@ from tests.end_to_end.test_stack import until
 from tests.end_to_end.typing_chenu import answer, title
 from tests.faults.proof import scripted
 
-pytestmark = pytest.mark.timeout(180)
 SLOW = 1500
 
 

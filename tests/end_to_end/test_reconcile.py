@@ -38,9 +38,8 @@ from chenu_gate.tools import Tool
 from kernel.errors import reason_of
 from tests.end_to_end.conftest import RunningStack
 from tests.end_to_end.typing_chenu import answer
-from tests.laws.stories import soon
+from tests.support.waiting import soon
 
-pytestmark = pytest.mark.timeout(300)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/letters/executor.py"
 FAILED = ExecutionState.EXECUTION_STATE_FAILED
 

@@ -10,12 +10,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from deploy.local.server import free_port
 from tests.end_to_end.conftest import CHENU, RunningStack, chenu_here
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -4,13 +4,11 @@ import json
 import secrets
 
 import httpx2
-import pytest
 
 from tests.end_to_end.conftest import RunningStack
 from tests.end_to_end.test_stack import until
 from tests.end_to_end.typing_chenu import answer, title
 
-pytestmark = pytest.mark.timeout(120)
 SPANS = {
     ("gateway", "POST /api/v2/nova/query"),
     ("nova", "/chenu.nova.v1.RunService/ExecuteRun"),

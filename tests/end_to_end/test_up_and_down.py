@@ -10,8 +10,6 @@ import signal
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from deploy.local.backends import Backends
 from tests.end_to_end.conftest import CHENU, RunningStack
 from tests.end_to_end.test_stack import clean_environment, until
@@ -42,7 +40,6 @@ def said_until(process: "subprocess.Popen[str]", words: str) -> str:
     return said
 
 
-@pytest.mark.timeout(300)
 def test_a_killed_stack_starts_again_with_everything_and_ctrl_c_leaves_no_process(
     stack: RunningStack,
 ) -> None:

@@ -13,9 +13,10 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.nova.v1.run_pb2 import Run, RunState
 from chenu.nova.v1.run_service_pb2 import RunEvent, WatchRunRequest
 from services.nova.record import ENDED
-from tests.faults.stage import Stage, soon
+from tests.faults.stage import Stage
 from tests.laws.log import verify
 from tests.support.fleet import Client
+from tests.support.waiting import soon
 
 AWAY = (
     grpc.StatusCode.UNAVAILABLE,

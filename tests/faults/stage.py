@@ -5,10 +5,9 @@ await stage.start("threads")       # again, on the same port; further variables 
 stage.backends.postgres.kill()     # the servers beneath, likewise
 """
 
-import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -78,15 +77,3 @@ class Stage(Fleet):
         """A channel that was refused waits before it tries again; a new one does not."""
         if name in self._channels:
             await self._channels.pop(name).close()
-
-
-async def soon(look: Callable[[], Awaitable[T]], what: str, seconds: float = 60) -> T:
-    """The first look that shows something; AssertionError after so many seconds."""
-    clock = asyncio.get_running_loop().time
-    end = clock() + seconds
-    while clock() < end:
-        seen = await look()
-        if seen:
-            return seen
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"still not so: {what}")

@@ -6,7 +6,6 @@ import time
 from base64 import urlsafe_b64decode
 
 import grpc
-import pytest
 
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.nova.v1.run_pb2 import RunState
@@ -20,14 +19,14 @@ from tests.faults.proof import (
     succeeded,
     the_log_verifies,
 )
-from tests.faults.stage import Stage, soon
+from tests.faults.stage import Stage
 from tests.support.fleet import Client
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 TEN_HOURS = "36000"
 LEEWAY_SECONDS = 5
 WITHIN_A_ROUND = 1000
-pytestmark = pytest.mark.timeout(180)
 
 
 async def doomed(me: Client) -> tuple[str, str]:
@@ -119,7 +118,7 @@ async def test_a_no_reaches_the_model_though_nova_dies_while_it_is_told(
     async def goes_on() -> bool:
         return (await me.run(run_id)).state == RunState.RUN_STATE_RUNNING
 
-    await soon(goes_on, "the run has heard of it", seconds=20)
+    await soon(goes_on, "the run has heard of it")
     await stage.restart("nova")
 
     run = await ended(me, run_id)

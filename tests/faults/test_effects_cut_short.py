@@ -22,12 +22,12 @@ from tests.faults.proof import (
     succeeded,
     the_log_verifies,
 )
-from tests.faults.stage import SERVICES, Stage, soon
+from tests.faults.stage import SERVICES, Stage
 from tests.laws.log import all_logged
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
+from tests.support.waiting import soon
 
-pytestmark = pytest.mark.timeout(180)
 WAITS_FOR_THE_LOCK = """
     SELECT count(*) FROM pg_stat_activity
     WHERE usename = 'threads_app' AND wait_event_type = 'Lock'"""

@@ -5,8 +5,9 @@ import pytest
 from chenu.nova.v1.run_pb2 import RunState
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
 from tests.faults.proof import no_lane_ran_twice, recorded, scripted, succeeded, the_log_verifies
-from tests.faults.stage import SERVICES, Stage, soon
+from tests.faults.stage import SERVICES, Stage
 from tests.support.fleet import Client
+from tests.support.waiting import soon
 
 CREATED = ThreadEventType.THREAD_EVENT_TYPE_THREAD_CREATED
 COMPLETED = ThreadEventType.THREAD_EVENT_TYPE_ACTION_COMPLETED
@@ -25,7 +26,7 @@ async def two_rounds(me: Client) -> str:
     async def first() -> bool:
         return "First" in await me.titles()
 
-    await soon(first, "the first round is done", seconds=20)
+    await soon(first, "the first round is done")
     assert (await me.run(run.run_id)).state == RunState.RUN_STATE_RUNNING
     return run.run_id
 
@@ -44,7 +45,6 @@ async def nothing_was_lost_or_done_twice(stage: Stage, me: Client, run_id: str) 
     await the_log_verifies(stage, me)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("service", SERVICES)
 async def test_row_26_a_run_goes_on_after_a_sudden_death_and_repeats_nothing(
     stage: Stage, me: Client, service: str
@@ -55,7 +55,6 @@ async def test_row_26_a_run_goes_on_after_a_sudden_death_and_repeats_nothing(
     await nothing_was_lost_or_done_twice(stage, me, run_id)
 
 
-@pytest.mark.timeout(180)
 async def test_a_run_outlives_nova_before_it_has_done_anything(stage: Stage, me: Client) -> None:
     text = scripted([create("First")], [create("Second")], slow=WITHIN_A_ROUND)
     run = await me.begin(text, thread_id=await me.new_thread("Home"))

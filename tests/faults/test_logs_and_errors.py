@@ -132,7 +132,6 @@ def new_lines(folder: Path, before: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(180)
 async def test_neither_logs_nor_errors_nor_events_tell_a_secret_or_how_we_are_made(
     stage: Stage, me: Client, hands: Hands
 ) -> None:

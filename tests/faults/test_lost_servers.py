@@ -11,13 +11,13 @@ import pytest
 
 from deploy.postgres.roles import SERVICES, database_url
 from tests.faults.proof import AWAY, no_lane_ran_twice, recorded, succeeded, the_log_verifies
-from tests.faults.stage import Stage, soon
+from tests.faults.stage import Stage
 from tests.laws.log import all_logged
 from tests.support.fleet import Client
+from tests.support.waiting import soon
 
 LOAD = 6
 NUMBERS = "SELECT coalesce(max(number), 0) FROM {service}.{table}"
-pytestmark = pytest.mark.timeout(180)
 
 
 def title(number: int) -> str:
@@ -62,7 +62,7 @@ async def everything_is_receipted(stage: Stage) -> None:
             come = await numbers("receipts")
             return all(come[service] >= number for service, number in bundled.items())
 
-        await soon(receipted, "every bundle has its receipt", seconds=30)
+        await soon(receipted, "every bundle has its receipt")
     finally:
         await superuser.close()
 

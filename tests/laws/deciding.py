@@ -16,11 +16,11 @@ from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.courier.v1.interaction_service_pb2 import AnswerInteractionRequest
 from chenu.identity.v1.channel_grant_service_pb2 import IssueChannelGrantRequest
 from tests.laws.hands import Hands, use
-from tests.laws.stories import soon
 from tests.support.channels import code_in
 from tests.support.fleet import Client
 from tests.support.mailbox import Mailbox
 from tests.support.slack import SlackServer, pressed, signature
+from tests.support.waiting import soon
 
 
 def stub(me: Client) -> ChannelServiceStub:

@@ -34,10 +34,11 @@ from tests.laws.changes.governance import a_grant
 from tests.laws.deciding import interaction
 from tests.laws.hands import Hands, use
 from tests.laws.reviewing import a_deputy
-from tests.laws.stories import blocked, soon
+from tests.laws.stories import blocked
 from tests.support.fleet import Client
 from tests.support.identity import bearer
 from tests.support.receiver import Receiver
+from tests.support.waiting import soon
 
 
 @dataclass(frozen=True)

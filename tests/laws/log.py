@@ -12,8 +12,8 @@ from chenu.audit.v1.log_service_pb2 import GetTreeHeadRequest, ListLeafHashesReq
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from deploy.postgres.roles import SERVICES
 from kernel.receipts import VerifierKey, leaf_hash, open_tree_head, root_of
-from tests.laws.stories import soon
 from tests.support.identity import Metadata
+from tests.support.waiting import soon
 
 UNLOGGED = """
     SELECT '{service}' AS service, o.id::text AS id FROM {service}.outbox o

@@ -1,7 +1,6 @@
 """What the tests of the laws do again and again before they break one."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import grpc
@@ -30,17 +29,6 @@ async def doomed(me: Client, title: str = "Doomed") -> tuple[str, BlockedCheckpo
     block = await blocked(me, f"Delete the thread “{title}”")
     (checkpoint,) = block.checkpoints
     return block.run_id, checkpoint
-
-
-async def soon(look: Callable[[], Awaitable[T]], what: str, seconds: float = 20) -> T:
-    """The first look that shows something; AssertionError after so many seconds."""
-    async with asyncio.timeout(seconds + 5):
-        for _ in range(int(seconds / 0.1)):
-            seen = await look()
-            if seen:
-                return seen
-            await asyncio.sleep(0.1)
-    raise AssertionError(f"still not so: {what}")
 
 
 async def reason(call: Awaitable[Any]) -> tuple[str, str]:

@@ -9,8 +9,9 @@ import pytest
 
 from chenu.identity.v1.auth_service_pb2 import LoginRequest
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
-from tests.laws.stories import reason, soon
+from tests.laws.stories import reason
 from tests.support.fleet import Client, Fleet
+from tests.support.waiting import soon
 
 LIMIT = 5
 

@@ -17,10 +17,11 @@ from chenu.threads.v1.thread_service_pb2 import ArchiveThreadRequest, GetThreadR
 from chenu_gate.action import Action, Target
 from tests.laws import log
 from tests.laws.hands import Hands, use
-from tests.laws.stories import reason, soon
+from tests.laws.stories import reason
 from tests.support.fleet import Client, Fleet
 from tests.support.identity import bearer
 from tests.support.receiver import Receiver
+from tests.support.waiting import soon
 
 
 async def an_agents_task(me: Client, hands: Hands) -> None:

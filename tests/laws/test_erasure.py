@@ -28,8 +28,9 @@ from services.audit.personal import SubjectKeys
 from tests.laws import log, traces
 from tests.laws.hands import Hands, person_of
 from tests.laws.reviewing import join
-from tests.laws.stories import reason, soon
+from tests.laws.stories import reason
 from tests.support.fleet import PASSWORD, Client, Fleet
+from tests.support.waiting import soon
 
 READABLE = PersonalState.PERSONAL_STATE_READABLE
 ERASED = PersonalState.PERSONAL_STATE_ERASED

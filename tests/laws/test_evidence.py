@@ -26,8 +26,9 @@ from cli.verification.verdict import Verdict
 from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
 from tests.laws.reviewing import appoint, join
-from tests.laws.stories import doomed, reason, soon
+from tests.laws.stories import doomed, reason
 from tests.support.fleet import Client, Fleet
+from tests.support.waiting import soon
 
 
 async def export(me: Client, **wanted: Any) -> bytes:

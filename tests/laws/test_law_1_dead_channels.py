@@ -8,9 +8,9 @@ from chenu.courier.v1.channel_service_pb2 import CreateChannelRequest, ListNotif
 from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from tests.laws.hands import Hands, use
-from tests.laws.stories import soon
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
+from tests.support.waiting import soon
 
 PENDING = NotificationState.NOTIFICATION_STATE_PENDING
 

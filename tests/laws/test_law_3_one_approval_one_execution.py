@@ -17,8 +17,9 @@ from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu_gate.action import Action, Target
 from deploy.postgres.roles import LOGINS
 from tests.laws.hands import Hands, person_of, refusal_of, use
-from tests.laws.stories import doomed, reason, soon
+from tests.laws.stories import doomed, reason
 from tests.support.fleet import Client, Fleet
+from tests.support.waiting import soon
 
 DENIED = "PERMISSION_DENIED"
 

@@ -42,10 +42,11 @@ from tests.laws.hands import Hands
 from tests.laws.household import Household, household
 from tests.laws.reviewing import BY_ID as REVIEWING
 from tests.laws.reviewing import a_deputy
-from tests.laws.stories import reason, soon
+from tests.laws.stories import reason
 from tests.support.descriptors import methods
 from tests.support.fleet import Client
 from tests.support.identity import Metadata, bearer
+from tests.support.waiting import soon
 
 ETAG = "sha256:" + "0" * 64
 MASK = {"update_mask": FieldMask(paths=["title"]), "etag": "x"}

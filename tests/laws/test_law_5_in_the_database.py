@@ -8,9 +8,9 @@ import pytest
 from deploy.postgres.roles import LOGINS, SERVICES
 from tests.laws.hands import Hands, act_for, person_of
 from tests.laws.household import household
-from tests.laws.stories import soon
 from tests.support.fleet import Client, Fleet
 from tests.support.identity import Person
+from tests.support.waiting import soon
 
 # Tables without a policy: they hold nothing of anybody's.
 WITHOUT_POLICY = {f"{service}.alembic_version" for service in SERVICES} | {

@@ -32,9 +32,10 @@ from chenu.threads.v1.thread_event_service_pb2_grpc import ThreadEventServiceStu
 from chenu.threads.v1.thread_service_pb2 import CreateThreadRequest
 from chenu_gate.action import Target
 from tests.laws.hands import Hands, use
-from tests.laws.stories import blocked, reason, soon
+from tests.laws.stories import blocked, reason
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
+from tests.support.waiting import soon
 
 # Every table that then holds the word in plain text.
 TRACES: Final = {

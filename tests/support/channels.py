@@ -1,8 +1,6 @@
 """Channels in tests: registering them, telling of a checkpoint, looking what became of it."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -18,6 +16,7 @@ from chenu.governance.v1.notice_service_pb2 import GetNoticeResponse
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
 from tests.support.mailbox import Mailbox
+from tests.support.waiting import soon
 
 T = TypeVar("T")
 PENDING = NotificationState.NOTIFICATION_STATE_PENDING
@@ -76,15 +75,6 @@ async def log_of(client: CourierClient, person: Person, **wanted: Any) -> list[N
     return list(answer.notifications)
 
 
-async def until(look: Callable[[], Awaitable[T | None]]) -> T:
-    """The first look that shows something, within ten seconds."""
-    for _ in range(500):
-        if seen := await look():
-            return seen
-        await asyncio.sleep(0.02)
-    raise AssertionError("still not so")
-
-
 async def tell(client: CourierClient, told: GetNoticeResponse) -> None:
     """Have governance list the notice, until courier has taken it in."""
     notices = client.governance.notices
@@ -93,7 +83,7 @@ async def tell(client: CourierClient, told: GetNoticeResponse) -> None:
     async def taken() -> bool:
         return told.notice.notice_id not in notices
 
-    await until(taken)
+    await soon(taken, "courier has taken it in")
 
 
 async def settled(
@@ -110,4 +100,6 @@ async def settled(
         so = len(log) == 1 and log[0].state == state and len(log[0].attempts) >= attempts
         return log[0] if so else None
 
-    return await until(stands)
+    found = await soon(stands, f"the notification is {state} after {attempts} attempts")
+    assert found is not None
+    return found

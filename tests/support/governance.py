@@ -28,6 +28,7 @@ from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu_gate.action import Action
 from chenu_gate.permit import Permit, mint
 from kernel.tokens import SigningKey
+from tests.support.waiting import PATIENCE
 
 
 class StandInGovernance:
@@ -87,7 +88,7 @@ class StandInGovernance:
         self.key = SigningKey(Ed25519PrivateKey.generate())
 
     async def outcome(
-        self, decision: str, *, state: ExecutionState | None = None, seconds: float = 10
+        self, decision: str, *, state: ExecutionState | None = None
     ) -> outcome_service_pb2.Outcome:
         """What was reported of the decision, as soon as it is (and is that state)."""
 
@@ -95,7 +96,7 @@ class StandInGovernance:
             found = self.outcomes.get(decision)
             return found is not None and state in (None, found.state)
 
-        async with asyncio.timeout(seconds), self.heard:
+        async with asyncio.timeout(PATIENCE), self.heard:
             await self.heard.wait_for(known)
         return self.outcomes[decision]
 

@@ -16,6 +16,8 @@ from typing import Any, Self
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.support.waiting import PATIENCE
+
 
 def free_port() -> int:
     """A port at which nobody listens yet."""
@@ -62,7 +64,7 @@ class Mailbox:
 
     async def wait_for(self, recipient: str, count: int = 1) -> list[EmailMessage]:
         """Until so many mails have come."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(PATIENCE), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received[recipient]) >= count)
         return self.received[recipient]
 

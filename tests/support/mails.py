@@ -11,6 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.mailbox import free_port
+from tests.support.waiting import PATIENCE
 
 
 @dataclass
@@ -30,13 +31,12 @@ class Mails:
         }
 
     def wait_for(self, recipient: str, count: int = 1) -> list[EmailMessage]:
-        """Until so many mails have come; twenty seconds at most."""
-        for _ in range(400):
-            found = self.received.get(recipient, [])
-            if len(found) >= count:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"{recipient} got {len(self.received.get(recipient, []))} mails")
+        """Until so many mails have come."""
+        end = time.monotonic() + PATIENCE
+        while len(found := self.received.get(recipient, [])) < count:
+            assert time.monotonic() < end, f"{recipient} got {len(found)} mails"
+            time.sleep(0.02)
+        return found
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         content = envelope.content

@@ -19,6 +19,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.support.waiting import PATIENCE
+
 
 @dataclass(frozen=True)
 class Received:
@@ -73,7 +75,7 @@ class Receiver:
 
     async def wait_for(self, webhook_id: str) -> None:
         """Until a message has come."""
-        async with asyncio.timeout(10), self.arrived:
+        async with asyncio.timeout(PATIENCE), self.arrived:
             await self.arrived.wait_for(lambda: webhook_id in self.received)
 
     async def _take(self, request: web.Request) -> web.StreamResponse:

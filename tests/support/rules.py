@@ -1,6 +1,5 @@
 """Rules of a tenant, put in and made to hold."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from chenu.governance.v1.rule_service_pb2 import (
 )
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person
+from tests.support.waiting import soon
 
 _DONE = (ExecutionState.EXECUTION_STATE_SUCCEEDED, ExecutionState.EXECUTION_STATE_FAILED)
 
@@ -75,13 +75,13 @@ async def ask_for(
 
 async def applied(client: GovernanceClient, person: Person, asked: PromoteRulesResponse) -> bool:
     """Whether what was approved came to hold; waits until governance has tried."""
-    for _ in range(200):
+
+    async def tried() -> int:
         checkpoint = await client.get(person, asked.verdict.checkpoint.checkpoint_id)
         assert checkpoint.state == CheckpointState.CHECKPOINT_STATE_APPROVED
-        if checkpoint.execution_state in _DONE:
-            return checkpoint.execution_state == _DONE[0]
-        await asyncio.sleep(0.02)
-    raise AssertionError("governance did not apply what was approved")
+        return checkpoint.execution_state if checkpoint.execution_state in _DONE else 0
+
+    return await soon(tried, "governance has tried what was approved") == _DONE[0]
 
 
 async def make_live(client: GovernanceClient, person: Person, *parts: Rule | Counter) -> str:

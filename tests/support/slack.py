@@ -20,6 +20,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from tests.support.waiting import PATIENCE
+
 TOKEN = "xoxb-test-token"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
@@ -96,7 +98,7 @@ class SlackServer:
 
     async def wait_for(self, user: str, count: int = 1) -> list[Message]:
         """Until so many messages were written."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(PATIENCE), self.changed:
             await self.changed.wait_for(lambda: len(self.messages[user]) >= count)
         return self.messages[user]
 
@@ -112,7 +114,7 @@ class SlackServer:
 
     async def edited(self, message: Message) -> Message:
         """Until the message says something else than at first."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(PATIENCE), self.changed:
             await self.changed.wait_for(lambda: len(message.said) > 1)
         return message
 

@@ -1,6 +1,5 @@
 """What is lost, doubled or altered on the way into the log is noticed, mended, and told."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,6 +20,7 @@ from services.audit.settings import AuditSettings
 from services.audit.watching import look_for_silence
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
+from tests.support.waiting import soon
 
 Publish = Callable[[bytes], Awaitable[None]]
 
@@ -44,15 +44,6 @@ def alerts(channel: grpc.aio.Channel, identity: StandInIdentity, person: Person)
         return list(answer.alerts)
 
     return listed
-
-
-async def soon(look: Callable[[], Awaitable[Any]], what: str, seconds: float = 15) -> Any:
-    """What `look` finds, within the fifteen seconds that the design allows."""
-    for _ in range(int(seconds / 0.1)):
-        if found := await look():
-            return found
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def versions(person: Person, stream: str, *wanted: int, **more: Any) -> list[bytes]:

@@ -1,6 +1,5 @@
 """What leaves the log can be checked without it: to the byte, and the first bad record is named."""
 
-import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from services.audit.note import NoteSigner
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
+from tests.support.waiting import soon
 
 VERIFIABLE = ("jsonl", "cloudevents")
 KINDS = [(form, whole) for form in VERIFIABLE for whole in (True, False)]
@@ -253,14 +253,12 @@ async def test_an_export_is_itself_on_record(exports, entries, identity, source,
     me = identity.as_human(person)
     data, _ = await exported(exports, me, "jsonl", sphere="social")
     manifest = json.loads(lines_of(data)[0])["manifest"]
-    for _ in range(100):
-        answer = await entries.ListEntries(
-            entry_pb.ListEntriesRequest(resource=f"export/{manifest['export']}"), metadata=me
-        )
-        if answer.entries:
-            break
-        await asyncio.sleep(0.05)
-    (entry,) = answer.entries
+    about = entry_pb.ListEntriesRequest(resource=f"export/{manifest['export']}")
+
+    async def recorded() -> Any:
+        return (await entries.ListEntries(about, metadata=me)).entries
+
+    (entry,) = await soon(recorded, "the export is on record")
     assert entry.event.type == "chenu.audit.entries.exported"
     assert entry.event.data.details["indexes"] == manifest["indexes"]
 

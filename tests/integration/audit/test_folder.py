@@ -1,6 +1,5 @@
 """The log as a folder of tiles is whole, and every change in it is found and named."""
 
-import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from services.audit.retention import prune_before
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
+from tests.support.waiting import soon
 
 
 @pytest.fixture(scope="session")
@@ -221,11 +221,12 @@ async def test_pruned_records_leave_the_folder_once_the_log_says_so(
     with background("audit.retention"):
         async with service.worker.work() as tx:
             assert await prune_before(tx, 300, "test-rule") > 0
-    for _ in range(200):
+
+    async def without_what_was_pruned() -> int:
         size = await folder.publish()
-        if not (tmp_path / "tile/entries/000").exists():
-            break
-        await asyncio.sleep(0.05)
+        return 0 if (tmp_path / "tile/entries/000").exists() else size
+
+    size = await soon(without_what_was_pruned, "the first tile is gone")
     assert (tmp_path / "tile/entries/001").exists()
     found = check(tmp_path, log_key)
     assert (found.problems, found.exit_code, found.size) == ([], right(found), size)

@@ -26,6 +26,7 @@ from kernel.service import Service
 from services.audit.settings import AuditSettings
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
+from tests.support.waiting import soon
 
 Publish = Callable[[bytes], Awaitable[None]]
 
@@ -43,25 +44,28 @@ async def listed(
     entries, identity: StandInIdentity, person: Person, count: int, **wanted: object
 ) -> list[Entry]:
     """The person's entries, as soon as there are so many."""
-    for _ in range(600):
+
+    async def all_of_them() -> list[Entry]:
         answer = await entries.ListEntries(
             entry_pb.ListEntriesRequest(page_size=500, resource="", **wanted),
             metadata=identity.as_human(person),
         )
         found = [e for e in answer.entries if e.event.source == "chenu/threads"]
-        if len(found) >= count:
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{len(found)} entries, not {count}")
+        return found if len(found) >= count else []
+
+    return await soon(all_of_them, f"{count} entries are listed")
 
 
 async def receipted(source: StandInSource) -> Receipt:
     """The receipt for the newest bundle, as soon as it has come."""
-    for _ in range(200):
-        if source.receipts and source.receipts[-1].number == len(source.bundles):
-            return source.receipts[-1]
-        await asyncio.sleep(0.05)
-    raise AssertionError("no receipt")
+
+    async def newest() -> Receipt | None:
+        receipt = source.receipts[-1] if source.receipts else None
+        return receipt if receipt and receipt.number == len(source.bundles) else None
+
+    receipt = await soon(newest, "the newest bundle has its receipt")
+    assert receipt is not None
+    return receipt
 
 
 async def test_an_event_is_listed_proved_and_receipted(
@@ -210,14 +214,8 @@ async def test_a_bundle_whose_events_are_not_its_manifests_is_quarantined(
     honest = source.bundle([an_event(person)])
     forged = honest.replace(person.identity.encode(), Person().identity.encode())
     await publish(forged)
-    for _ in range(600):
-        if await superuser.fetchval(
-            "SELECT count(*) FROM audit.quarantine WHERE data = $1", forged
-        ):
-            break
-        await asyncio.sleep(0.05)
-    else:
-        raise AssertionError("the forged bundle is not in quarantine")
+    sql = "SELECT count(*) FROM audit.quarantine WHERE data = $1"
+    await soon(lambda: superuser.fetchval(sql, forged), "the forged bundle is in quarantine")
     await publish(source.bundle([an_event(person)]))  # the honest one is fetched
 
 
@@ -250,13 +248,12 @@ async def test_each_reading_is_itself_in_the_log(
     entries, identity, person, source, publish
 ) -> None:
     me = identity.as_human(person)
-    await entries.ListEntries(entry_pb.ListEntriesRequest(), metadata=me)
-    for _ in range(100):
+
+    async def recorded() -> bool:
         answer = await entries.ListEntries(entry_pb.ListEntriesRequest(), metadata=me)
-        if any(e.event.type == "chenu.audit.entries.read" for e in answer.entries):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("the reading was not recorded")
+        return any(e.event.type == "chenu.audit.entries.read" for e in answer.entries)
+
+    await soon(recorded, "the reading is recorded")
 
 
 @pytest.mark.parametrize("table", ["entries", "tree_heads", "quarantine"])

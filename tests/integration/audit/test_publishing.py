@@ -1,6 +1,6 @@
 """Which keys sign the log is itself in the log."""
 
-import asyncio
+from functools import partial
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,6 +12,7 @@ from services.audit.publishing import record_keys
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
+from tests.support.waiting import soon
 
 FOUND = (
     "SELECT convert_from(leaf, 'UTF8') FROM audit.entries WHERE type = $1 AND leaf::text LIKE $2"
@@ -32,11 +33,7 @@ async def test_that_other_keys_sign_than_before_is_recorded_once_they_do(
     with background("audit.keys"):
         await record_keys(service.worker, present)  # as at every start: nothing has changed
         await record_keys(service.worker, [newer, *present])
-    for _ in range(200):
-        found = await superuser.fetch(FOUND, "chenu.audit.keys.changed", wanted)
-        if found:
-            break
-        await asyncio.sleep(0.05)
-    assert len(found) == 1
+    changed = partial(superuser.fetch, FOUND, "chenu.audit.keys.changed", wanted)
+    assert len(await soon(changed, "the change of keys is recorded")) == 1
     everything = await superuser.fetch(FOUND, "chenu.audit.keys.changed", "%")
     assert len(everything) == 1

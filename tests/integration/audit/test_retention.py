@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from services.audit.retention import minimum_index, prune_before
 from services.audit.settings import AuditSettings
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
+from tests.support.waiting import soon
 
 
 @pytest.fixture
@@ -39,12 +41,12 @@ async def held(
     data = source.bundle(events)
     await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
     sql = "SELECT index FROM audit.entries WHERE leaf = ANY($1) ORDER BY index"
-    for _ in range(200):
+
+    async def all_three() -> list[int]:
         rows = await superuser.fetch(sql, events)
-        if len(rows) == 3:
-            break
-        await asyncio.sleep(0.05)
-    return [row["index"] for row in rows]
+        return [row["index"] for row in rows] if len(rows) == 3 else []
+
+    return await soon(all_three, "three entries are in the log")
 
 
 def hold(person: str = "") -> messages.PlaceHoldRequest:
@@ -150,10 +152,8 @@ async def test_pruning_takes_a_prefix_and_leaves_every_proof_for_the_rest(
     rows = "SELECT count(*) FROM audit.entries WHERE source = $1 AND index >= $2"
     assert await superuser.fetchval(rows, source.source, head.size) == 0, known
     event = "SELECT convert_from(leaf, 'UTF8') FROM audit.entries WHERE type = $1"
-    for _ in range(100):
-        if found := await superuser.fetchval(event, "chenu.audit.entries.pruned"):
-            break
-        await asyncio.sleep(0.1)
+    pruned = partial(superuser.fetchval, event, "chenu.audit.entries.pruned")
+    found = await soon(pruned, "the pruning is recorded")
     assert json.loads(found)["data"]["details"]["rule"] == "test-rule"
 
 

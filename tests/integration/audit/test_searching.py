@@ -1,6 +1,5 @@
 """Finding entries: by each of their properties, by filter, as they come, and counted."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from services.audit.settings import AuditSettings
 from tests.integration.audit.test_exports import exported
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
+from tests.support.waiting import soon
 
 Write = Callable[..., Awaitable[None]]
 THREAD = f"thread/{uuid4()}"
@@ -37,12 +37,12 @@ def write(
         await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
         wanted = messages.ListEntriesRequest(page_size=500)
         own = {event for event in events if f'"identity":"{person.identity}",'.encode() in event}
-        for _ in range(200):
+
+        async def listed() -> bool:
             answer = await entries.ListEntries(wanted, metadata=identity.as_human(person))
-            if {entry.leaf for entry in answer.entries} >= own:
-                return
-            await asyncio.sleep(0.05)
-        raise AssertionError("the events are not in the log")
+            return {entry.leaf for entry in answer.entries} >= own
+
+        await soon(listed, "the events are in the log")
 
     return write
 
@@ -208,11 +208,11 @@ async def test_the_violation_report_tells_the_owner_who_tried_and_the_others_not
             messages.GetViolationReportRequest(), metadata=identity.as_human(of)
         )
 
-    for _ in range(300):
+    async def found_out() -> Any:
         told = await report(person)
-        if told.violations:
-            break
-        await asyncio.sleep(0.1)
+        return told if told.violations else None
+
+    told = await soon(found_out, "the violation is found")
     assert told.kinds["cross_identity_access"] == 1
     (found,) = told.violations
     assert (found.event.subject, found.violation) == (thread, True)

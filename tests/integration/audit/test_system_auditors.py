@@ -20,9 +20,10 @@ from services.audit.alerts import VERSION_HOLE, WITNESS_SILENT, raise_alert
 from services.audit.intake import Intake
 from services.audit.settings import AuditSettings
 from services.audit.streams import Holes
-from tests.integration.audit.test_delivery import soon, versions
+from tests.integration.audit.test_delivery import versions
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
+from tests.support.waiting import soon
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -26,6 +27,7 @@ from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.running import running
 from tests.support.source import an_event
+from tests.support.waiting import soon
 
 
 @pytest.fixture(scope="session")
@@ -111,13 +113,12 @@ async def test_records_of_all_tenants_are_for_whom_the_settings_name(
     me, read = identity.as_human(system_auditor), (folder / "tile/entries" / path).read_bytes()
     assert (await stub.GetEntryBundle(request, metadata=me).read()).data == read
     wanted = ListEntriesRequest(resource=f"bundle/{path}")
-    for _ in range(100):
-        answer = await entries.ListEntries(wanted, metadata=me)
-        if answer.entries:
-            assert answer.entries[0].event.type == "chenu.audit.entries.read"
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("the reading was not recorded")
+
+    async def recorded() -> Any:
+        return (await entries.ListEntries(wanted, metadata=me)).entries
+
+    found = await soon(recorded, "the reading is recorded")
+    assert found[0].event.type == "chenu.audit.entries.read"
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from chenu.governance.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from chenu_gate.action import Action, Principal
 from chenu_gate.key_sets import keys_at
 from chenu_gate.tools import Tool
-from tests.laws.stories import soon
 from tests.support.actions import an_action
 from tests.support.governance import StandInGovernance
+from tests.support.waiting import soon
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "examples/letters/executor.py"

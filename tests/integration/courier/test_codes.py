@@ -18,12 +18,12 @@ from tests.support.channels import (
     code_in,
     confirmed,
     log_of,
-    until,
 )
 from tests.support.courier import CourierClient
 from tests.support.identity import Metadata, Person
 from tests.support.mailbox import Mailbox
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -37,7 +37,9 @@ async def sent_again(client: CourierClient, person: Person) -> None:
         (one,) = await log_of(client, person)
         return one.notification_id if one.state == DELIVERED else ""
 
-    request = rpc.ReplayNotificationRequest(notification_id=await until(arrived))
+    request = rpc.ReplayNotificationRequest(
+        notification_id=await soon(arrived, "the code was sent")
+    )
     metadata = client.identity.as_human(person)
     await client.channels.ReplayNotification(request, metadata=metadata)
 

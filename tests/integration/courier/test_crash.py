@@ -19,12 +19,12 @@ from kernel.database import Database
 from kernel.settings import SharedSettings
 from services.courier.settings import CourierSettings
 from services.courier.sweeping import Sweeper
-from tests.laws.stories import soon
 from tests.support.courier import CourierClient
 from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Metadata, Person
 from tests.support.receiver import Receiver
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 

@@ -1,12 +1,26 @@
 """Channels that do not answer: nobody else waits for them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
-from tests.support.channels import PENDING, a_channel, log_of, settled, tell
+import pytest
+
+from chenu.courier.v1.channel_service_pb2 import DeleteChannelRequest
+from tests.support.channels import PENDING, a_channel, channels_of, log_of, settled, tell
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
 from tests.support.notices import a_notice
 from tests.support.receiver import Receiver
+from tests.support.waiting import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+async def _no_longer_tried(client: CourierClient, person: Person) -> AsyncIterator[None]:
+    """Else every test after it that moves the clock would wait for it, once for each move."""
+    yield
+    for channel in await channels_of(client, person):
+        gone = DeleteChannelRequest(channel_id=channel.channel_id)
+        await client.channels.DeleteChannel(gone, metadata=client.identity.as_human(person))
 
 
 async def test_a_dead_channel_holds_no_other_up(
@@ -30,7 +44,7 @@ async def test_a_dead_channel_holds_up_nothing_that_comes_after_it_either(
     await a_channel(client, person, webhook_url=receiver.url("/hang"))
     stuck = a_notice(person)
     await tell(client, stuck)
-    async with asyncio.timeout(10), receiver.arrived:
+    async with asyncio.timeout(PATIENCE), receiver.arrived:
         said = stuck.checkpoint.checkpoint_id.encode()
         await receiver.arrived.wait_for(
             lambda: any(said in one.body for all_ in receiver.received.values() for one in all_)

@@ -31,7 +31,6 @@ from tests.support.channels import (
     log_of,
     settled,
     tell,
-    until,
 )
 from tests.support.courier import CourierClient
 from tests.support.identity import Metadata, Person
@@ -39,6 +38,7 @@ from tests.support.mailbox import Mailbox
 from tests.support.notices import a_notice
 from tests.support.receiver import Receiver
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
@@ -94,7 +94,7 @@ async def test_a_code_that_was_lost_is_sent_again(
         (one,) = await log_of(client, person)
         return one.notification_id if one.state == DELIVERED else ""
 
-    request = rpc.ReplayNotificationRequest(notification_id=await until(sent))
+    request = rpc.ReplayNotificationRequest(notification_id=await soon(sent, "the code was sent"))
     await client.channels.ReplayNotification(request, metadata=as_human)
 
     first, second = await mailbox.wait_for(email, 2)
@@ -134,7 +134,7 @@ async def test_a_recipient_that_is_not_there_is_not_tried_again(
         (one,) = await log_of(client, person)
         return one if one.state == FAILED else None
 
-    failed = await until(given_up)
+    failed = await soon(given_up, "it was given up")
     assert [(a.status, a.reason) for a in failed.attempts] == [(550, "SMTP_550")]
 
 
@@ -244,7 +244,7 @@ async def test_nobody_is_asked_by_a_late_mail_what_was_decided_meanwhile(
             ("checkpoint.created", WITHDRAWN),
         ]
 
-    assert await until(over_and_done)
+    await soon(over_and_done, "it is over and done")
     (mail,) = mailbox.received[email]
     assert "It is rejected, and waits no more" in mail.get_content()
 

@@ -15,13 +15,13 @@ from tests.support.channels import (
     log_of,
     settled,
     tell,
-    until,
 )
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
 from tests.support.mailbox import Mailbox
 from tests.support.notices import a_notice
 from tests.support.receiver import Received, Receiver
+from tests.support.waiting import soon
 
 
 async def only(receiver: Receiver, webhook_id: str) -> Received:
@@ -48,7 +48,7 @@ async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_
         log = await log_of(client, person, checkpoint_id=told.checkpoint.checkpoint_id)
         return log if [n.state for n in log] == [DELIVERED] * 3 else None
 
-    log = await until(all_delivered)
+    log = await soon(all_delivered, "all are delivered")
     hooked = [one for n in log for one in receiver.received[n.notification_id]]
     (hook,) = [json.loads(one.body) for one in hooked]
     (slack,) = [

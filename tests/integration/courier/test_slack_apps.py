@@ -17,7 +17,6 @@ from tests.support.channels import (
     log_of,
     settled,
     tell,
-    until,
 )
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
@@ -25,6 +24,7 @@ from tests.support.notices import a_notice
 from tests.support.refusals import refused
 from tests.support.slack import SlackServer
 from tests.support.slack_cards import about, an_app, ended, somebody
+from tests.support.waiting import soon
 
 
 async def test_a_card_shows_the_view_and_its_buttons_only_where_they_would_count(
@@ -127,7 +127,7 @@ async def test_a_card_that_could_not_be_sent_before_it_was_decided_is_withdrawn(
         log = await log_of(client, person, checkpoint_id=waits.checkpoint_id)
         return [n.state for n in log] == [DELIVERED, WITHDRAWN]
 
-    assert await until(both)
+    await soon(both, "one is delivered, one withdrawn")
     assert not slack.messages[user]
 
 
@@ -164,7 +164,7 @@ async def test_an_app_that_was_thrown_out_disables_its_channel(
         (channel,) = await channels_of(client, person)
         return channel.disable_reason
 
-    assert await until(off) == "SLACK_ACCOUNT_INACTIVE"
+    assert await soon(off, "the channel is off") == "SLACK_ACCOUNT_INACTIVE"
 
 
 @pytest.mark.parametrize(

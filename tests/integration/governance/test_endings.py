@@ -20,6 +20,7 @@ from tests.integration.governance.conftest import Events
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Metadata, Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.waiting import PATIENCE
 
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 FAILED = grpc.StatusCode.FAILED_PRECONDITION
@@ -262,7 +263,7 @@ async def test_the_sweeper_keeps_sweeping(
     await client.blocked(person, gated(person, run=run))
     task = asyncio.create_task(sweeper.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             async for response in client.watch(person):
                 clock.offset = timedelta(hours=1)
                 if response.checkpoint.state == State.CHECKPOINT_STATE_EXPIRED:

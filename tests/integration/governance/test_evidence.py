@@ -16,6 +16,7 @@ from tests.support.audit import StandInAudit
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person
 from tests.support.refusals import refused
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def log(audit: StandInAudit) -> Iterator[StandInAudit]:
 
 
 async def export(
-    client: GovernanceClient, person: Person, seconds: float = 20, **wanted: Any
+    client: GovernanceClient, person: Person, seconds: float = PATIENCE, **wanted: Any
 ) -> bytes:
     pieces = client.evidence.ExportEvidence(
         ExportEvidenceRequest(**wanted),

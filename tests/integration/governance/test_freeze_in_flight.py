@@ -28,7 +28,7 @@ from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running
 
-FLYING, SPREAD_SECONDS = 1_024, 4.5
+FLYING, SPREAD_SECONDS = 1_024, 3.5
 SEARCH = Tool.declare(
     name="thread.search",
     description="Searches.",

@@ -14,12 +14,12 @@ from chenu_gate.action import ActionKind, Tool
 from chenu_gate.permit import LIFETIME, MAX_LEEWAY
 from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
-from tests.laws.stories import soon
 from tests.support.actions import DEFINITION
 from tests.support.approvals import colleague
 from tests.support.governance_client import GovernanceClient, a_request, allowed, gated, principal
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 DENIED = VerdictState.VERDICT_STATE_DENIED
 PERMITTED = VerdictState.VERDICT_STATE_PERMITTED

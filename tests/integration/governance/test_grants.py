@@ -21,11 +21,11 @@ from chenu.governance.v1.grant_service_pb2 import (
 from chenu_gate.action import Action, ActionKind, Tool
 from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
-from tests.laws.stories import soon
 from tests.support.actions import DEFINITION
 from tests.support.governance_client import GovernanceClient, a_request, gated, principal
 from tests.support.identity import Person
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 PERMITTED = VerdictState.VERDICT_STATE_PERMITTED
 BLOCKED = VerdictState.VERDICT_STATE_BLOCKED

@@ -1,6 +1,5 @@
 """What courier learns of checkpoints, so that it can tell people."""
 
-import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from tests.support.executor import PAY
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.waiting import PATIENCE
 
 CREATED = NoticeEvent.NOTICE_EVENT_CREATED
 REMINDED = NoticeEvent.NOTICE_EVENT_REMINDED
@@ -139,11 +139,10 @@ async def test_courier_is_woken(
     woken = await connection.subscribe("wake.courier.notices")
     await connection.flush()
     blocked = (await client.blocked(person))[1]
-    async with asyncio.timeout(10):
-        await woken.next_msg(timeout=10)
-        if decided:
-            await client.approve(person, blocked)
-            await woken.next_msg(timeout=10)
+    await woken.next_msg(timeout=PATIENCE)
+    if decided:
+        await client.approve(person, blocked)
+        await woken.next_msg(timeout=PATIENCE)
     await connection.close()
 
 

@@ -11,11 +11,11 @@ from chenu.governance.v1.freeze_pb2 import Freeze
 from chenu.governance.v1.freeze_service_pb2 import ListFreezesRequest
 from chenu.governance.v1.rule_service_pb2 import CreateRuleRevisionRequest
 from tests.integration.governance.conftest import OPERATOR_TENANT
-from tests.laws.stories import soon
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person
 from tests.support.refusals import refused
 from tests.support.rules import a_document, keepers
+from tests.support.waiting import soon
 
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 PERMITTED = VerdictState.VERDICT_STATE_PERMITTED

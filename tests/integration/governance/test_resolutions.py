@@ -1,6 +1,5 @@
 """What Nova learns of the checkpoints that its runs wait for."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from chenu.governance.v1.resolution_service_pb2 import (
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.waiting import PATIENCE
 
 
 async def acknowledge(client: GovernanceClient, *resolution_ids: str) -> None:
@@ -94,8 +94,7 @@ async def test_nova_is_woken_with_the_run_after_the_decision_is_committed(
 
         await client.approve(person, blocked)
 
-        async with asyncio.timeout(5):
-            message = await woken.next_msg(timeout=5)
+        message = await woken.next_msg(timeout=PATIENCE)
         assert message.data.decode() == run
         assert len(await client.resolved(run)) == 1
     finally:

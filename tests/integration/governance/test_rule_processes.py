@@ -30,6 +30,7 @@ from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
 from tests.support.rules import a_document, a_rule, applied, ask_for, make_live, put_in
 from tests.support.running import running
+from tests.support.waiting import soon
 
 PERMITTED = VerdictState.VERDICT_STATE_PERMITTED
 DENIED = VerdictState.VERDICT_STATE_DENIED
@@ -165,11 +166,11 @@ async def test_what_is_put_in_the_shadow_is_compiled_everywhere_too(
 
 async def everywhere(compiled: list[tuple[RuleBook, str]], revision: str) -> None:
     """Wait until both processes have compiled it."""
-    for _ in range(500):
-        if times(compiled, revision) == 2:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("not compiled by both")
+
+    async def by_both() -> bool:
+        return times(compiled, revision) == 2
+
+    await soon(by_both, "both have compiled it")
 
 
 def times(compiled: list[tuple[RuleBook, str]], revision: str) -> int:

@@ -15,11 +15,11 @@ from services.governance.clock import Clock
 from services.governance.review.endings import Sweeper
 from services.governance.review.working_time import later
 from tests.integration.governance.conftest import Events
-from tests.laws.stories import soon
 from tests.support.approvals import OFFICE, colleague, inbox, waiting
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 State = CheckpointState
 FAILED = grpc.StatusCode.FAILED_PRECONDITION

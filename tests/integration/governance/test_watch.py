@@ -20,6 +20,7 @@ from services.governance.review.watch import Watch
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity, bearer
 from tests.support.refusals import refused
+from tests.support.waiting import PATIENCE
 
 PENDING = CheckpointState.CHECKPOINT_STATE_PENDING
 APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
@@ -28,7 +29,7 @@ Stream = AsyncIterator[WatchCheckpointsResponse]
 
 
 async def next_change(stream: Stream) -> WatchCheckpointsResponse:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         async for response in stream:
             if response.HasField("checkpoint"):
                 return response
@@ -91,7 +92,7 @@ async def test_every_change_is_told_however_many_write_at_once(
     seen: set[str] = set()
     async with aclosing(client.watch(person)) as stream:
         writers = asyncio.gather(*(make() for _ in range(6)))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(seen) < 30:
                 seen.add((await next_change(stream)).checkpoint.checkpoint_id)
         await writers
@@ -120,7 +121,7 @@ async def test_the_end_of_an_execution_is_a_change_too(
 
 
 async def test_a_quiet_stream_shows_that_it_lives(client: GovernanceClient, person: Person) -> None:
-    async with aclosing(client.watch(person)) as stream, asyncio.timeout(10):
+    async with aclosing(client.watch(person)) as stream, asyncio.timeout(PATIENCE):
         beats = [await anext(stream) for _ in range(3)]
 
     assert all(beat.cursor and not beat.HasField("checkpoint") for beat in beats)
@@ -145,7 +146,7 @@ async def test_a_stream_ends_with_the_token_that_opened_it(
     token = identity.access(person, ttl=2)
     call = client.checkpoints.WatchCheckpoints(WatchCheckpointsRequest(), metadata=bearer(token))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         cursors = [response.cursor async for response in call]
 
     assert cursors
@@ -170,7 +171,7 @@ async def test_a_stream_ends_after_its_time_and_when_the_service_stops(
     def watch(seconds: float) -> Watch:
         return Watch(checkpoints, pages, Changes(), stopping, seconds=seconds, heartbeat=0.01)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert [told async for told in watch(1.2).follow(caller, "")]
         async for _ in watch(3600).follow(caller, ""):
             stopping.set()

@@ -22,6 +22,7 @@ from services.identity.demo import ensure_user
 from services.identity.sweeper import sweep
 from tests.integration.identity.conftest import PASSWORD, Identity, Someone, refusal
 from tests.support.identity import bearer
+from tests.support.waiting import PATIENCE
 
 
 async def test_tables_and_migrations_agree(urls: Any) -> None:
@@ -109,7 +110,7 @@ async def test_events_become_bundles_that_audit_alone_may_fetch(
 ) -> None:
     source = SourceServiceStub(identity.channel)
     metadata, found = await identity.as_service("audit"), b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         number = 1
         while someone.user.encode() not in found:
             try:

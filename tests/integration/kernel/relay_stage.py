@@ -70,6 +70,6 @@ class Stage:
             for event in events:
                 tx.emit(event)
 
-    async def all_of(self, events: list[AuditRecord], seconds: float = 20) -> None:
+    async def all_of(self, events: list[AuditRecord]) -> None:
         wanted = {event.bytes for event in events}
-        await until(lambda: wanted <= set(self.recorder.events()), seconds)
+        await until(lambda: wanted <= set(self.recorder.events()))

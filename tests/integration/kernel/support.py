@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kernel.caller import Caller
 from kernel.context import new_id
+from tests.support.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ def someone() -> Caller:
     return Caller(tenant=new_id(), person=new_id(), identity=new_id(), actor="human")
 
 
-async def until(condition: object, seconds: float = 10) -> None:
+async def until(condition: object, seconds: float = PATIENCE) -> None:
     """Wait until an async or plain condition holds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

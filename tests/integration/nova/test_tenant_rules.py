@@ -25,10 +25,11 @@ from chenu_gate.action import Target
 from services.governance.clock import Clock
 from tests.laws.hands import Hands, use
 from tests.laws.reviewing import join
-from tests.laws.stories import blocked, soon
+from tests.laws.stories import blocked
 from tests.support.fleet import Client, Fleet
 from tests.support.receiver import Receiver
 from tests.support.rules import a_counter, a_document, a_rule
+from tests.support.waiting import soon
 
 WATCHED = a_rule("watched", "checkpoint", kinds=["ACTION_KIND_CREATE"])
 DONE = RunState.RUN_STATE_SUCCEEDED

@@ -216,4 +216,4 @@ async def test_outcomes_wait_while_governance_is_away(
     finally:
         client.governance.away = False
 
-    assert await client.governance.outcome(answer.decision_id, seconds=20)
+    assert await client.governance.outcome(answer.decision_id)

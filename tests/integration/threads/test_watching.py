@@ -18,6 +18,7 @@ from services.threads.watching import Watcher
 from tests.support.identity import Metadata, Person
 from tests.support.refusals import refused
 from tests.support.threads import ThreadsClient
+from tests.support.waiting import PATIENCE
 
 
 async def watch(
@@ -34,7 +35,7 @@ async def watch(
 
 
 async def drain(stream: AsyncGenerator[object, None]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         async for _ in stream:
             pass
 
@@ -128,7 +129,7 @@ async def test_a_stream_ends_by_itself_after_its_life(
     thread = await client.found(person)
     watcher = a_watcher(database, settings.model_copy(update={"watch_seconds": 0.3}))
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         seen = [sequence async for _, sequence in watcher.follow(caller, thread.thread_id, 0)]
 
     assert seen[0] == 1
@@ -159,7 +160,7 @@ async def test_a_stream_ends_when_the_service_stops(
     stopping.set()
     watcher = a_watcher(database, settings, stopping)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert [s async for _, s in watcher.follow(caller, thread.thread_id, 0)] == [1]
 
 
@@ -194,7 +195,7 @@ async def test_a_change_by_another_process_is_found_without_being_told(
     await anext(stream)  # a heartbeat
     await say(client, as_human, thread.thread_id)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while (await anext(stream))[0] is None:
             pass
     await stream.aclose()

@@ -21,7 +21,8 @@ from chenu_gate.action import Target
 from tests.laws.changes.scene import Call, Prepare, Scene
 from tests.laws.hands import person_of, use
 from tests.laws.household import notified
-from tests.laws.stories import reason, soon
+from tests.laws.stories import reason
+from tests.support.waiting import soon
 
 
 async def endpoint(s: Scene, path: str = "/status/200") -> Any:

@@ -28,8 +28,8 @@ from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu.identity.v1 import token_service_pb2 as tokens
 from tests.laws.changes.scene import Call, Prepare, Scene
 from tests.laws.hands import use
-from tests.laws.stories import soon
 from tests.support.identity import bearer
+from tests.support.waiting import soon
 
 
 def a_request(s: Scene, tool: str = "thread.search", **fields: Any) -> Any:
