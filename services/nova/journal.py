@@ -80,12 +80,20 @@ _REQUEST_CANCEL: Final = Statement(
     .values(cancel_reason=sa.bindparam("reason", type_=sa.Text))
     .returning(runs.c.state)
 )
-_BLOCKED_IN_THREAD: Final = Statement(
-    sa.select(runs.c.run_id).where(
+_OPEN_IN_THREAD: Final = Statement(
+    sa.select(runs.c.run_id, runs.c.untold)
+    .where(
         runs.c.thread_id == sa.bindparam("thread_id"),
         runs.c.run_id != sa.bindparam("run_id"),
-        runs.c.state == int(RunState.RUN_STATE_BLOCKED),
+        sa.or_(
+            runs.c.state == int(RunState.RUN_STATE_BLOCKED),
+            sa.and_(runs.c.untold, runs.c.person == sa.bindparam("person")),
+        ),
     )
+    .order_by(runs.c.run_id)
+)
+_TOLD: Final = Statement(
+    sa.update(runs).where(runs.c.run_id == sa.bindparam("run")).values(untold=False)
 )
 
 
@@ -173,15 +181,21 @@ class Journal:
                 tx.emit(audit_events.cancel_requested(run_id))
         return None if row is None else row["state"]
 
-    async def blocked_in_thread(self, record: RunRecord) -> Sequence[str]:
-        """Other runs of the same thread that wait for a person."""
+    async def open_in_thread(self, record: RunRecord) -> Sequence[tuple[str, bool]]:
+        """Other runs of the same thread that wait for a person or, True, are untold there."""
         async with self._database.transaction(record.caller) as tx:
             rows = await tx.fetch(
-                _BLOCKED_IN_THREAD,
+                _OPEN_IN_THREAD,
                 thread_id=record.run.thread_id,
                 run_id=record.run.run_id,
+                person=record.caller.person,
             )
-        return [row["run_id"] for row in rows]
+        return [(row["run_id"], row["untold"]) for row in rows]
+
+    async def told(self, record: RunRecord) -> None:
+        """The run's thread has been told of it."""
+        async with self._database.transaction(record.caller) as tx:
+            await tx.execute(_TOLD, run=record.run.run_id)
 
     async def _accepted_before(self, caller: Caller, request_id: str, body_digest: str) -> str:
         async with self._database.transaction(caller) as tx:

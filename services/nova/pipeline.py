@@ -69,7 +69,7 @@ class Pipeline:
             ends = await self._withdraw(record)
             end(record)
             with acting_as(record.delegation):
-                await self._history.ended(record, ends)
+                record.untold = not await self._history.ended(record, ends)
             record.audit.append(audit_events.ended(record))
         else:
             record.audit.append(audit_events.blocked(record))
@@ -124,15 +124,29 @@ class Pipeline:
     async def _plan(self, record: RunRecord) -> None:
         if "context" not in record.journal:
             if record.run.thread_id:
-                await self._supersede(record)
+                await self._tidy_thread(record)
             await self._patience.call(lambda: self._contexts.freeze(record))
         await self._patience.call(lambda: self._planner.plan(record))
         # The plan must stand before governance hears of it: its request ids belong to it.
         await self._write(record)
 
-    async def _supersede(self, record: RunRecord) -> None:
-        for run_id in await self._journal.blocked_in_thread(record):
-            await self._patience.call(partial(self._authorizer.supersede, run_id))
+    async def _tidy_thread(self, record: RunRecord) -> None:
+        """Earlier runs of the thread wait no longer; it hears of those that could not tell it."""
+        for run_id, untold in await self._journal.open_in_thread(record):
+            if untold:
+                await self._tell_late(await self._journal.load(record.caller, run_id))
+            else:
+                await self._patience.call(partial(self._authorizer.supersede, run_id))
+
+    async def _tell_late(self, earlier: RunRecord) -> None:
+        """What a run could not say whose delegation had ended is said under this one's."""
+        try:
+            ends = await self._take_back(earlier, earlier.unused(), earlier.run.error_reason)
+            if await self._history.ended(earlier, ends):
+                await self._journal.told(earlier)
+        except grpc.aio.AioRpcError as error:
+            # The next run of the thread tries again; this one has its own work to do.
+            _log.warning("not told late", run=earlier.run.run_id, code=error.code().name)
 
     def _stopped(self, record: RunRecord) -> bool:
         """Whether somebody cancelled the run, or its time is over."""

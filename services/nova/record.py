@@ -59,6 +59,8 @@ class RunRecord:
         self.version = version
         self.sequence = sequence
         self.cancel_reason = cancel_reason
+        self.untold = False
+        """Whether its thread could not be told how it ended."""
         self.events: list[RunEvent] = []
         self.audit: list[AuditRecord] = []
         self._started: dict[int, float] = {}
@@ -192,6 +194,7 @@ class RunRecord:
             "keep": not self.at_rest,
             "state": self.run.state,
             "version": self.version,
+            "untold": self.untold,
             "run": base64.b64encode(self.run.SerializeToString()).decode(),
             # Only a run that goes on needs it; and what broke a run may be what it cannot hold.
             "journal": {} if self.ended else self.journal,

@@ -39,6 +39,7 @@ runs = sa.Table(
     sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False),
     sa.Column("update_time", sa.TIMESTAMP(timezone=True), nullable=False),
     sa.Column("deadline", sa.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("untold", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "identity", "person", "agent", "request_id"),
     sa.Index("runs_by_identity", "identity", "run_id"),
     sa.Index("runs_by_thread", "thread_id", postgresql_where=sa.text("thread_id IS NOT NULL")),

@@ -54,8 +54,11 @@ class ThreadHistory:
         if record.run.thread_id and facts:
             await self._tell(record, RecordRunRequest(facts=facts))
 
-    async def ended(self, record: RunRecord, ends: Mapping[str, Verdict]) -> None:
-        """Tell what was done, how its checkpoints ended, and the answer, or why there is none."""
+    async def ended(self, record: RunRecord, ends: Mapping[str, Verdict]) -> bool:
+        """Tell what was done, how its checkpoints ended, and the answer, or why there is none.
+
+        False where the thread would not hear it.
+        """
         run = record.run
         # A thread that could not be read is not the person's, or has gone: it is told nothing.
         read = any(
@@ -63,7 +66,7 @@ class ThreadHistory:
             for lane in run.lanes
         )
         if not run.thread_id or not read or _deleted(run.actions, run.thread_id):
-            return
+            return True
         words = run.answer or run.error_message
         if run.state == RunState.RUN_STATE_CANCELLED:
             words = ""  # whoever ended it knows; and a newer run may be at work in the thread
@@ -74,9 +77,10 @@ class ThreadHistory:
         ]
         if facts or words:
             request = RecordRunRequest(facts=facts, answer=words[:_LONGEST], failed=not run.answer)
-            await self._tell(record, request)
+            return await self._tell(record, request)
+        return True
 
-    async def _tell(self, record: RunRecord, request: RecordRunRequest) -> None:
+    async def _tell(self, record: RunRecord, request: RecordRunRequest) -> bool:
         request.thread_id, request.run_id = record.run.thread_id, record.run.run_id
         try:
             await self._patience.call(lambda: self._events.RecordRun(request, timeout=_TIMEOUT))
@@ -85,6 +89,8 @@ class ThreadHistory:
                 raise  # the run is taken up again when threads is back
             # Deleted meanwhile, or nobody stands behind the run any more.
             _log.warning("not told to its thread", run=request.run_id, reason=reason_of(error))
+            return False
+        return True
 
 
 def _decisions(record: RunRecord, verdicts: Mapping[str, Verdict]) -> Iterator[RunFact]:

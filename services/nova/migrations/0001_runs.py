@@ -109,7 +109,7 @@ END $$"""
 
 # CH001: the run is another worker's, or this one has lost its lease.
 WRITE = """
-CREATE FUNCTION nova.write_run(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION nova.write_run(p jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE %(principal)s
     the_worker uuid := (p->>'worker_id')::uuid;
     cancel text;

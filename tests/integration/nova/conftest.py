@@ -1,11 +1,24 @@
-"""What the model is asked, as it receives it."""
+"""What the model is asked, as it receives it; and the whole database."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
+from deploy.local.backends import Backends
 from deploy.local.simulator import wire
+from deploy.postgres.roles import database_url
+from tests.support.fleet import Fleet
+
+
+@pytest.fixture
+async def superuser(fleet: Fleet, fleet_backends: Backends) -> AsyncIterator[Any]:
+    """Whoever holds the whole database."""
+    connection = await asyncpg.connect(database_url(fleet_backends.postgres.admin_url))
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """A run that belongs to a thread tells it what waited, what was decided, what was done and said."""
 
 from datetime import timedelta
+from typing import Any
 
 import grpc
+import jwt
 import pytest
 
+from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.nova.v1.run_service_pb2 import CancelRunRequest
 from chenu.threads.v1.message_pb2 import MessageRole
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
@@ -126,3 +129,32 @@ async def test_a_run_that_deletes_its_own_thread_ends_well(me: Client) -> None:
     await me.approve(block.checkpoints[0].checkpoint_id)
     await me.go_on(block.run_id)
     assert "Home" not in await me.titles()
+
+
+async def test_what_a_run_cannot_tell_whose_delegation_has_ended_the_next_one_tells(
+    me: Client, superuser: Any
+) -> None:
+    home = await me.new_thread("Home")
+    await me.new_thread("Spared")
+    block = await blocked(me, "Delete the thread “Spared”", thread_id=home)
+    checkpoint = block.checkpoints[0].checkpoint_id
+    spent = jwt.encode({"exp": 1}, "0" * 32)
+    await superuser.execute(
+        "UPDATE nova.run_delegations SET token = $1 WHERE run_id = $2", spent, block.run_id
+    )
+    await me.approve(checkpoint)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await me.go_on(block.run_id)
+    assert reason_of(refused.value) == "RUN_FAILED"
+    waited = ["CHECKPOINT_TRIGGERED"]
+    assert await told(me, home) == waited
+
+    answers = [(await me.execute("What is a thread?", thread_id=home)).answer for _ in range(2)]
+
+    ended = ["CHECKPOINT_EXPIRED", "NOTE_ADDED"]
+    assert await told(me, home) == [*waited, *ended, "NOTE_ADDED", "NOTE_ADDED"]
+    why, *others = [message.content for message in await me.messages(home)]
+    assert why == (await me.run(block.run_id)).error_message
+    assert others == answers
+    given_back = await me.checkpoint(checkpoint)
+    assert given_back.state == CheckpointState.CHECKPOINT_STATE_EXPIRED
