@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import grpc
 import protovalidate
 import pytest
@@ -15,41 +14,11 @@ from chenu.events.v1.source_service_pb2 import GetBundleRequest
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from chenu.identity.v1.auth_service_pb2 import GetMeRequest, LoginRequest
 from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest
-from deploy.local.postgres_server import PostgresServer
-from deploy.postgres.roles import SERVICE, database_url
-from kernel.migration import check, downgrade, upgrade
 from services.identity.demo import ensure_user
 from services.identity.sweeper import sweep
 from tests.integration.identity.conftest import PASSWORD, Identity, Someone, refusal
 from tests.support.identity import bearer
 from tests.support.waiting import PATIENCE
-
-
-async def test_tables_and_migrations_agree(urls: Any) -> None:
-    assert await check("identity", urls.admin) == []
-
-
-async def test_the_schema_goes_down_and_comes_up_again(
-    urls: Any, admin: Any, postgres_server: PostgresServer
-) -> None:
-    await admin.execute("CREATE DATABASE identity_downgrade_test")
-    other = database_url(postgres_server.admin_url, "identity_downgrade_test")
-    connection = await asyncpg.connect(other)
-    async with connection.transaction():
-        await connection.execute(
-            SERVICE.format(service="identity", database="identity_downgrade_test")
-        )
-    for _ in range(2):
-        await upgrade("identity", other)
-        assert await check("identity", other) == []
-        await downgrade("identity", other, "base")
-    left = await connection.fetch(
-        "SELECT proname AS name FROM pg_proc WHERE pronamespace = 'identity'::regnamespace"
-        " UNION SELECT relname FROM pg_class WHERE relnamespace = 'identity'::regnamespace"
-        " AND relkind = 'r'"
-    )
-    await connection.close()
-    assert [row["name"] for row in left] == ["alembic_version"]
 
 
 async def test_every_recorded_event_keeps_the_contract_of_events(
