@@ -39,11 +39,10 @@ class Resolutions:
                 ListResolutionsRequest(page_size=200), timeout=10.0
             )
         states = await self._leases.states([r.run_id for r in answer.resolutions if r.run_id])
-        noted = [
-            r.resolution_id
-            for r in answer.resolutions
-            if await self._noted(r.run_id, states.get(r.run_id))
-        ]
+        # Once a run: it takes note of all of its checkpoints at a time.
+        runs = {r.run_id: states.get(r.run_id) for r in answer.resolutions}
+        seen = {run_id for run_id, state in runs.items() if await self._noted(run_id, state)}
+        noted = [r.resolution_id for r in answer.resolutions if r.run_id in seen]
         if noted:
             with alone():
                 await self._governance.AcknowledgeResolutions(

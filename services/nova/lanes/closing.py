@@ -30,7 +30,7 @@ def close(record: RunRecord) -> None:
     run.notices.extend(
         f"A person changed {action.tool} before approving it; its arguments tell what was done."
         for action in run.actions
-        if action.edited
+        if action.edited and action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED
     )
     if run.mode in _PROPOSALS and run.actions:
         run.notices.append("Nothing was done: these actions are proposals only.")

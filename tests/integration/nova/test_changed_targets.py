@@ -88,4 +88,6 @@ async def test_in_the_last_round_the_run_ends_and_says_what_to_do(me: Client) ->
     assert "ask again" in (refused.value.details() or "")
     run = await me.run(block.run_id)
     assert run.error_reason == "TARGET_CHANGED"
+    unused = await me.checkpoint(block.checkpoints[0].checkpoint_id)
+    assert unused.state == CheckpointState.CHECKPOINT_STATE_EXPIRED
     assert "Restless" in await me.titles()

@@ -14,10 +14,10 @@ ON_ITS_WAY = sorted(set(RunState.values()) - ENDED - {RunState.RUN_STATE_UNSPECI
 
 
 class Governance:
-    """Has one resolution, and hears what is acknowledged."""
+    """Has resolutions, and hears what is acknowledged."""
 
-    def __init__(self, resolution: Resolution) -> None:
-        self.resolution = resolution
+    def __init__(self, *resolutions: Resolution) -> None:
+        self.resolutions = resolutions
         self.acknowledged: list[str] = []
 
     def channel(self, _: str) -> "Governance":
@@ -28,7 +28,7 @@ class Governance:
             if path.endswith("/AcknowledgeResolutions"):
                 self.acknowledged += request.resolution_ids
                 return None
-            return ListResolutionsResponse(resolutions=[self.resolution])
+            return ListResolutionsResponse(resolutions=self.resolutions)
 
         return call
 
@@ -40,7 +40,8 @@ class Runs:
         self._state, self._resumes = state, resumes
 
     async def resume(self, _: str) -> bool:
-        return self._resumes
+        resumes, self._resumes = self._resumes, False
+        return resumes
 
     async def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
         return {} if self._state is None else dict.fromkeys(run_ids, self._state)
@@ -63,6 +64,13 @@ async def test_what_a_run_on_its_way_to_blocking_has_not_seen_is_kept(state: Run
 
 async def test_what_a_run_resumed_for_is_acknowledged() -> None:
     assert await acknowledged(RunState.RUN_STATE_BLOCKED, resumes=True)
+
+
+async def test_a_run_is_resumed_once_for_all_that_was_decided_of_it() -> None:
+    governance: Any = Governance(*(Resolution(resolution_id=n, run_id="run") for n in "12"))
+    runs: Any = Runs(RunState.RUN_STATE_BLOCKED, resumes=True)
+    await Resolutions(governance, runs, runs).sweep()
+    assert governance.acknowledged == ["1", "2"]
 
 
 @pytest.mark.parametrize("state", sorted(ENDED), ids=RunState.Name)
