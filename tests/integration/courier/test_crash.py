@@ -71,7 +71,8 @@ async def test_a_service_that_is_killed_while_it_sends_leaves_an_unknown_end_and
     process, address = doomed
     made = await client.register(person, receiver.url("/hang"), idempotent=True)
     action, decision = client.action(person, made.endpoint), str(uuid4())
-    async with grpc.aio.insecure_channel(address) as channel:
+    eager = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 100)]
+    async with grpc.aio.insecure_channel(address, options=eager) as channel:
         await channel.channel_ready()
         other = CourierClient(channel, client.identity, client.governance)
         sending = asyncio.create_task(

@@ -1,14 +1,17 @@
 """`python -m services.identity`, as a process."""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 
@@ -24,15 +27,14 @@ def environment(urls: Any, nats_url: str, keys_dir: Path, **changes: str) -> dic
     return {**os.environ, **own, **changes}
 
 
-def start(*arguments: str, env: dict[str, str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "services.identity", *arguments]
-    return subprocess.Popen(
-        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 def test_it_serves_until_it_is_told_to_stop(urls: Any, nats_url: str, own_keys_dir: Path) -> None:
-    process = start(env=environment(urls, nats_url, own_keys_dir))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.identity"],
+        env=environment(urls, nats_url, own_keys_dir),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stderr is not None
         port, deadline = "", time.monotonic() + 30
@@ -52,27 +54,38 @@ def test_it_serves_until_it_is_told_to_stop(urls: Any, nats_url: str, own_keys_d
     assert "Traceback" not in errors
 
 
-def test_it_rotates_keys_by_command(urls: Any, nats_url: str, own_keys_dir: Path) -> None:
-    process = start("rotate-keys", env=environment(urls, nats_url, own_keys_dir))
-    said, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (0, "")
-    assert said.startswith("tokens are signed with ")
+@pytest.fixture
+def command(
+    urls: Any, nats_url: str, own_keys_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """`python -m services.identity …` in this process, which has imported it already."""
+
+    def run(*words: str, **changes: str) -> None:
+        for name, value in environment(urls, nats_url, own_keys_dir, **changes).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["identity", *words])
+        monkeypatch.delitem(sys.modules, "services.identity.__main__", raising=False)
+        runpy.run_module("services.identity", run_name="__main__")
+
+    return run
+
+
+def test_it_rotates_keys_by_command(
+    command: Callable[..., None], own_keys_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("rotate-keys")
+    assert capsys.readouterr().out.startswith("tokens are signed with ")
     assert len(list((own_keys_dir / "tokens").glob("*.pem"))) == 2
 
 
-def test_all_that_is_missing_is_told_in_words(urls: Any, nats_url: str, own_keys_dir: Path) -> None:
+def test_all_that_is_missing_is_told_in_words(command: Callable[..., None]) -> None:
     missing = ("CHENU_IDENTITY_DATABASE_URL", "CHENU_IDENTITY_WORKER_DATABASE_URL")
-    empty = dict.fromkeys(missing, "")
-    process = start(env=environment(urls, nats_url, own_keys_dir, **empty))
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert [line.partition(":")[0] for line in errors.splitlines()] == [*missing]
+    with pytest.raises(SystemExit) as ended:
+        command(**dict.fromkeys(missing, ""))
+    assert [line.partition(":")[0] for line in str(ended.value.code).splitlines()] == [*missing]
 
 
-def test_an_unknown_command_is_told_the_known_one(
-    urls: Any, nats_url: str, own_keys_dir: Path
-) -> None:
-    process = start("dance", env=environment(urls, nats_url, own_keys_dir))
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert errors == "usage: python -m services.identity [rotate-keys]\n"
+def test_an_unknown_command_is_told_the_known_one(command: Callable[..., None]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command("dance")
+    assert ended.value.code == "usage: python -m services.identity [rotate-keys]"
