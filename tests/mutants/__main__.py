@@ -2,11 +2,13 @@
 
     make mutants                       # all of them, some minutes
     python -m tests.mutants relay      # those with the word in their name
+    python -m tests.mutants --list     # their names, and whether their places still stand
 
 First the same tests run on the copy as it is: a test that fails without a fault proves nothing.
 Exits with 1 if a fault survives.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -30,9 +32,27 @@ _LEFT_OUT: Final = shutil.ignore_patterns(
 _told = Console()
 
 
-def main(words: Sequence[str]) -> int:
+def main() -> int:
     """Plant those whose name holds one of the words, or all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants",
+        description="Plant known faults one by one; show that the tests notice each.",
+    )
+    parser.add_argument("words", nargs="*", metavar="WORD", help="part of a fault's name")
+    parser.add_argument("--list", action="store_true", help="only name them")
+    asked = parser.parse_args()
+    words = asked.words
     chosen = [f for f in FAULTS if not words or any(word in f.name for word in words)]
+    if not chosen:
+        parser.error("no fault has such a name; --list names them")
+    moved = [fault for fault in chosen if not _stands(fault)]
+    if asked.list:
+        for fault in chosen:
+            print(f"{fault.name}: {fault.file}")
+    for fault in moved:
+        _told.print(f"[red]{fault.name}: its place in {fault.file} has changed[/red]")
+    if asked.list or moved:
+        return 1 if moved else 0
     with tempfile.TemporaryDirectory(prefix="chenu-mutants-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=_LEFT_OUT)
@@ -46,16 +66,16 @@ def main(words: Sequence[str]) -> int:
         return _plant(copy, chosen)
 
 
+def _stands(fault: Fault) -> bool:
+    return (ROOT / fault.file).read_text("utf-8").count(fault.before) == 1
+
+
 def _plant(copy: Path, faults: Iterable[Fault]) -> int:
     table = Table("planted", "in", "noticed", "seconds")
     survivors = 0
     for fault in faults:
         file = copy / fault.file
         whole = file.read_text("utf-8")
-        if whole.count(fault.before) != 1:
-            _told.print(f"[red]{fault.name}: its place in {fault.file} has changed[/red]")
-            survivors += 1
-            continue
         file.write_text(whole.replace(fault.before, fault.after), "utf-8")
         try:
             code, seconds = _run(copy, fault.tests)
@@ -89,4 +109,4 @@ def _run(copy: Path, tests: Sequence[str]) -> tuple[int, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
