@@ -1,5 +1,6 @@
 """Reading a log's tiles over HTTP, for the same check as that of a folder."""
 
+import json
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -39,6 +40,14 @@ def verify_address(address: str, token: str, keys: Keys, tell: Progress) -> Verd
         connection.close()
 
 
+def _detail(problem: bytes) -> str:
+    """What a problem document (RFC 9457) says."""
+    try:
+        return str(json.loads(problem)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return "HTTP 503"
+
+
 def _reading(
     connection: HTTPConnection, prefix: str, headers: dict[str, str]
 ) -> Callable[[str], bytes | None]:
@@ -50,6 +59,8 @@ def _reading(
             return data
         if answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise Malformed(f"{name} cannot be had now: {_detail(data)}")
         why = ""
         if name.startswith("tile/entries/") and answer.status == HTTPStatus.FORBIDDEN:
             why = "; records of all tenants are for people in CHENU_AUDIT_SYSTEM_AUDITORS"

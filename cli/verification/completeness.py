@@ -11,6 +11,7 @@ from typing import Any, Final
 
 VERSION_GAP: Final = "VERSION_GAP"
 INTENT_WITHOUT_OUTCOME: Final = "INTENT_WITHOUT_OUTCOME"
+NOT_LOOKED_FOR: Final = "not looked for: missing versions; it takes an"
 UNDER_WAY: Final = timedelta(minutes=15)
 """Younger than this when the newest record was written, an effect may still be going on."""
 _TOLD: Final = 20

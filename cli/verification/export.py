@@ -9,13 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from cli.verification.completeness import Completeness
+from cli.verification.completeness import NOT_LOOKED_FOR, Completeness
 from cli.verification.export_lines import canonical, open_export
 from cli.verification.keys import Keys
 from cli.verification.opened import Opened
+from cli.verification.search import EarlierHeads, Search
 from cli.verification.tiles import HASH_BYTES, TILE_WIDTH, Tiles, split
 from cli.verification.verdict import Malformed, Progress, Tampered, Verdict
-from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion
+from kernel.receipts import ReceiptInvalid, TreeHead, check_inclusion, leaf_hash
 
 VERSION: Final = "chenu.export.v1"
 Seen = Callable[[int, bytes], None]
@@ -87,6 +88,7 @@ class _Check:
         if "witnessed_tree_head" in manifest:
             path = self._lines.decoded(manifest["witnessed_path"].encode())
             trusted.witnessed(manifest["witnessed_tree_head"], split(path), head)
+        self._heads = EarlierHeads(trusted, manifest.get("earlier_heads", ()), head)
         self._count = int(manifest["records"])
         self._completeness = _judged(manifest)
         self._opened = None if manifest["redacted"] else Opened(self._lines)
@@ -115,50 +117,50 @@ class _Check:
         tiles = Tiles(head.size, head.root)
         for level, index, width in tiles.upper():
             tiles.add(level, index, self._tile(level, index, width))
-        problem: Tampered | None = None
-        try:
-            tiles.check_root()
-        except Tampered as error:
-            problem = error  # a record may still tell which one it is
-        full = head.size // TILE_WIDTH
+        search = Search(self._heads, tiles.problem(), tiles.above)
         waiting = next(indexes, None)
-        for tile in range(full + 1):
-            if tile < full:
-                hashes = tiles.lowest(tile, self._tile(0, tile, TILE_WIDTH))
-            else:
-                hashes = tiles.last
-            self._verdict.hashes += len(hashes) // HASH_BYTES
-            while waiting is not None and waiting // TILE_WIDTH == tile:
-                self._compare(waiting, hashes)
-                waiting = next(indexes, None)
-        if problem is not None:
-            raise problem
+        for tile in range(-(-head.size // TILE_WIDTH)):
+            full = (tile + 1) * TILE_WIDTH <= head.size
+            with search.reading():
+                held = split(self._tile(0, tile, TILE_WIDTH) if full else tiles.last)
+            broken: Tampered | None = None
+            leaves: dict[int, bytes] = {}
+            try:
+                while waiting is not None and waiting // TILE_WIDTH == tile:
+                    leaves[waiting] = self._leaf(waiting)
+                    waiting = next(indexes, None)
+            except Tampered as flaw:
+                broken = flaw
+            own = {index % TILE_WIDTH: leaf_hash(leaf) for index, leaf in leaves.items()}
+            search.tile(held, own, broken)
+            self._verdict.hashes += len(held)
+            for index, leaf in leaves.items() if search.sound else ():
+                if self._completeness is not None:
+                    self._completeness.look(index, leaf)
+                self._proved(index, leaf)
+        search.end()
 
-    def _compare(self, index: int, hashes: bytes) -> None:
+    def _leaf(self, index: int) -> bytes:
         self._lines.next_index = index
         leaf, _ = self._lines.record(index, path=False)
-        at = index % TILE_WIDTH * HASH_BYTES
-        if sha256(b"\x00" + leaf).digest() != hashes[at : at + HASH_BYTES]:
-            raise Tampered(index, "its bytes do not hash to the leaf hash that the log holds")
-        if self._completeness is not None:
-            self._completeness.look(index, leaf)
-        self._counted(index, leaf)
+        if self._opened is not None:
+            self._opened.check(index, leaf)
+        return leaf
 
     def _filtered(self, head: TreeHead, indexes: Iterator[int]) -> None:
         for index in indexes:
             self._lines.next_index = index
             leaf, path = self._lines.record(index, path=True)
             try:
-                hashed = sha256(b"\x00" + leaf).digest()
-                check_inclusion(index, head.size, hashed, path, head.root)
+                check_inclusion(index, head.size, leaf_hash(leaf), path, head.root)
             except ReceiptInvalid as error:
                 raise Tampered(index, f"it is not proved to be in the log: {error}") from None
-            self._counted(index, leaf)
+            if self._opened is not None:
+                self._opened.check(index, leaf)
+            self._proved(index, leaf)
 
-    def _counted(self, index: int, leaf: bytes) -> None:
+    def _proved(self, index: int, leaf: bytes) -> None:
         self._seen(index, leaf)
-        if self._opened is not None:
-            self._opened.check(index, leaf)
         self._verdict.records += 1
         if self._verdict.records % _TOLD == 0:
             self._tell("records", self._verdict.records, self._count)
@@ -185,7 +187,7 @@ class _Check:
         if self._completeness is not None:
             self._verdict.warnings = self._completeness.warnings()
         if self._completeness is None or not self._completeness.streams:
-            notes.append("not looked for: missing versions; it takes an auditor's whole export")
+            notes.append(f"{NOT_LOOKED_FOR} auditor's whole export")
         if self._opened is not None:
             notes.append(self._opened.told())
         if manifest["filters"]:

@@ -64,6 +64,13 @@ class Trusted:
         self.verdict.size, self.verdict.root = head.size, head.root
         return head
 
+    def earlier(self, note: str) -> TreeHead | None:
+        """A head that was signed before; None where no trusted key signed it."""
+        try:
+            return self._opened(note, "an earlier tree head")
+        except Tampered:
+            return None
+
     def witnessed(self, note: str, path: Sequence[bytes], head: TreeHead) -> None:
         """Note who vouches for an earlier head, which `path` shows to be this one's beginning."""
         before = self._opened(note, "the witnessed tree head")

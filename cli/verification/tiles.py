@@ -16,6 +16,7 @@ class Tiles:
 
     def __init__(self, size: int, root: bytes) -> None:
         self.size, self._root = size, root
+        self._wrong: Tampered | None = None
         self._held: dict[tuple[int, int], bytes] = {}
 
     def upper(self) -> Iterator[tuple[int, int, int]]:
@@ -28,15 +29,10 @@ class Tiles:
                 yield level, full, rest
 
     def add(self, level: int, index: int, hashes: bytes) -> None:
-        """Hand in a tile, in the order of `upper`; a full one must be what stands above it."""
-        if len(hashes) == TILE_WIDTH * HASH_BYTES:
-            self._compare(level, index, hashes)
+        """Hand in a tile, in the order of `upper`."""
         self._held[level, index] = hashes
-
-    def lowest(self, index: int, hashes: bytes) -> bytes:
-        """The same for a full tile of leaf hashes, which is not kept."""
-        self._compare(0, index, hashes)
-        return hashes
+        if len(hashes) == TILE_WIDTH * HASH_BYTES and self._wrong is None:
+            self._compare(level, index, hashes)
 
     @property
     def last(self) -> bytes:
@@ -47,18 +43,19 @@ class Tiles:
         """What stands above a full tile of leaf hashes: the root over them."""
         return self._above(0, index)
 
-    def check_root(self) -> None:
-        """Raise Tampered unless the tiles lead to the root."""
+    def problem(self) -> Tampered | None:
+        """What is wrong with these tiles: they must lead to the root, and each to that above it."""
         peaks: list[bytes] = []
         for level, index, width in self.upper():
             if width < TILE_WIDTH:
                 peaks += peaks_of(split(self._held[level, index]))
-        if (join_peaks(peaks) if self.size else EMPTY_ROOT) != self._root:
-            raise Tampered(
-                None,
-                f"the root recomputed from {self.size} leaf hashes is not the signed one: a record"
-                " was changed, added or removed together with its hash",
-            )
+        if (join_peaks(peaks) if self.size else EMPTY_ROOT) == self._root:
+            return self._wrong
+        return Tampered(
+            None,
+            f"the root recomputed from {self.size} leaf hashes is not the signed one: a record"
+            " was changed, added or removed together with its hash",
+        )
 
     def _above(self, level: int, index: int) -> bytes:
         parent = self._held[level + 1, index // TILE_WIDTH]
@@ -67,9 +64,9 @@ class Tiles:
 
     def _compare(self, level: int, index: int, hashes: bytes) -> None:
         if root_of(split(hashes)) != self._above(level, index):
-            first = index << (level + 1) * TILE_HEIGHT
-            raise Tampered(first, f"from here on the hashes in tile {level}/{index} are not the"
-                           " log's")  # fmt: skip
+            first, end = (place << (level + 1) * TILE_HEIGHT for place in (index, index + 1))
+            words = f"tile {level}/{index} is not the log's"
+            self._wrong = Tampered(first, words, end - 1)
 
 
 def split(hashes: bytes) -> list[bytes]:

@@ -26,11 +26,17 @@ MALFORMED = 2
 
 
 class Tampered(Exception):
-    """Something is not what was signed; `index` is the first record that is concerned."""
+    """Something is not what was signed; `index` is the first record that is concerned.
 
-    def __init__(self, index: int | None, what: str) -> None:
-        super().__init__(what if index is None else f"record {index}: {what}")
-        self.index = index
+    Where that is not known exactly, it is one of those from `index` to `last`.
+    """
+
+    def __init__(self, index: int | None, what: str, last: int | None = None) -> None:
+        place = f"record {index}: "
+        if last not in (None, index):
+            place = f"one of the records {index} to {last}, the first that is not as signed: "
+        super().__init__(what if index is None else place + what)
+        self.index, self.what, self.last = index, what, index if last is None else last
 
 
 class Malformed(Exception):
@@ -50,6 +56,8 @@ class Verdict:
     records: int = 0
     witnesses: Sequence[str] = ()
     first_bad: int | None = None
+    first_bad_latest: int | None = None
+    """The first record that is wrong is one of those from `first_bad` to this."""
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What the log itself says should be there and is not; nothing of it was changed."""
@@ -58,9 +66,8 @@ class Verdict:
     def add(self, problem: Tampered) -> None:
         """Note what is wrong."""
         self.problems.append(str(problem))
-        if problem.index is not None:
-            known = self.first_bad
-            self.first_bad = problem.index if known is None else min(known, problem.index)
+        if problem.index is not None and (self.first_bad is None or problem.index < self.first_bad):
+            self.first_bad, self.first_bad_latest = problem.index, problem.last
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +85,8 @@ class Verdict:
             "pinned": self.trust is Trust.PINNED,
             "problems": self.problems,
             "warnings": self.warnings,
-            "first_bad_index": None if self.first_bad is None else str(self.first_bad),
+            "first_bad_index": _text(self.first_bad),
+            "first_bad_index_latest": _text(self.first_bad_latest),
             "size": str(self.size),
             "root": self.root.hex(),
             "leaf_hashes_checked": str(self.hashes),
@@ -87,3 +95,7 @@ class Verdict:
             "key": self.key,
             "notes": self.notes,
         }
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)

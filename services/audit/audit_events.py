@@ -32,11 +32,11 @@ def entries_read(subject: str, count: int) -> AuditRecord:
     )
 
 
-def holds_read(tenant: str, count: int) -> AuditRecord:
-    """Somebody looked at the tenant's legal holds, which name people."""
+def retention_read(what: str, tenant: str, count: int) -> AuditRecord:
+    """Somebody looked at the tenant's "holds" or "erasures", which name people."""
     return record(
         source="audit",
-        type="holds.read",
+        type=f"{what}.read",
         action=AuditAction.AUDIT_ACTION_READ,
         subject=f"tenant/{tenant}",
         details={"count": str(count)},
@@ -157,12 +157,12 @@ def entries_pruned(before: int, rule: str, count: int) -> AuditRecord:
     )
 
 
-def cosignatures_thinned(count: int) -> AuditRecord:
-    """Of what witnesses had signed more than a day ago, the last of each hour stays."""
+def log_thinned(what: str, count: int) -> AuditRecord:
+    """Of "cosignatures" or "tree_heads" made more than a day ago the last of each hour stays."""
     return record(
         source="audit",
-        type="cosignatures.thinned",
+        type=f"{what}.thinned",
         action=AuditAction.AUDIT_ACTION_DELETE,
-        subject="log/cosignatures",
+        subject=f"log/{what}",
         details={"rule": "hourly-after-a-day", "count": str(count)},
     )

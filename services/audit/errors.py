@@ -1,11 +1,14 @@
 """What can go wrong with a question to the log: one class for each reason."""
 
+from datetime import timedelta
+
 from kernel.errors import (
     Aborted,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    Unavailable,
 )
 
 
@@ -13,6 +16,16 @@ class LeafNotCovered(NotFound):
     """The tree head asked about does not cover that index or size."""
 
     reason = "LEAF_NOT_COVERED"
+
+
+class LogBeingPruned(Unavailable):
+    """Records are gone, and no published head stands yet for the record that says so."""
+
+    reason = "LOG_BEING_PRUNED"
+
+    def __init__(self) -> None:
+        words = "the log is being pruned: try again in a few seconds"
+        super().__init__(words, retry_after=timedelta(seconds=2))
 
 
 class ExportInterrupted(Aborted):

@@ -20,8 +20,7 @@ from kernel.receipts import ReceiptInvalid, TreeHead, split_note
 from kernel.statement import Statement
 from services.audit import log
 from services.audit.errors import LeafNotCovered
-from services.audit.keys import join_successions
-from services.audit.retention import minimum_index
+from services.audit.keys import join_notes
 from services.audit.tables import entries
 from services.audit.tree import TILE_HEIGHT, TILE_WIDTH
 from services.audit.witnesses import witnessed_head
@@ -29,6 +28,7 @@ from services.audit.witnesses import witnessed_head
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "log.vkey"
 SUCCESSIONS: Final = "successions"
+HEADS: Final = "heads"
 PRUNED: Final = "pruned"
 """The record that says what was pruned: its own bundle may be gone with those before it."""
 _AT_ONCE: Final = 16
@@ -43,7 +43,7 @@ _LEAVES: Final = Statement(
 _NOTICE: Final = Statement(
     sa.select(entries.c.index, entries.c.leaf)
     .where(
-        entries.c.type == "chenu.audit.entries.pruned",
+        entries.c.type == sa.literal_column("'chenu.audit.entries.pruned'"),  # as its index has it
         entries.c.source == "chenu/audit",
         entries.c.kind == "event",
         entries.c.index < sa.bindparam("size", type_=sa.BigInteger),
@@ -100,6 +100,26 @@ class Folder:
         old = await asyncio.to_thread(self._size)
         if size < old:
             return old
+        missing = await self._grow(old, size)
+        async with self._worker.work() as tx:
+            heads = await log.earlier_heads(tx, size) if size > old else None
+            notice = await pruning_notice(tx, size)
+        minimum = pruned_before(notice)
+        if missing >= minimum:  # pruned just now: a later head will stand for what says so
+            return old
+        last = {} if notice is None else {PRUNED: notice}
+        if heads is not None:
+            last[HEADS] = join_notes(heads).encode()
+        last[SUCCESSIONS] = join_notes(self._successions()).encode()
+        last |= {KEY: f"{self._key}\n".encode(), CHECKPOINT: note.encode()}
+        await asyncio.to_thread(self._write, last)
+        await asyncio.to_thread(self._remove, self._pruned // TILE_WIDTH, minimum // TILE_WIDTH)
+        self._pruned = minimum
+        return size
+
+    async def _grow(self, old: int, size: int) -> int:
+        """Write the new tiles; returns where the last one begins whose records are gone, or -1."""
+        missing = -1
         for tiles in _in_groups(list(grown_tiles(old, size))):
             async with self._worker.work() as tx:
                 files = {tile_path(*t): await log.tile(tx, *t) for t in tiles}
@@ -107,25 +127,10 @@ class Folder:
                     records = await entry_bundle(tx, index, width) if level == 0 else None
                     if records is not None:
                         files[tile_path("entries", index, width)] = records
+                    elif level == 0:
+                        missing = index * TILE_WIDTH
             await asyncio.to_thread(self._write, files)
-        notes = join_successions(self._successions())
-        await self._prune(size)
-        last = {SUCCESSIONS: notes, KEY: f"{self._key}\n", CHECKPOINT: note}
-        await asyncio.to_thread(self._write, {name: text.encode() for name, text in last.items()})
-        return size
-
-    async def _prune(self, size: int) -> None:
-        """Take away the records that the log itself says are gone, as far as the folder has it."""
-        async with self._worker.work() as tx:
-            if await minimum_index(tx) <= self._pruned:
-                return
-            notice = await pruning_notice(tx, size)
-        if notice is None:
-            return
-        minimum = int(json.loads(notice.partition(b"\n")[2])["data"]["details"]["minimum_index"])
-        await asyncio.to_thread(self._write, {PRUNED: notice})
-        await asyncio.to_thread(self._remove, self._pruned // TILE_WIDTH, minimum // TILE_WIDTH)
-        self._pruned = minimum
+        return missing
 
     def _remove(self, first: int, end: int) -> None:
         for index in range(first, end):
@@ -167,6 +172,14 @@ async def pruning_notice(tx: Transaction, size: int) -> bytes | None:
     """The index of the latest record of a pruning, a newline, its bytes; None where none is."""
     row = await tx.fetch_one(_NOTICE, size=size)
     return b"%d\n%b" % (row["index"], row["leaf"]) if row else None
+
+
+def pruned_before(notice: bytes | None) -> int:
+    """The first record that is left, as such a record says; 0 without one."""
+    if notice is None:
+        return 0
+    event = json.loads(notice.partition(b"\n")[2])
+    return int(event["data"]["details"]["minimum_index"])
 
 
 async def entry_bundle(tx: Transaction, index: int, width: int) -> bytes | None:

@@ -41,7 +41,7 @@ def succeed(private: Path, public: Path, origin: str) -> NoteSigner:
     note = sign_note(succession(new.verifier_key), [old, new])
     notes = successions(public)
     if note not in notes:
-        public.with_name(SUCCESSIONS).write_text(join_successions([*notes, note]))
+        public.with_name(SUCCESSIONS).write_text(join_notes([*notes, note]))
     _publish(new, public)
     # Its private half takes effect last: whoever checks knows the key before it signs.
     kept = private.with_name(f"{private.stem}.retiring.{old.verifier_key.id.hex()}.pem")
@@ -69,7 +69,7 @@ def successions(public: Path) -> Sequence[str]:
     return [f"{note}\n" for note in notes]
 
 
-def join_successions(notes: Sequence[str]) -> str:
+def join_notes(notes: Sequence[str]) -> str:
     """How they stand in a file: two empty lines between them, since a note has one itself."""
     return _BETWEEN.join(notes)
 

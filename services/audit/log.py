@@ -9,9 +9,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from kernel.database import Transaction
 from kernel.receipts import TreeHead
 from kernel.statement import Statement
+from services.audit import audit_events
 from services.audit.errors import LeafNotCovered
 from services.audit.note import NoteSigner, sign_tree_head
-from services.audit.tables import entries, log, prunings, tiles, tree_heads
+from services.audit.tables import log, tiles, tree_heads
 from services.audit.tree import (
     HASH_BYTES,
     TILE_WIDTH,
@@ -62,20 +63,24 @@ _SAVE_TILES: Final = Statement(
         index_elements=["level", "index"], set_={"hashes": _saved.excluded.hashes}
     )
 )
-_MINIMUM: Final = Statement(sa.select(sa.func.coalesce(sa.func.max(prunings.c.minimum_index), 0)))
 # From the bytes as they are stored, not the hash beside them: an edited record is to be noticed.
-_HASHES: Final = Statement(
-    sa.select(
-        sa.func.sha256(sa.literal_column("'\\x00'::bytea").op("||")(entries.c.leaf)).label(
-            "leaf_hash"
-        )
-    )
-    .where(
-        entries.c.index >= sa.bindparam("start", type_=sa.BigInteger),
-        entries.c.index < sa.bindparam("end", type_=sa.BigInteger),
-    )
-    .order_by(entries.c.index)
-)
+# In one statement with where the log begins, so that no pruning comes between.
+_HASHES: Final = Statement("""
+    SELECT began.minimum, e.index, sha256('\\x00'::bytea || e.leaf) AS leaf_hash
+    FROM (SELECT coalesce(max(minimum_index), 0) AS minimum FROM audit.prunings) AS began
+    LEFT JOIN audit.entries e
+        ON e.index >= :start AND e.index < :end AND e.index >= began.minimum
+    ORDER BY e.index""")
+# The last head up to each of so many places between two sizes: a few look-ups in an index.
+_SPREAD: Final = Statement("""
+    SELECT DISTINCT h.size, h.note FROM generate_series(1, :places) AS n CROSS JOIN LATERAL (
+        SELECT size, note FROM audit.tree_heads
+        WHERE size > :low AND size < :high AND size <= :low + (:high - :low) * n / :places
+        ORDER BY size DESC LIMIT 1) AS h
+    ORDER BY h.size""")
+_THIN: Final = Statement("SELECT audit.thin_tree_heads(:most) AS gone")
+_HEADS_AT_ONCE: Final = 256
+_THINNED_AT_ONCE: Final = 10_000
 
 
 async def lock(tx: Transaction) -> int:
@@ -158,8 +163,8 @@ def check_covered(size: int, newest: int) -> None:
 
 async def leaf_hashes(tx: Transaction, start: int, end: int) -> bytes:
     """The leaf hashes of a range, joined; of entries that were pruned, as the tiles keep them."""
-    found = await tx.fetch_one(_MINIMUM)
-    minimum = min(end, int(found[0]) if found else 0)
+    rows = await tx.fetch(_HASHES, start=start, end=end)
+    minimum = min(end, int(rows[0]["minimum"]))
     pruned = b""
     if start < minimum:
         first, last = start // TILE_WIDTH, (minimum - 1) // TILE_WIDTH
@@ -167,8 +172,32 @@ async def leaf_hashes(tx: Transaction, start: int, end: int) -> bytes:
         joined = b"".join(read(0, index, 0) for index in range(first, last + 1))
         offset = first * TILE_WIDTH
         pruned = joined[(start - offset) * HASH_BYTES : (minimum - offset) * HASH_BYTES]
-    rows = await tx.fetch(_HASHES, start=max(start, minimum), end=end)
-    return pruned + b"".join(row["leaf_hash"] for row in rows)
+    return pruned + b"".join(row["leaf_hash"] for row in rows if row["index"] is not None)
+
+
+async def heads_between(tx: Transaction, low: int, high: int) -> list[str]:
+    """Signed heads of sizes between these, spread evenly, the smallest first; at most 256."""
+    rows = await tx.fetch(_SPREAD, low=low, high=high, places=_HEADS_AT_ONCE)
+    return [row["note"] for row in rows]
+
+
+async def earlier_heads(tx: Transaction, size: int) -> list[str]:
+    """What goes with a copy of the log: heads from all over it, and all within its last tile."""
+    edge = size // TILE_WIDTH * TILE_WIDTH
+    found = [*await heads_between(tx, 0, size), *await heads_between(tx, edge, size)]
+    return list(dict.fromkeys(found))
+
+
+async def thin_heads(tx: Transaction) -> int:
+    """Keep the last of each hour of what is older than a day, and what proofs rest on.
+
+    Returns how many went; there may be more.
+    """
+    row = await tx.fetch_one(_THIN, most=_THINNED_AT_ONCE)
+    gone = int(row["gone"]) if row else 0
+    if gone:
+        tx.keep(audit_events.log_thinned("tree_heads", gone))
+    return gone
 
 
 async def read_tiles(tx: Transaction, wanted: Sequence[tuple[int, int, int]]) -> ReadTile:

@@ -4,20 +4,23 @@ import re
 from typing import Final, NamedTuple
 
 from kernel.caller import Caller
-from kernel.database import Database
+from kernel.database import Database, Transaction
 from services.audit import audit_events, log
-from services.audit.errors import LeafNotCovered
+from services.audit.errors import LeafNotCovered, LogBeingPruned
 from services.audit.folder import (
     CHECKPOINT,
+    HEADS,
     KEY,
     PRUNED,
     SUCCESSIONS,
     entry_bundle,
+    pruned_before,
     pruning_notice,
     published_head,
     tile_path,
 )
-from services.audit.keys import join_successions
+from services.audit.keys import join_notes
+from services.audit.retention import minimum_index
 from services.audit.system_auditors import SystemAuditors
 from services.audit.tree import TILE_WIDTH
 
@@ -56,12 +59,16 @@ class LogFiles:
         if path == KEY:
             return LogFile(f"{self._key}\n".encode(), TEXT, immutable=False)
         if path == SUCCESSIONS:
-            notes = join_successions(self._successions())
+            notes = join_notes(self._successions())
             return LogFile(notes.encode(), TEXT, immutable=False)
         async with self._worker.work() as tx:
             if path == CHECKPOINT:
                 _, note = await published_head(tx)
                 return LogFile(note.encode(), TEXT, immutable=False)
+            if path == HEADS:
+                size, _ = await published_head(tx)
+                notes = join_notes(await log.earlier_heads(tx, size))
+                return LogFile(notes.encode(), TEXT, immutable=False)
             if path == PRUNED:
                 size, _ = await published_head(tx)
                 return _notice(await pruning_notice(tx, size))
@@ -71,17 +78,27 @@ class LogFiles:
     async def bundle(self, caller: Caller, path: str) -> LogFile:
         """The records of a lowest tile, for an auditor of the system; LeafNotCovered where pruned.
 
-        That they were read is recorded.
+        LogBeingPruned where nobody could know that yet. That they were read is recorded.
         """
         self._auditors.require(caller)
         _, index, width = _parsed(f"tile/entries/{path}")
         async with self._worker.work() as tx:
             data = await entry_bundle(tx, index, width)
+            if data is None:
+                await _check_told(tx, index * TILE_WIDTH)
         if data is None:
             raise LeafNotCovered(f"the log has no such records as {path}, or they were pruned")
         async with self._database.transaction(caller) as tx:
             tx.emit(audit_events.entries_read(f"bundle/{path}", width))
         return LogFile(data)
+
+
+async def _check_told(tx: Transaction, first: int) -> None:
+    """Raise LogBeingPruned where records from here on are gone, and no published head says so."""
+    size, _ = await published_head(tx)
+    told = pruned_before(await pruning_notice(tx, size))
+    if told <= first < await minimum_index(tx):
+        raise LogBeingPruned
 
 
 def _notice(data: bytes | None) -> LogFile:

@@ -46,9 +46,13 @@ async def publish_log(
         while True:
             async with service.worker.work() as tx:
                 await thin_cosignatures(tx)
+            gone = 1
+            while gone:
+                async with service.worker.work() as tx:
+                    gone = await log.thin_heads(tx)
             await asyncio.sleep(_THIN_SECONDS)
 
-    service.background("audit.cosignatures", thin)
+    service.background("audit.thinning", thin)
     if settings.witness_urls:
         service.background("audit.witnesses", ask_witnesses)
     if settings.tiles_dir is not None:

@@ -85,7 +85,7 @@ class Retention:
         require_role(caller, OWNER, AUDITOR)
         async with self._database.transaction(caller) as tx:
             found = await tx.fetch(_LIST)
-            tx.emit(audit_events.holds_read(caller.tenant, len(found)))
+            tx.emit(audit_events.retention_read("holds", caller.tenant, len(found)))
         return found
 
     async def prune_forever(self) -> None:

@@ -12,7 +12,7 @@ from kernel.database import Database
 from kernel.pagination import page_size
 from kernel.receipts import VerifierKey
 from services.audit import log
-from services.audit.entries import Entries
+from services.audit.entries import AUDITOR, Entries
 from services.audit.reports import Reports
 from services.audit.watch import Watch
 from services.audit.witnesses import witnessed_head
@@ -36,9 +36,13 @@ class EntryServicer(EntryServiceServicer):
     async def ListEntries(
         self, request: entry_pb.ListEntriesRequest, _: Any
     ) -> entry_pb.ListEntriesResponse:
-        entries, token, total = await self._entries.list(current().caller, request)
+        caller = current().caller
+        entries, token, total = await self._entries.list(caller, request)
         return entry_pb.ListEntriesResponse(
-            entries=entries, next_page_token=token, total_size=total
+            entries=entries,
+            next_page_token=token,
+            total_size=total,
+            of_tenant=AUDITOR in caller.roles,
         )
 
     async def ListSystemEntries(
@@ -105,6 +109,15 @@ class LogServicer(LogServiceServicer):
             log.check_covered(second, newest)
             path = await log.prove_consistency(tx, request.first_size, second)
         return log_pb.GetConsistencyProofResponse(path=path, second_size=second)
+
+    async def ListTreeHeads(
+        self, request: log_pb.ListTreeHeadsRequest, _: Any
+    ) -> log_pb.ListTreeHeadsResponse:
+        async with self._worker.work() as tx:
+            newest, _root, _note = await log.latest_head(tx)
+            before = min(request.before_size or newest, newest)
+            notes = await log.heads_between(tx, request.after_size, before)
+        return log_pb.ListTreeHeadsResponse(tree_heads=notes)
 
     async def ListLeafHashes(
         self, request: log_pb.ListLeafHashesRequest, _: Any

@@ -52,6 +52,9 @@ entries = sa.Table(
     sa.Index("entries_by_stream", "stream", "index"),
     sa.Index("entries_by_request", "request_id", postgresql_where=sa.text("request_id <> ''")),
     sa.Index("entries_personal", "personal", postgresql_where=sa.text("personal IS NOT NULL")),
+    sa.Index(
+        "entries_prunings", "index", postgresql_where=sa.text("type = 'chenu.audit.entries.pruned'")
+    ),
     sa.Index("entries_denied", "index", postgresql_where=sa.text("denial")),
 )
 

@@ -54,7 +54,7 @@ async def thin_cosignatures(tx: Transaction) -> int:
     row = await tx.fetch_one(_THIN)
     gone = int(row["gone"]) if row else 0
     if gone:
-        tx.keep(audit_events.cosignatures_thinned(gone))
+        tx.keep(audit_events.log_thinned("cosignatures", gone))
     return gone
 
 

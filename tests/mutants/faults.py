@@ -193,9 +193,16 @@ FAULTS: Final = (
     Fault(
         "a verifier that recomputes no root",
         "cli/verification/live.py",
-        "    elif root_of(hashes) != head.root:",
-        "    elif False:",
+        "    if root_of(hashes) != head.root:",
+        "    if False:",
         ("tests/unit/cli/test_log_verification.py::test_a_changed_leaf_hash_is_found",),
+    ),
+    Fault(
+        "a verifier that believes every earlier head",
+        "cli/verification/search.py",
+        "                self.misfit = head.size",
+        "                self.fits = head.size",
+        ("tests/unit/cli/test_search.py",),
     ),
     Fault(
         "a verifier that misses nothing that was never told",

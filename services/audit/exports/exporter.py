@@ -37,6 +37,7 @@ from services.audit.witnesses import witnessed_head
 _PIECE_BYTES: Final = 256 << 10
 _INDEXES: Final = 50_000
 _RECORDS: Final = 512
+_FLAT: Final = (ExportFormat.EXPORT_FORMAT_OCSF, ExportFormat.EXPORT_FORMAT_CSV)
 _NO_FILTERS: Final = ("format", "open_sealed")
 _range = (
     entries.c.index >= sa.bindparam("low", type_=sa.BigInteger),
@@ -109,6 +110,9 @@ class Exporter:
             "minimum_index": minimum,
             **witnessed,
         }
+        if plan.whole and request.format not in _FLAT:
+            async with self._worker.work() as tx:
+                manifest["earlier_heads"] = await log.earlier_heads(tx, size)
         async with self._database.transaction(caller) as tx:
             tx.emit(audit_events.entries_exported(export, manifest))
         # By the newest key alone: who pinned an older one follows, and no signature goes unchecked.
@@ -143,7 +147,7 @@ class Exporter:
     async def _pieces(
         self, form: ExportFormat, export: str, manifest: str, plan: _Plan
     ) -> AsyncIterator[tuple[bytes, int]]:
-        if form in (ExportFormat.EXPORT_FORMAT_OCSF, ExportFormat.EXPORT_FORMAT_CSV):
+        if form in _FLAT:
             yield flat.first_record(form, manifest), 0
             async for rows, _ in self._records(plan):
                 for row in rows:

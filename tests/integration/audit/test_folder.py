@@ -21,6 +21,7 @@ from kernel.receipts import TreeHead, VerifierKey, leaf_hash, split_note
 from services.audit import folder as published
 from services.audit.folder import Folder
 from services.audit.retention import prune_before
+from services.audit.tree import append
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
@@ -168,7 +169,10 @@ def test_a_record_that_is_not_in_its_place_is_named(
     if hashes_too and len(changed) == 256:
         (copy / "tile/0/001").write_bytes(b"".join(leaf_hash(leaf) for leaf in changed))
         found = check(copy, log_key)
-        assert found.first_bad == 256  # from here on; which of the 256, nothing tells any more
+        first = 264 if change == "twice" else 263
+        assert found.first_bad is not None
+        assert found.first_bad_latest is not None
+        assert 256 <= found.first_bad <= first <= found.first_bad_latest < 512
         return
     found = check(copy, log_key)
     expected = {"twice": 264, "appended": 512}.get(change, 263)
@@ -187,10 +191,35 @@ def test_a_missing_or_exchanged_upper_tile_and_an_older_checkpoint_are_found(
         else:
             (copy / upper).write_bytes(bytes(32 * (size // 256)))
         found = check(copy, log_key)
-        assert (found.exit_code, found.first_bad) == (1, 0)
+        words = {"missing": f"{upper} is missing", "changed": "the tiles above them do not lead to"}
+        assert words[change] in found.problems[0]
+        assert (found.exit_code, found.first_bad) == (1, 0 if change == "missing" else None)
     forged = (tiles / "checkpoint").read_text().replace(f"\n{size}\n", f"\n{size - 1}\n")
     (copy / "checkpoint").write_text(forged)
     assert "not signed" in check(copy, log_key).problems[0]
+
+
+def test_a_record_changed_with_all_hashes_over_it_lies_between_two_heads_of_the_folder(
+    tiles: Path, log_key: VerifierKey, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(tiles, tmp_path / "copy"))
+    size, leaves = size_of(tiles), leaves_of(tiles)
+    notes = (tiles / "heads").read_text().removesuffix("\n").split("\n\n\n")
+    signed = [0, *(TreeHead.parse(split_note(f"{note}\n")[0]).size for note in notes), size]
+    assert signed == sorted(set(signed))
+    for changed in (0, 300, size - 1):
+        forged = [*leaves[:changed], b"{}", *leaves[changed + 1 :]]
+        grown = append(lambda *_: b"", 0, [leaf_hash(leaf) for leaf in forged])
+        for level, index, width in published.grown_tiles(0, size):
+            (copy / tile_path(str(level), index, width)).write_bytes(grown.tiles[level, index])
+            if level == 0:
+                bundle = published.bundle_of(forged[index * 256 : index * 256 + width])
+                (copy / tile_path("entries", index, width)).write_bytes(bundle)
+        found = check(copy, log_key)
+        low = max(one for one in signed if one <= changed)
+        high = min(one for one in signed if one > changed)
+        assert (found.first_bad, found.first_bad_latest) == (low, high - 1)
+        assert "the root recomputed" in found.problems[0]
 
 
 async def test_a_tile_by_rpc_is_the_tile_in_the_folder(tiles: Path, log, identity) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from kernel.context import background
 from kernel.errors import reason_of
 from kernel.receipts import check_inclusion, leaf_hash, root_of
 from kernel.service import Service
+from kernel.statement import Statement
+from services.audit import log as audit_log
 from services.audit.errors import LegalHold
 from services.audit.retention import minimum_index, prune_before
 from services.audit.settings import AuditSettings
@@ -65,10 +68,35 @@ async def test_only_owners_erase_and_only_owners_and_auditors_hold(
         (retention.PlaceHold, hold(), member),
         (retention.ReleaseHold, messages.ReleaseHoldRequest(hold_id=str(uuid4())), member),
         (retention.ListHolds, messages.ListHoldsRequest(), member),
+        (retention.ListErasures, messages.ListErasuresRequest(), member),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await call(request, metadata=who)
         assert reason_of(refused.value) == "ROLE_REQUIRED"
+
+
+async def test_erasures_are_listed_by_pages_to_their_tenant_alone(
+    retention: Any, identity: StandInIdentity, superuser: asyncpg.Connection
+) -> None:
+    owner = Person(roles=("owner",))
+    begun = (
+        "INSERT INTO audit.erasures (tenant, identity, person, rule, records, remaining,"
+        " finish_time, outcome) VALUES ($1, $2, uuidv7(), 'rule-' || $3, 0, '{}',"
+        " clock_timestamp(), 'OK')"
+    )
+    for number in "123":
+        await superuser.execute(begun, owner.tenant, owner.identity, number)
+    me, request = identity.as_human(owner), messages.ListErasuresRequest(page_size=2)
+    first = await retention.ListErasures(request, metadata=me)
+    request.page_token = first.next_page_token
+    second = await retention.ListErasures(request, metadata=me)
+    found = [*first.erasures, *second.erasures]
+    assert [one.rule for one in found] == ["rule-3", "rule-2", "rule-1"]
+    assert {(one.outcome, one.identity_id) for one in found} == {("OK", owner.identity)}
+    assert not second.next_page_token
+    stranger = identity.as_human(Person(roles=("owner",)))
+    nothing = await retention.ListErasures(messages.ListErasuresRequest(), metadata=stranger)
+    assert not nothing.erasures
 
 
 async def test_a_hold_is_placed_once_and_forbids_erasing_until_it_is_released(
@@ -155,6 +183,33 @@ async def test_pruning_takes_a_prefix_and_leaves_every_proof_for_the_rest(
     pruned = partial(superuser.fetchval, event, "chenu.audit.entries.pruned")
     found = await soon(pruned, "the pruning is recorded")
     assert json.loads(found)["data"]["details"]["rule"] == "test-rule"
+
+
+class Interrupted:
+    """A transaction before whose second statement something else is committed."""
+
+    def __init__(self, tx: Any, meanwhile: Callable[[], Awaitable[Any]]) -> None:
+        self._tx, self._meanwhile, self._asked = tx, meanwhile, 0
+
+    async def fetch(self, *asked: Any, **parameters: Any) -> Any:
+        self._asked += 1
+        if self._asked == 2:
+            await self._meanwhile()
+        return await self._tx.fetch(*asked, **parameters)
+
+
+async def test_a_pruning_between_two_readings_leaves_no_gap_in_the_leaf_hashes(
+    service: Service[AuditSettings], held: list[int]
+) -> None:
+    async with service.worker.work() as tx:
+        before = await minimum_index(tx)
+        (end,) = [row["size"] for row in await tx.fetch(Statement("SELECT size FROM log"))]
+        whole = await audit_log.leaf_hashes(tx, 0, end)
+    assert len(whole) == 32 * end
+    async with service.worker.work() as tx:
+        read = Interrupted(tx, lambda: prune(service, held[2]))
+        assert await audit_log.leaf_hashes(read, 0, end) == whole  # type: ignore[arg-type]
+        assert before < await minimum_index(tx) <= held[2]
 
 
 async def test_nothing_is_pruned_beyond_what_is_signed_and_by_nobody_but_the_worker(

@@ -18,9 +18,12 @@ from cli.verification.address import same_server, verify_address
 from cli.verification.folder import verify_folder
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed, Trust, Verdict
+from kernel.context import background
 from kernel.errors import reason_of
 from kernel.receipts import VerifierKey
+from services.audit import log as audit_log
 from services.audit.folder import Folder
+from services.audit.retention import minimum_index, prune_before
 from services.gateway.__main__ import PROGRAM as GATEWAY
 from tests.integration.audit.test_folder import right
 from tests.integration.audit.test_log import listed
@@ -138,6 +141,61 @@ async def test_what_no_tile_is_called_is_not_there(
     async with httpx2.AsyncClient(headers=headers) as http:
         assert (await http.get(f"{address}/{path}")).status_code == 404
         assert (await http.get(f"{address}/../log.pem")).status_code in (400, 404)
+
+
+async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_called_tampered(
+    *, address: str, folder: Path, key: VerifierKey, channel, service, source, identity,
+    system_auditor,
+) -> None:  # fmt: skip
+    token, me = identity.access(system_auditor), identity.as_human(system_auditor)
+    bundle = source.bundle([an_event(Person()) for _ in range(520)])
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+    async with service.worker.work() as tx:
+        index = -(-await minimum_index(tx) // 256)
+    path = f"{index:03d}"
+    request = GetEntryBundleRequest(path=path)
+    for _ in range(200):  # until that lowest tile is full
+        try:
+            await TileServiceStub(channel).GetEntryBundle(request, metadata=me).read()
+            break
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(0.05)
+    late = Folder(service.worker, folder.with_name("late"), str(key), tuple)
+    async with service.worker.work() as tx:
+        await audit_log.lock(tx)  # so that no record of the pruning gets into the log yet
+        with background("test"):
+            async with service.worker.work() as pruning:
+                assert await prune_before(pruning, (index + 1) * 256, "test-rule") > 0
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await TileServiceStub(channel).GetEntryBundle(request, metadata=me).read()
+        assert reason_of(refused.value) == "LOG_BEING_PRUNED"
+        assert await late.publish() == 0
+    for _ in range(200):
+        if await late.publish():
+            break
+        await asyncio.sleep(0.05)
+    found = await verified(address, token, key)
+    beside = verify_folder(folder.with_name("late"), Keys([key]), lambda *_: None)
+    assert found.problems == beside.problems == []
+    assert any("pruned as the log itself says" in note for note in found.notes)
+    with pytest.raises(grpc.aio.AioRpcError) as gone:
+        await TileServiceStub(channel).GetEntryBundle(request, metadata=me).read()
+    assert reason_of(gone.value) == "LEAF_NOT_COVERED"
+
+
+async def test_an_address_that_answers_not_now_is_to_be_asked_once_more() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"detail":"the log is being pruned: try again in a few seconds"}'
+        head = f"HTTP/1.1 503 Busy\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Malformed, match="cannot be had now: the log is being pruned: try"):
+            await verified(f"http://127.0.0.1:{port}/log", "")
 
 
 async def test_an_address_where_nobody_answers_is_nothing_that_can_be_checked() -> None:

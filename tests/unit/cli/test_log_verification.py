@@ -1,6 +1,7 @@
 """Checking the log: by the pinned key, leaf by leaf, and saying what is wrong where it is."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +24,15 @@ from chenu.audit.v1.log_service_pb2 import (
     GetTreeHeadResponse,
     ListLeafHashesRequest,
     ListLeafHashesResponse,
+    ListTreeHeadsRequest,
+    ListTreeHeadsResponse,
 )
+from chenu.audit.v1.retention_service_pb2 import GetRetentionResponse
 from chenu_witness.witness import Cosigner
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash, root_of, split_note, succession
 from services.audit.note import NoteSigner, sign_note
 from tests.unit.cli.conftest import Recording
+from tests.unit.cli.test_completeness import version
 
 ORIGIN = "audit.test/log"
 Chenu = Callable[..., Result]
@@ -42,6 +47,8 @@ class PlayedLog:
         self.leaves = [f'{{"record":{n}}}'.encode() for n in range(size)]
         self.hashes = [leaf_hash(leaf) for leaf in self.leaves]
         self.entries = [self.entry(n) for n in range(0, size, 3)]
+        self.signed: set[int] = set()
+        self.of_tenant = False
 
     def entry(self, index: int) -> Entry:
         entry = Entry(index=index, leaf=self.leaves[index], leaf_hash=self.hashes[index])
@@ -59,21 +66,28 @@ class PlayedLog:
         recording.answer("GetTreeHead", GetTreeHeadResponse(tree_head=head or self.head()))
         recording.answer("ListLeafHashes", self._hashes)
         recording.answer("ListEntries", self._entries)
+        recording.answer("ListTreeHeads", self._heads)
+        recording.answer("GetRetention", GetRetentionResponse())
         tile = b"".join(leaf_hash(leaf) for leaf in self.leaves)
         recording.answer("GetTile", GetTileResponse(hashes=tile))
+
+    def _heads(self, request: ListTreeHeadsRequest) -> ListTreeHeadsResponse:
+        sizes = range(request.after_size + 1, request.before_size)
+        return ListTreeHeadsResponse(tree_heads=[self.head(n) for n in sizes if n in self.signed])
 
     def _hashes(self, request: ListLeafHashesRequest) -> ListLeafHashesResponse:
         page = self.hashes[request.start_index :][: min(request.page_size, 4)]
         return ListLeafHashesResponse(hashes=b"".join(page))
 
     def _entries(self, request: ListEntriesRequest) -> ListEntriesResponse:
-        newest_first = self.entries[::-1]
+        low, high = map(int, re.findall(r"\d+", request.filter))
+        newest_first = [entry for entry in self.entries[::-1] if low <= entry.index < high]
         start = int(request.page_token or 0)
         after = start + 2
         return ListEntriesResponse(
             entries=newest_first[start:after],
             next_page_token=str(after) if after < len(newest_first) else "",
-            total_size=len(newest_first),
+            of_tenant=self.of_tenant,
         )
 
 
@@ -183,10 +197,43 @@ def test_a_changed_leaf_hash_is_found(
     log.hashes[4] = leaf_hash(b"another record")
     log.play(recording)
     found = verified(chenu, 1)
-    (problem,) = found["problems"]
-    assert "the root recomputed from 10 leaf hashes is not the signed one" in problem
-    assert found["first_bad_index"] == "4"
+    assert found["problems"] == [
+        "record 4: its bytes do not hash to the leaf hash that the log holds"
+    ]
+    assert (found["first_bad_index"], found["first_bad_index_latest"]) == ("4", "4")
     assert "TAMPERED" in chenu("audit", "verify").stdout
+
+
+@pytest.mark.parametrize(
+    ("signed", "first", "last"), [((), "0", "9"), ((2, 3, 7), "3", "6"), ((4, 5, 6), "4", "4")]
+)
+def test_a_record_changed_with_its_hash_lies_between_the_heads_that_fit_and_do_not(
+    *, chenu: Chenu, recording: Recording, state: Path, log: PlayedLog,
+    signed: tuple[int, ...], first: str, last: str,
+) -> None:  # fmt: skip
+    pin(state, log)
+    honest = {size: log.head(size) for size in (*signed, 10)}
+    log.signed, log.entries = set(signed), []
+    log.leaves[4], log.hashes[4] = b"another", leaf_hash(b"another")
+    log.head = lambda size=None: honest[size or 10]  # type: ignore[method-assign]
+    log.play(recording)
+    found = verified(chenu, 1)
+    assert "the root recomputed from 10 leaf hashes is not the signed one" in found["problems"][0]
+    assert (found["first_bad_index"], found["first_bad_index_latest"]) == (first, last)
+
+
+def test_a_log_whose_key_signed_another_beginning_before_is_found_out(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.play(recording)
+    other = PlayedLog(6)
+    other.private, other.key, other.leaves[4] = log.private, log.key, b"another"
+    notes = [log.head(3), other.head(), PlayedLog(4).head()]  # the last is nobody's word
+    recording.answer("ListTreeHeads", ListTreeHeadsResponse(tree_heads=notes))
+    found = verified(chenu, 1)
+    assert "the log was written anew" in found["problems"][0]
+    assert (found["first_bad_index"], found["first_bad_index_latest"]) == ("3", "5")
 
 
 def test_a_missing_leaf_hash_is_found(
@@ -231,6 +278,37 @@ def test_records_newer_than_the_tree_head_are_left_for_the_next_time(
     pin(state, log)
     log.play(recording, log.head(8))
     assert verified(chenu, 0)["entries_checked"] == "3"
+
+
+@pytest.mark.parametrize(("auditor", "code"), [(True, 5), (False, 0)])
+def test_what_was_never_told_is_looked_for_by_who_sees_all_of_the_tenant(
+    chenu: Chenu, recording: Recording, state: Path, auditor: bool, code: int
+) -> None:
+    log = PlayedLog(0)
+    log.leaves = [version("thread/1", one) for one in (1, 3)]
+    log.hashes = [leaf_hash(leaf) for leaf in log.leaves]
+    log.entries, log.of_tenant = [log.entry(0), log.entry(1)], auditor
+    pin(state, log)
+    log.play(recording)
+    found = verified(chenu, code)
+    assert len(found["warnings"]) == auditor
+    assert any("not looked for: missing versions" in note for note in found["notes"]) != auditor
+    # Of a log that was pruned the first versions may be gone.
+    recording.answer("GetRetention", GetRetentionResponse(minimum_index=1))
+    del log.entries[0]
+    assert verified(chenu, 0)["entries_checked"] == "1"
+
+
+def test_a_log_that_was_pruned_while_it_was_checked_is_to_be_checked_once_more(
+    chenu: Chenu, recording: Recording, state: Path, log: PlayedLog
+) -> None:
+    pin(state, log)
+    log.play(recording)
+    begins = iter((0, 5))
+    recording.answer("GetRetention", lambda _: GetRetentionResponse(minimum_index=next(begins)))
+    result = chenu("audit", "verify")
+    assert result.exit_code == 2
+    assert "was pruned while it was checked: check once more" in result.stderr
 
 
 def test_a_log_that_forgot_or_rewrote_what_was_verified_before_is_found_out(

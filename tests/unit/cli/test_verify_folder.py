@@ -1,18 +1,19 @@
 """Records that were pruned may be missing from a folder of tiles: if the log itself says so."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.audit_verify import verification_view
-from cli.verification.folder import verify_folder
+from cli.verification.folder import verify_folder, verify_tiles
 from cli.verification.keys import Keys
-from cli.verification.verdict import Trust, Verdict
-from kernel.receipts import TreeHead, VerifierKey, leaf_hash
+from cli.verification.verdict import Malformed, Trust, Verdict
+from kernel.receipts import TreeHead, VerifierKey, leaf_hash, root_of
 from services.audit.folder import SUCCESSIONS, bundle_of, grown_tiles, tile_path
-from services.audit.keys import join_successions, open_log_keys, retire, succeed, successions
+from services.audit.keys import join_notes, open_log_keys, retire, succeed, successions
 from services.audit.note import sign_tree_head
 from services.audit.tree import append
 from tests.unit.cli.test_completeness import version
@@ -30,7 +31,7 @@ def pruned(minimum: int, source: str = "chenu/audit") -> bytes:
 class Written:
     """A folder of tiles over these leaves."""
 
-    def __init__(self, folder: Path, leaves: list[bytes]) -> None:
+    def __init__(self, folder: Path, leaves: list[bytes], heads: Sequence[int] = ()) -> None:
         self.folder = folder
         (signer,) = open_log_keys(folder / "own" / "log.pem", folder / "own" / "vkey", "log.test")
         self.key: VerifierKey = signer.verifier_key
@@ -42,6 +43,11 @@ class Written:
                 self.write(tile_path("entries", index, width), bundle)
         note = sign_tree_head(TreeHead("log.test", grown.size, grown.root), [signer])
         self.write("checkpoint", note.encode())
+        hashes = [leaf_hash(leaf) for leaf in leaves]
+        earlier = [
+            sign_tree_head(TreeHead("log.test", n, root_of(hashes[:n])), [signer]) for n in heads
+        ]
+        self.write("heads", join_notes(earlier).encode())
 
     def write(self, name: str, data: bytes) -> None:
         path = self.folder / name
@@ -56,6 +62,121 @@ class Written:
     def check(self) -> Verdict:
         return verify_folder(self.folder, Keys([self.key]), lambda *_: None)
 
+    def plant(self, changes: Mapping[int, str]) -> None:
+        """Change these records: alone, with their hash, or with all hashes over them."""
+        for place, how in changes.items():
+            index, offset = divmod(place, 256)
+            path = next(self.folder.glob(f"tile/entries/{index:03d}*"))
+            path = path if path.is_file() else next(path.iterdir())
+            leaves = records_of(path.read_bytes())
+            leaves[offset] = b"changed"
+            path.write_bytes(bundle_of(leaves))
+            if how != "alone":
+                tile = self.folder / str(path.relative_to(self.folder)).replace("entries", "0")
+                hashes = tile.read_bytes()
+                hashes = hashes[: offset * 32] + leaf_hash(b"changed") + hashes[offset * 32 + 32 :]
+                tile.write_bytes(hashes)
+                if how == "all" and _width(path) == 256:
+                    (above,) = (self.folder / "tile/1/000.p").iterdir()
+                    roots = above.read_bytes()
+                    root = root_of(hashes[at : at + 32] for at in range(0, len(hashes), 32))
+                    above.write_bytes(roots[: index * 32] + root + roots[index * 32 + 32 :])
+
+
+def records_of(bundle: bytes) -> list[bytes]:
+    found = []
+    while bundle:
+        end = 2 + int.from_bytes(bundle[:2])
+        found.append(bundle[2:end])
+        bundle = bundle[end:]
+    return found
+
+
+def _width(path: Path) -> int:
+    return int(path.name) if path.parent.name.endswith(".p") else 256
+
+
+@pytest.mark.parametrize(
+    ("changes", "heads", "first", "last"),
+    [
+        ({0: "alone"}, (), 0, 0),
+        ({300: "alone"}, (), 300, 300),
+        ({599: "alone"}, (), 599, 599),
+        ({300: "hash"}, (), 256, 511),  # a full tile: what stands above it is still right
+        ({300: "hash"}, (290, 310), 290, 309),
+        ({300: "hash"}, (300, 301), 300, 300),
+        ({0: "all"}, (1, 100), 0, 0),
+        ({300: "all"}, (), 0, 599),
+        ({300: "all"}, (100, 299, 400), 299, 399),
+        ({520: "hash"}, (), 0, 599),  # the last tile, which nothing stands above
+        ({520: "hash"}, (513, 540, 580), 513, 539),
+        ({599: "hash"}, (513, 599), 599, 599),
+        ({520: "hash", 590: "alone"}, (513, 540), 513, 539),
+        ({520: "alone", 590: "hash"}, (513, 540), 520, 520),
+        ({300: "hash", 520: "hash"}, (290, 310, 513), 290, 309),
+        ({7: "alone", 520: "hash"}, (100,), 7, 7),
+    ],
+)
+def test_the_first_bad_record_is_named_or_between_which_two_it_is(
+    *, tmp_path: Path, changes: dict[int, str], heads: tuple[int, ...], first: int, last: int
+) -> None:
+    written = Written(tmp_path, [b"%d" % n for n in range(600)], heads)
+    assert written.check().problems == []
+    written.plant(changes)
+    found = written.check()
+    assert (found.exit_code, found.first_bad, found.first_bad_latest) == (1, first, last)
+    assert len(found.problems) == 1
+    place = f"record {first}: " if first == last else f"one of the records {first} to {last}, "
+    assert found.problems[0].startswith(place)
+
+
+def test_in_a_log_of_three_levels_a_changed_tile_in_the_middle_is_told_from_a_changed_record(
+    tmp_path: Path,
+) -> None:
+    heads = (5_000, 60_000)
+    written = Written(tmp_path, [b"%d" % n for n in range(65_600)], heads)
+    middle = tmp_path / "tile/1/000"
+    honest = middle.read_bytes()
+    middle.write_bytes(bytes(32) + honest[32:])
+    found = written.check()
+    assert (found.exit_code, found.first_bad) == (1, None)
+    assert "the records are the log's, but the tiles above them" in found.problems[0]
+    middle.write_bytes(honest)
+    written.plant({300: "hash"})
+    lowest = (tmp_path / "tile/0/001").read_bytes()
+    root = root_of(lowest[at : at + 32] for at in range(0, len(lowest), 32))
+    middle.write_bytes(honest[:32] + root + honest[64:])
+    found = written.check()
+    assert (found.first_bad, found.first_bad_latest) == (0, 4_999)
+    assert "tile 1/0 is not the log's" in found.problems[0]
+
+
+def test_what_was_pruned_while_the_files_were_read_is_no_tampering(tmp_path: Path) -> None:
+    """An older checkpoint was read; before its records are, the first of them are gone."""
+    old = Written(tmp_path / "old", [b"record %d" % n for n in range(800)])
+    new = log_of(tmp_path / "new", pruned(512), *([b"more"] * 300)).without(0, 1)
+    (tmp_path / "new" / "pruned").write_bytes(b"%d\n%b" % (800, pruned(512)))
+    names = {False: "old", True: "new"}
+
+    def reading(published: bool) -> Verdict:
+        turned: list[str] = []
+
+        def read(name: str) -> bytes | None:
+            if name == tile_path("entries", 0):
+                turned.append(name)
+            folder = names[bool(turned) and (published or name != "checkpoint")]
+            kept = [folder] if name.startswith("tile/entries/") else [folder, "old"]
+            found = (tmp_path / one / name for one in kept)
+            return next((path.read_bytes() for path in found if path.is_file()), None)
+
+        return verify_tiles(read, "there", Keys(), lambda *_: None)
+
+    found = reading(True)
+    assert (found.problems, found.size, found.records) == ([], 1101, 1101 - 512)
+    with pytest.raises(Malformed, match="there is being pruned while it is checked"):
+        reading(False)
+    assert old.check().problems == new.check().problems == []
+
 
 def log_of(folder: Path, *notices: bytes) -> Written:
     return Written(folder, [*(b"record %d" % n for n in range(800)), *notices])
@@ -65,7 +186,9 @@ def test_what_the_log_says_was_pruned_may_be_missing(tmp_path: Path) -> None:
     found = log_of(tmp_path, pruned(300), pruned(512)).without(0, 1).check()
     assert (found.problems, found.exit_code) == ([], 0)
     assert (found.hashes, found.records) == (802, 802 - 512)
-    assert "the first 512 records are here by their hashes alone" in found.notes[0]
+    assert (
+        "before 512, pruned as the log itself says, 512 are here by their hashes" in found.notes[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,13 +221,13 @@ def test_the_record_of_the_pruning_may_be_in_a_bundle_that_is_gone_too(tmp_path:
 
 
 def test_nothing_may_be_missing_behind_what_is_there(tmp_path: Path) -> None:
-    found = log_of(tmp_path, pruned(512)).without(1).check()
+    found = log_of(tmp_path, pruned(256)).without(1).check()
     assert (found.exit_code, found.first_bad) == (1, 256)
     assert "is missing" in found.problems[0]
 
 
 def test_a_log_of_any_size_is_verified_and_each_of_its_records_counts(tmp_path: Path) -> None:
-    for size in (0, 1, 255, 256, 257, 512, 700):
+    for size in (0, 1, 255, 256, 257, 512, 700, 1024, 1101):
         written = Written(tmp_path / str(size), [b"%d" % n for n in range(size)])
         found = written.check()
         assert (found.problems, found.exit_code, found.records) == ([], 0, size)
@@ -142,5 +265,5 @@ def test_who_pinned_an_earlier_key_follows_by_the_notes_in_the_folder(tmp_path: 
     assert written.key != first.verifier_key
     written.key = first.verifier_key
     assert written.check().exit_code == 1
-    written.write(SUCCESSIONS, join_successions(successions(public)).encode())
+    written.write(SUCCESSIONS, join_notes(successions(public)).encode())
     assert (written.check().problems, written.check().exit_code) == ([], 0)
