@@ -19,7 +19,7 @@ from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.audit_alerts import close_alert, list_alerts
 from cli.audit_keys import key, rotate_key
 from cli.audit_reading import FilterOption, statistics, violations, watch
-from cli.audit_retention import erase, hold, list_holds, release
+from cli.audit_retention import erase, hold, list_erasures, list_holds, release
 from cli.audit_verify import export, verify
 from cli.command import PageOption, command
 from cli.here import Here, as_json
@@ -195,6 +195,7 @@ def register_commands(app: typer.Typer) -> None:
     command(group, "stats")(statistics)
     command(group, "violations")(violations)
     command(group, "erase")(erase)
+    command(group, "erasures")(list_erasures)
     command(group, "hold")(hold)
     command(group, "release")(release)
     command(group, "holds")(list_holds)

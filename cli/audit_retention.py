@@ -1,4 +1,4 @@
-"""`chenu audit erase|hold|release|holds`: what the log may forget, and what it must not."""
+"""`chenu audit erase|erasures|hold|release|holds`: what the log may forget, and what not."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -9,12 +9,15 @@ from rich.console import RenderableType
 
 from chenu.audit.v1.retention_service_pb2 import (
     EraseSubjectRequest,
+    Erasure,
     Hold,
+    ListErasuresRequest,
     ListHoldsRequest,
     PlaceHoldRequest,
     ReleaseHoldRequest,
 )
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
+from cli.command import PageOption
 from cli.here import Here
 from cli.people import Who, person_id
 from cli.rendering import safe, table, when
@@ -36,6 +39,21 @@ async def erase(
     here.show(
         answer, lambda found: f"{words}; {found.records} records stay, sealed for good{later}"
     )
+
+
+async def list_erasures(
+    here: Here,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
+    page: PageOption = "",
+) -> None:
+    """List the tenant's erasures, the latest first: under way, and ended. It is recorded."""
+    answer = await here.connection.stub(RetentionServiceStub).ListErasures(
+        ListErasuresRequest(page_size=limit, page_token=page)
+    )
+    here.show(answer, lambda found: erasures_table(found.erasures))
+    if answer.next_page_token:
+        here.tell(f"more with --page {answer.next_page_token}")
 
 
 async def hold(
@@ -64,6 +82,25 @@ async def list_holds(here: Here) -> None:
     """List the tenant's holds, the latest first."""
     answer = await here.connection.stub(RetentionServiceStub).ListHolds(ListHoldsRequest())
     here.show(answer, lambda found: holds_table(found.holds))
+
+
+def erasures_table(erasures: Iterable[Erasure]) -> RenderableType:
+    """Erasures, one line each."""
+    return table(
+        ("person", "rule", "begun", "ended", "waits for", "asked once more"),
+        (
+            (
+                one.person_id,
+                safe(one.rule),
+                when(one.start_time),
+                f"{when(one.finish_time)} {one.outcome}" if one.HasField("finish_time") else "",
+                ", ".join(one.pending_services),
+                when(one.repeat_time) if one.HasField("repeat_time") else "",
+            )
+            for one in erasures
+        ),
+        empty="No erasures.",
+    )
 
 
 def holds_table(holds: Iterable[Hold]) -> RenderableType:

@@ -15,6 +15,9 @@ from kernel.audit_event import record
 from kernel.database import Database
 from kernel.statement import Statement
 
+ERASING_SECONDS: Final = 300
+"""How long one service may take to forget one person, whatever other statements may."""
+_PATIENCE: Final = Statement(f"SELECT set_config('statement_timeout', '{ERASING_SECONDS}s', true)")
 _ERASE: Final = Statement(
     "SELECT erase_subject(:tenant, :person, CAST(:identities AS uuid[])) AS gone"
 )
@@ -30,6 +33,7 @@ class SubjectServicer(SubjectServiceServicer):
         self, request: messages.EraseSubjectRequest, _context: Any
     ) -> messages.EraseSubjectResponse:
         async with self._worker.work() as tx:
+            await tx.fetch(_PATIENCE)
             row = await tx.fetch_one(
                 _ERASE,
                 tenant=request.tenant_id,

@@ -78,7 +78,9 @@ async def assemble(service: Service[AuditSettings]) -> None:
     )
 
     retention = Retention(service.database, service.worker, days=settings.retention_days)
-    erasures = Erasures(service.database, service.worker, keys, service.channels)
+    erasures = Erasures(
+        service.database, service.worker, keys, service.channels, service.page_tokens
+    )
     service.add_servicer(
         add_RetentionServiceServicer_to_server, RetentionServicer(retention, erasures)
     )

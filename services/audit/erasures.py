@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc
 import structlog
 
-from chenu.audit.v1.retention_service_pb2 import EraseSubjectResponse
+from chenu.audit.v1.retention_service_pb2 import EraseSubjectResponse, ListErasuresRequest
 from chenu.events.v1.audit_event_pb2 import PHASE_DONE, PHASE_INTENT, PHASE_OUTCOME
 from chenu.events.v1.subject_service_pb2 import EraseSubjectRequest
 from chenu.events.v1.subject_service_pb2_grpc import SubjectServiceStub
@@ -21,8 +21,11 @@ from kernel.channels import Channels, alone
 from kernel.context import background
 from kernel.database import Database, Record
 from kernel.errors import Forbidden, ServiceError, relayed
+from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
+from kernel.subject_servicer import ERASING_SECONDS
 from services.audit import audit_events
+from services.audit.entries import AUDITOR
 from services.audit.errors import LegalHold
 from services.audit.personal import SubjectKeys
 from services.audit.retention import OWNER, require_role
@@ -31,9 +34,9 @@ from services.audit.retention import OWNER, require_role
 HOLDERS: Final = ("identity", "threads", "governance", "nova", "courier")
 # Tokens that were made before live on for so long, and with them somebody may write more.
 TOKENS_LIVE: Final = timedelta(minutes=31)
-# Somebody waits for the first try; a service with very many rows of a person may need the second.
+# Somebody waits for the first try; a service with very many rows of a person needs the second.
 _TIMEOUT: Final = 10.0
-_LONG_TIMEOUT: Final = 35.0
+_LONG_TIMEOUT: Final = ERASING_SECONDS + 5
 _REFUSED: Final = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION)
 _HELD: Final = Statement(
     "SELECT hold_id FROM holds WHERE tenant = :tenant AND release_time IS NULL"
@@ -76,6 +79,10 @@ _DUE: Final = Statement(
     "SELECT * FROM erasures WHERE remaining <> '{}'"
     " AND start_time <= clock_timestamp() - make_interval(secs => :patience) ORDER BY erasure_id"
 )
+_LIST: Final = Statement(
+    "SELECT * FROM erasures WHERE (start_time, erasure_id) < (:before_time, :before_id)"
+    " ORDER BY start_time DESC, erasure_id DESC LIMIT :size"
+)
 _log: Final = structlog.get_logger(component="erasures")
 
 
@@ -83,9 +90,14 @@ class Erasures:
     """Begins erasures and sees them through."""
 
     def __init__(
-        self, database: Database, worker: Database, keys: SubjectKeys, channels: Channels
+        self,
+        database: Database,
+        worker: Database,
+        keys: SubjectKeys,
+        channels: Channels,
+        pages: PageTokens,
     ) -> None:
-        self._database, self._worker = database, worker
+        self._database, self._worker, self._pages = database, worker, pages
         self._keys, self._channels = keys, channels
 
     async def erase(self, caller: Caller, person: str, rule: str) -> EraseSubjectResponse:
@@ -121,6 +133,18 @@ class Erasures:
             erasure = await self._known(erasure, identities)
         await asyncio.gather(*(self._ask(name, erasure, seconds) for name in erasure["remaining"]))
         return erased, await self._finish(erasure)
+
+    async def list(
+        self, caller: Caller, request: ListErasuresRequest
+    ) -> tuple[Sequence[Record], str]:
+        """A page of the tenant's erasures, the latest first, and the next page's token."""
+        require_role(caller, OWNER, AUDITOR)
+        size = page_size(request.page_size)
+        async with self._database.transaction(caller) as tx:
+            rows = await tx.fetch(_LIST, size=size + 1, **self._pages.before(request))
+            page, token = self._pages.by_time(rows, size, request, "start_time", "erasure_id")
+            tx.emit(audit_events.retention_read("erasures", caller.tenant, len(page)))
+        return page, token
 
     async def sweep_forever(self, seconds: float) -> None:
         """A background task: what has stood still for so long goes on."""

@@ -20,6 +20,12 @@ class RetentionServicer(RetentionServiceServicer):
     ) -> messages.EraseSubjectResponse:
         return await self._erasures.erase(current().caller, request.person_id, request.rule)
 
+    async def ListErasures(
+        self, request: messages.ListErasuresRequest, _: Any
+    ) -> messages.ListErasuresResponse:
+        page, token = await self._erasures.list(current().caller, request)
+        return messages.ListErasuresResponse(erasures=map(_erasure, page), next_page_token=token)
+
     async def PlaceHold(
         self, request: messages.PlaceHoldRequest, _: Any
     ) -> messages.PlaceHoldResponse:
@@ -45,6 +51,24 @@ class RetentionServicer(RetentionServiceServicer):
             minimum_index=await self._retention.minimum_index(),
             retention_days=self._retention.days,
         )
+
+
+def _erasure(row: Any) -> messages.Erasure:
+    erasure = messages.Erasure(
+        erasure_id=row["erasure_id"],
+        person_id=row["person"],
+        rule=row["rule"],
+        identity_id=row["identity"],
+        records=row["records"],
+        pending_services=row["remaining"],
+        outcome=row["outcome"],
+    )
+    erasure.start_time.FromDatetime(row["start_time"])
+    if row["finish_time"] is not None:
+        erasure.finish_time.FromDatetime(row["finish_time"])
+    if row["again_time"] is not None:
+        erasure.repeat_time.FromDatetime(row["again_time"])
+    return erasure
 
 
 def _hold(row: Any) -> messages.Hold:

@@ -145,6 +145,7 @@ messages = sa.Table(
     _word("content"),
     _time("create_time"),
     sa.UniqueConstraint("thread_id", "sequence_number"),
+    sa.Index("messages_by_identity", "identity"),
 )
 
 search_answers = sa.Table(

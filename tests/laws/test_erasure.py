@@ -175,18 +175,36 @@ async def test_no_database_role_finds_the_key_of_an_erased_person(
                 assert key.hex() not in (told or ""), sql
 
 
+def erasures_of(audit: Any) -> Erasures:
+    keys = SubjectKeys(audit.channels)
+    return Erasures(audit.database, audit.worker, keys, audit.channels, audit.page_tokens)
+
+
+async def listed_of(me: Client) -> messages.Erasure:
+    retention = RetentionServiceStub(me.fleet.channel("audit"))
+    (erasure,) = (
+        await retention.ListErasures(messages.ListErasuresRequest(), metadata=me.me)
+    ).erasures
+    return erasure
+
+
 async def test_an_erasure_cut_short_is_gone_on_with_and_gets_its_outcome(
     fleet: Fleet, superuser: Any
 ) -> None:
     me = await fleet.register()
     audit = fleet.services["audit"]
-    erasures = Erasures(audit.database, audit.worker, SubjectKeys(audit.channels), audit.channels)
+    erasures = erasures_of(audit)
     thread_id = await me.new_thread("Mine")
     await fleet.stop("threads")
     try:
         retention = RetentionServiceStub(fleet.channel("audit"))
         done = await retention.EraseSubject(erasing(me), metadata=me.me, timeout=30)
         assert list(done.pending_services) == ["threads"]
+        under_way = await listed_of(me)
+        assert (under_way.person_id, under_way.rule) == (person_of(me).person, "gdpr-17")
+        assert list(under_way.pending_services) == ["threads"]
+        assert under_way.HasField("repeat_time")
+        assert not under_way.HasField("finish_time")
         assert (await personal(me, ERASURE[0])).event.subject == f"user/{person_of(me).person}"
         # Asked again meanwhile, it is the same erasure: one intent, so that one outcome ends it.
         await retention.EraseSubject(erasing(me), metadata=me.me, timeout=30)
@@ -204,6 +222,9 @@ async def test_an_erasure_cut_short_is_gone_on_with_and_gets_its_outcome(
         await erasures.sweep()
         await erasures.sweep()
     assert await superuser.fetchval(outcomes) == 1
+    ended = await listed_of(me)
+    assert (ended.outcome, list(ended.pending_services)) == ("OK", [])
+    assert ended.HasField("finish_time")
     title = "SELECT title FROM threads.threads WHERE thread_id = $1"
     assert await superuser.fetchval(title, thread_id) == ""
     # Once the tokens of before are over, what was written with them goes as well.
@@ -222,7 +243,7 @@ async def test_a_hold_placed_meanwhile_ends_an_erasure_that_has_not_gone_on(
     me = await fleet.register()
     person = person_of(me)
     audit = fleet.services["audit"]
-    erasures = Erasures(audit.database, audit.worker, SubjectKeys(audit.channels), audit.channels)
+    erasures = erasures_of(audit)
     begun = (
         "INSERT INTO audit.erasures (tenant, identity, person, rule, records, remaining)"
         " VALUES ($1, $2, $3, 'gdpr-17', 0, '{identity,threads}')"
