@@ -95,9 +95,9 @@ class Reports:
         span = {"start": start, "end": end}
         async with self._database.transaction(caller) as tx:
             mine = {"all": await widen(tx, caller), "me": caller.identity}
+            latest = await tx.fetch(_LATEST, **span, **mine)  # first: what is shown is counted
             kinds = await tx.fetch(_KINDS, **span, **mine)
             denials = await tx.fetch(_DENIALS, **span, **mine)
-            latest = await tx.fetch(_LATEST, **span, **mine)
             tx.emit(audit_events.entries_read("violations", len(latest)))
         async with self._worker.work() as work:  # numbers only: these records are nobody's
             nobodys = await work.fetch(_NOBODYS, **span)

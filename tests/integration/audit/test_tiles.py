@@ -154,12 +154,16 @@ async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_
         index = -(-await minimum_index(tx) // 256)
     path = f"{index:03d}"
     request = GetEntryBundleRequest(path=path)
-    for _ in range(200):  # until that lowest tile is full
+    read = TileServiceStub(channel).GetEntryBundle
+
+    async def is_full() -> bool:
         try:
-            await TileServiceStub(channel).GetEntryBundle(request, metadata=me).read()
-            break
+            await read(request, metadata=me).read()
         except grpc.aio.AioRpcError:
-            await asyncio.sleep(0.05)
+            return False
+        return True
+
+    await soon(is_full, "that lowest tile is full")
     late = Folder(service.worker, folder.with_name("late"), str(key), tuple)
     async with service.worker.work() as tx:
         await audit_log.lock(tx)  # so that no record of the pruning gets into the log yet
@@ -167,19 +171,16 @@ async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_
             async with service.worker.work() as pruning:
                 assert await prune_before(pruning, (index + 1) * 256, "test-rule") > 0
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await TileServiceStub(channel).GetEntryBundle(request, metadata=me).read()
+            await read(request, metadata=me).read()
         assert reason_of(refused.value) == "LOG_BEING_PRUNED"
         assert await late.publish() == 0
-    for _ in range(200):
-        if await late.publish():
-            break
-        await asyncio.sleep(0.05)
+    await soon(late.publish, "a head stands for the record of the pruning")
     found = await verified(address, token, key)
     beside = verify_folder(folder.with_name("late"), Keys([key]), lambda *_: None)
     assert found.problems == beside.problems == []
     assert any("pruned as the log itself says" in note for note in found.notes)
     with pytest.raises(grpc.aio.AioRpcError) as gone:
-        await TileServiceStub(channel).GetEntryBundle(request, metadata=me).read()
+        await read(request, metadata=me).read()
     assert reason_of(gone.value) == "LEAF_NOT_COVERED"
 
 

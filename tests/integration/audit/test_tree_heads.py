@@ -1,6 +1,5 @@
 """Earlier signed heads: given out spread over the log, kept by the hour, and what proofs need."""
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from services.audit.settings import AuditSettings
 from tests.integration.audit.test_log import listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
+from tests.support.waiting import soon
 
 SIGNED = "SELECT size, root, create_time FROM audit.tree_heads WHERE size < $1 ORDER BY size"
 
@@ -97,11 +97,7 @@ async def test_of_old_heads_the_last_of_each_hour_stays_and_what_proofs_rest_on(
     after = {row["size"] for row in await superuser.fetch(SIGNED, size + 1)}
     assert after == set(before) & kept
     event = "SELECT count(*) FROM audit.entries WHERE type = 'chenu.audit.tree_heads.thinned'"
-    for _ in range(100):
-        if await superuser.fetchval(event):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError("that heads went is not in the log")
+    await soon(lambda: superuser.fetchval(event), "that heads went is in the log")
 
 
 async def test_nobody_but_the_worker_thins(urls: Any) -> None:
