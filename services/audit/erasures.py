@@ -23,7 +23,6 @@ from kernel.database import Database, Record
 from kernel.errors import Forbidden, ServiceError, relayed
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
-from kernel.subject_servicer import ERASING_SECONDS
 from services.audit import audit_events
 from services.audit.entries import AUDITOR
 from services.audit.errors import LegalHold
@@ -36,7 +35,7 @@ HOLDERS: Final = ("identity", "threads", "governance", "nova", "courier")
 TOKENS_LIVE: Final = timedelta(minutes=31)
 # Somebody waits for the first try; a service with very many rows of a person needs the second.
 _TIMEOUT: Final = 10.0
-_LONG_TIMEOUT: Final = ERASING_SECONDS + 5
+_LONG_TIMEOUT: Final = 305.0
 _REFUSED: Final = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.FAILED_PRECONDITION)
 _HELD: Final = Statement(
     "SELECT hold_id FROM holds WHERE tenant = :tenant AND release_time IS NULL"
