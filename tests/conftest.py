@@ -18,12 +18,12 @@ from deploy.local.nats_server import NatsServer
 from deploy.local.ports import Ports
 from deploy.local.postgres_server import PostgresServer
 from deploy.local.provision import Choices, provision
+from deploy.local.server import free_port
 from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from tests.support.database_urls import DatabaseUrls
 from tests.support.fleet import Client, Fleet
 from tests.support.identity import SYSTEM_AUDITOR
-from tests.support.mailbox import free_port
 
 # How long an example takes says more about what else the machine does than about the code.
 # Each run tries other examples: `--hypothesis-profile thorough` tries many at once.

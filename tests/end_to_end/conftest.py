@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sysconfig
 import tempfile
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from deploy.local.errors import PortTaken
+from deploy.local.ports import ROW
 from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
@@ -100,7 +102,9 @@ def stack() -> Iterator[RunningStack]:
 
 def _started(folder: Path, choices: Choices) -> Supervisor:
     for tries_left in reversed(range(TRIES)):
-        supervisor = Supervisor(folder, 0, choices)
+        # Lower than free ports are looked for: another process may be choosing some by now.
+        row = random.randrange(7_000, 9_900, ROW)
+        supervisor = Supervisor(folder, row, choices)
         try:
             supervisor.start()
         except Exception as error:

@@ -7,6 +7,7 @@ from chenu.courier.v1.channel_pb2 import NotificationState
 from chenu.courier.v1.channel_service_pb2 import CreateChannelRequest, ListNotificationsRequest
 from chenu.courier.v1.channel_service_pb2_grpc import ChannelServiceStub
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
+from deploy.local.server import free_port
 from tests.laws.hands import Hands, use
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
@@ -20,7 +21,7 @@ async def test_a_dead_channel_neither_changes_nor_delays_a_decision(
 ) -> None:
     channels = ChannelServiceStub(me.fleet.channel("courier"))
     async with Receiver() as outside:
-        for url in (outside.url("/hang"), f"http://127.0.0.1:{outside.free_port()}/"):
+        for url in (outside.url("/hang"), f"http://127.0.0.1:{free_port()}/"):
             request = CreateChannelRequest(name=str(uuid4()), webhook_url=url)
             await channels.CreateChannel(request, metadata=me.me)
         action = use(me, "thread.search", query=str(uuid4()))

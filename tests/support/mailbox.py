@@ -7,7 +7,6 @@
 """
 
 import asyncio
-import socket
 import ssl
 from collections import defaultdict
 from email import message_from_bytes, policy
@@ -17,13 +16,6 @@ from typing import Any, Self
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.support.waiting import PATIENCE
-
-
-def free_port() -> int:
-    """A port at which nobody listens yet."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class Mailbox:

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.support.mailbox import free_port
+from deploy.local.server import free_port
 from tests.support.waiting import PATIENCE
 
 

@@ -12,7 +12,6 @@
 """
 
 import asyncio
-import socket
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Self
@@ -66,12 +65,6 @@ class Receiver:
         """Answer what is late now."""
         self._late.set()
         self._late = asyncio.Event()
-
-    def free_port(self) -> int:
-        """A port at which nobody listens yet."""
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            return int(taken.getsockname()[1])
 
     async def wait_for(self, webhook_id: str) -> None:
         """Until a message has come."""

@@ -14,6 +14,7 @@ from chenu.courier.v1.delivery_pb2 import DeliveryState
 from chenu.courier.v1.delivery_service_pb2 import ReconcileDeliveryRequest
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu_gate.executor import Executions
+from deploy.local.server import free_port
 from kernel.context import background
 from kernel.database import Database
 from kernel.settings import SharedSettings
@@ -34,7 +35,7 @@ async def doomed(
     shared: SharedSettings, settings: CourierSettings, receiver: Receiver
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Another instance of the service in a process of its own, and its address."""
-    address = f"127.0.0.1:{receiver.free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     environment = {
         **os.environ,
         "CHENU_NATS_URL": shared.nats_url,
