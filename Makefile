@@ -9,6 +9,7 @@ CODE := kernel chenu_gate chenu_witness services cli deploy
 READY := .venv/.ready gen/.ready
 # Dozens of processes import the same modules: compiling them each time costs two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
+WORKERS := 2
 
 .PHONY: help demo up down test torture mutants check bench gen format lock upgrade clean
 
@@ -24,8 +25,8 @@ up: $(READY) ## Start the fleet on this machine and print where things are
 down: $(READY) ## Stop what `make up` left running
 	$(BIN)/chenu down
 
-test: $(READY) ## Run every test, on real PostgreSQL and NATS
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+test: $(READY) ## Run every test, on real PostgreSQL and NATS (WORKERS=4 for as many processes)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 torture: $(READY) ## Cut power, fill disks, kill and restore under load; count what is lost
 	$(BIN)/python -m tests.torture
