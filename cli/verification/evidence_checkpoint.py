@@ -35,7 +35,7 @@ def check_checkpoint(
         what = f"revision {revision['revision']} of decision {decision['decision_id']}"
         effect = decision["effect"] if revision["revision"] == 1 else ""
         rule = rules.check(revision, what, effect=effect)
-        texts.check_revision(decision, revision, before, rule)
+        texts.check_revision(what, decision, revision, before, rule)
         before = texts.named(revision["action_digest"])
     for text in (gate["reason"], *(one["comment"] for one in gate["votes"]),
                  *(one["text"] for one in gate["remarks"])):  # fmt: skip

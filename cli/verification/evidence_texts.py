@@ -40,13 +40,13 @@ class Texts:
 
     def check_revision(
         self,
+        what: str,
         decision: Mapping[str, Any],
         revision: Mapping[str, Any],
         before: str,
         rule: Mapping[str, Any] | None,
     ) -> None:
         """What was shown is what would run; `before` is the action of the revision before."""
-        what = f"revision {revision['revision']} of decision {decision['decision_id']}"
         action_text = self.named(revision["action_digest"])
         view_text = self.named(revision["view_digest"])
         if self._there and not (action_text and view_text):

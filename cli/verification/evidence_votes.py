@@ -56,7 +56,11 @@ def vote_told(vote: Mapping[str, Any]) -> str:
     """Whose vote it is, and how sure it is that it is theirs."""
     seat = f" for person {vote['on_behalf_of']}" if vote["on_behalf_of"] else ""
     way = vote["authentication"]
-    known = f"{_LESS[way]}, less assured than a log-in" if way in _LESS else f"by log-in ({way})"
+    known = (
+        f"{_LESS[way]}, less assured than a log-in"
+        if way in _LESS
+        else f"by log-in ({way or 'not said how'})"
+    )
     return f"{vote['option']} by person {vote['person_id']}{seat}, known {known}"
 
 

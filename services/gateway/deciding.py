@@ -44,10 +44,6 @@ _PENDING: Final = CheckpointState.CHECKPOINT_STATE_PENDING
 _CHANGED: Final = "What this link was for has changed since. There is a newer message about it."
 _NOT_COUNTED: Final = "Your vote was not counted."
 _OVER: Final = frozenset({"CHECKPOINT_NOT_PENDING", "CHECKPOINT_EXPIRED"})
-_NOT_THE_USERS: Final = frozenset(
-    {"INTERACTION_REFUSED", "INTERACTION_REPLAYED", "INVALID_REQUEST", "AUDIT_BACKLOG"}
-)
-"""What nobody who looks at the card has done, or would be told of twice."""
 _log: Final = structlog.get_logger(component="deciding")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -109,20 +105,26 @@ class Deciding:
         try:
             with alone():
                 pressed = await self._interactions.AnswerInteraction(asked)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+                return problems.from_rpc(error)  # nobody of the channel's, or nothing to tell by
+            return self._told(asked, error)
+        try:
             if pressed.ballot:
                 await self._vote(await self._redeemed(pressed.ballot), pressed.option_id)
         except grpc.aio.AioRpcError as error:
-            if reason_of(error) in _NOT_THE_USERS:
-                return problems.from_rpc(error)
-            return JSONResponse({}, background=BackgroundTask(self._explain, asked, error))
+            return self._told(asked, error)
         return JSONResponse({})
+
+    def _told(self, asked: AnswerInteractionRequest, error: grpc.aio.AioRpcError) -> Response:
+        return JSONResponse({}, background=BackgroundTask(self._explain, asked, error))
 
     async def _explain(self, asked: AnswerInteractionRequest, error: grpc.aio.AioRpcError) -> None:
         """Let who pressed know; if that fails, the card has not changed all the same."""
         explained = ExplainInteractionRequest(
             interaction=asked,
-            reason=reason_of(error),
-            text=" ".join((_NOT_COUNTED, *refused_vote(error))),
+            reason=reason_of(error) or error.code().name,
+            text=" ".join((_NOT_COUNTED, *refused_vote(error)))[:1000],
         )
         try:
             with alone():

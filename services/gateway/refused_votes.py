@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from kernel.errors import detail, reason_of
+from kernel.errors import detail
 
 
 class Refusal(NamedTuple):
@@ -18,6 +18,8 @@ class Refusal(NamedTuple):
 _LOG_IN: Final = "Log in and decide there."
 _NOTHING_MORE: Final = "There is nothing left for you to do."
 _OVER: Final = Refusal("It was decided, or has ended, before your vote came.", _NOTHING_MORE)
+_AGAIN: Final = f"Try again in a minute. Or: {_LOG_IN}"
+_AWAY: Final = Refusal("A part of CHE·NU does not answer at this moment.", _AGAIN)
 _NOT_FROM_HERE: Final = Refusal(
     "Nothing is decided from here any more: the time for that is over, you have logged out, or you"
     " have forbidden it.",
@@ -70,10 +72,9 @@ _BY_REASON: Final = {
 
 
 def refused_vote(error: grpc.aio.AioRpcError) -> Refusal:
-    """The words for it; where there are none, the service's own."""
-    reason, info = reason_of(error), detail(error, ErrorInfo)
-    cause = info.metadata.get("cause", "") if info else ""
-    known = _BY_REASON.get(f"{reason}/{cause}") or _BY_REASON.get(reason)
-    return known or Refusal(
-        error.details() or "It could not be counted.", f"Try again. Or: {_LOG_IN}"
-    )
+    """The words for it; the service's own where there are none."""
+    info = detail(error, ErrorInfo)
+    if info is None:  # no service said it: the way to one broke
+        return _AWAY
+    known = _BY_REASON.get(f"{info.reason}/{info.metadata.get('cause', '')}")
+    return known or _BY_REASON.get(info.reason) or Refusal(error.details() or "", _AGAIN)

@@ -44,8 +44,15 @@ def test_a_refusal_has_words_of_its_own(error: ServiceError) -> None:
 
 
 def test_what_has_no_words_is_told_in_those_of_the_service() -> None:
+    told = refused_vote(as_received(governance.LimitsContended()))
+    assert told.why == governance.LimitsContended.message
+    assert "Log in" in told.next_step
+
+
+def test_where_no_service_answers_no_address_is_told() -> None:
     error = grpc.aio.AioRpcError(
-        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "governance is away"
+        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "ipv4:10.0.0.7:50052"
     )
-    assert refused_vote(error).why == "governance is away"
-    assert "Log in" in refused_vote(error).next_step
+    told = refused_vote(error)
+    assert "does not answer" in told.why
+    assert "10.0.0.7" not in " ".join(told)
