@@ -44,7 +44,7 @@ def run_view(run: Run) -> RenderableType:
         why = f"{run.error_reason}: {run.error_message}" if run.error_reason else run.error_message
         parts.append(Text(safe(why), style="red"))
     if run.outcome_unknown:
-        words = "It is not known whether an effect happened. Look, then: chenu deliveries reconcile"
+        words = "It is not known whether an effect happened. Look, then: chenu reconcile"
         parts.append(Text(words, style="bold red"))
     if word(run, "state") == "blocked":
         parts.append(block_view(run.block))

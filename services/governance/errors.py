@@ -39,14 +39,14 @@ class GovernanceDenied(PermissionDenied):
     """A rule forbids it, whoever asks."""
 
     reason = "GOVERNANCE_DENIED"
-    message = "a rule forbids this action"
+    message = "a rule forbids this action; EvaluateAction (chenu rules explain) says why"
 
 
 class CheckpointRejected(PermissionDenied):
     """A person said no; a new attempt needs a new request id."""
 
     reason = "CHECKPOINT_REJECTED"
-    message = "a person rejected this action"
+    message = "a person rejected this action; do not ask for the like of it again"
 
 
 class CheckpointExpired(FailedPrecondition):
@@ -67,14 +67,14 @@ class CheckpointSuperseded(FailedPrecondition):
     """A later plan or a newer message took its place."""
 
     reason = "CHECKPOINT_SUPERSEDED"
-    message = "a later plan took the place of this action"
+    message = "a later plan took the place of this action; go on with what that one asks"
 
 
 class CheckpointNotPending(FailedPrecondition):
     """It is decided, and what is decided is not decided again."""
 
     reason = "CHECKPOINT_NOT_PENDING"
-    message = "the checkpoint is not pending any more"
+    message = "the checkpoint is not pending any more; look how it ended (GetCheckpoint)"
 
 
 class CheckpointClaimed(FailedPrecondition):
@@ -108,14 +108,14 @@ class NotEntitled(PermissionDenied):
     """The voter may not decide this checkpoint."""
 
     reason = "NOT_ENTITLED"
-    message = "this vote may not decide this checkpoint"
+    message = "this vote may not decide this checkpoint; its stages say who may"
 
 
 class NoEligibleApprover(FailedPrecondition):
     """Nobody could approve it, so nobody is asked."""
 
     reason = "NO_ELIGIBLE_APPROVER"
-    message = "a person would have to approve this action, and there is nobody who could"
+    message = "nobody could approve this action; give somebody a role that the rule names"
 
 
 class Frozen(FailedPrecondition):
@@ -129,7 +129,7 @@ class OutOfScope(PermissionDenied):
     """The agent was not hired for that."""
 
     reason = "OUT_OF_SCOPE"
-    message = "the agent may not use this tool"
+    message = "the agent may not use this tool; its owner may allow it (UpdateAgent)"
 
 
 class AskedTooOften(ResourceExhausted):
@@ -143,7 +143,7 @@ class GrantInvalid(InvalidArgument):
     """A grant is bounded, ends, and covers nothing that cannot be brought back."""
 
     reason = "GRANT_INVALID"
-    message = "these terms cannot be granted in advance"
+    message = "these terms cannot be granted in advance; see cause, or have each approved"
 
 
 class BatchInvalid(InvalidArgument):
@@ -171,7 +171,7 @@ class RejectedBefore(PermissionDenied):
     """A person said no to its like."""
 
     reason = "REJECTED_BEFORE"
-    message = "a person rejected the like of this action; it is not asked again"
+    message = "a person rejected the like of this action; a person may lift that (LiftTombstone)"
 
 
 class FreezeLifted(FailedPrecondition):
@@ -185,7 +185,7 @@ class PrincipalMismatch(PermissionDenied):
     """An action is asked for by its own principal or not at all."""
 
     reason = "PRINCIPAL_MISMATCH"
-    message = "the principal of the action is not the caller"
+    message = "the principal of the action is not the caller; ask as that principal"
 
 
 class OperationReserved(PermissionDenied):

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from chenu.governance.v1.authorization_service_pb2 import VerdictState
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, CheckpointState
 from chenu.governance.v1.checkpoint_service_pb2 import (
+    ApproveCheckpointRequest,
+    RejectCheckpointRequest,
     ResolveCheckpointRequest,
 )
 from chenu_gate.canonical_json import digest, write
@@ -111,6 +113,26 @@ async def test_an_option_is_given_by_its_id(
     )
 
     assert answer.checkpoint.state == state
+
+
+async def test_a_vote_that_does_not_say_what_it_saw_is_refused(
+    client: GovernanceClient, person: Person
+) -> None:
+    _, checkpoint = await client.blocked(person)
+    of = {"checkpoint_id": checkpoint.checkpoint_id}
+    votes: tuple[tuple[Any, Any], ...] = (
+        (client.checkpoints.ApproveCheckpoint, ApproveCheckpointRequest(**of)),
+        (client.checkpoints.RejectCheckpoint, RejectCheckpointRequest(**of)),
+        (client.checkpoints.ResolveCheckpoint, ResolveCheckpointRequest(**of, option_id="approve")),
+    )
+    for rpc, request in votes:
+        info = await refused(
+            rpc(request, metadata=client.vote(person, checkpoint)),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "INVALID_REQUEST",
+        )
+        assert info.metadata["fields"] == "etag"
+    assert await pending(client, person, checkpoint)
 
 
 async def test_another_option_is_refused(client: GovernanceClient, person: Person) -> None:
