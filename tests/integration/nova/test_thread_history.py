@@ -148,6 +148,8 @@ async def test_what_a_run_cannot_tell_whose_delegation_has_ended_the_next_one_te
     assert reason_of(refused.value) == "RUN_FAILED"
     waited = ["CHECKPOINT_TRIGGERED"]
     assert await told(me, home) == waited
+    untold = "SELECT untold FROM nova.runs WHERE run_id = $1"
+    assert await superuser.fetchval(untold, block.run_id)
 
     answers = [(await me.execute("What is a thread?", thread_id=home)).answer for _ in range(2)]
 
@@ -156,5 +158,6 @@ async def test_what_a_run_cannot_tell_whose_delegation_has_ended_the_next_one_te
     why, *others = [message.content for message in await me.messages(home)]
     assert why == (await me.run(block.run_id)).error_message
     assert others == answers
+    assert not await superuser.fetchval(untold, block.run_id)
     given_back = await me.checkpoint(checkpoint)
     assert given_back.state == CheckpointState.CHECKPOINT_STATE_EXPIRED
