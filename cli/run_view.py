@@ -10,7 +10,7 @@ from rich.text import Text
 
 from chenu.governance.v1.checkpoint_pb2 import CheckpointBlock
 from chenu.nova.v1.intent_pb2 import Intent
-from chenu.nova.v1.run_pb2 import Run
+from chenu.nova.v1.run_pb2 import Run, RunAction
 from cli.problems import BLOCKED, DENIED, EXPIRED, FAILED, OK
 from cli.rendering import ago, facts, one_line, safe, short, state, table, when, word
 
@@ -141,7 +141,7 @@ def _actions(run: Run) -> Table | Text:
             (
                 f"{safe(one.tool)} ({word(one, 'kind')})",
                 word(one, "effect"),
-                state(word(one, "execution_state").replace("_", " ")),
+                state(_outcome(one)),
                 short(one.checkpoint_id),
                 one_line(one.arguments, 70),
                 one_line(one.result, 50),
@@ -150,6 +150,10 @@ def _actions(run: Run) -> Table | Text:
         ),
         empty="",
     )
+
+
+def _outcome(action: RunAction) -> str:
+    return "rejected" if action.rejected else word(action, "execution_state").replace("_", " ")
 
 
 def _by(run: Run) -> Text:

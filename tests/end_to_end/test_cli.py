@@ -74,7 +74,10 @@ def test_a_rejected_run_says_so_and_has_done_nothing(stack: RunningStack) -> Non
     checkpoint = blocked(stack, f'Transfer the thread "{name}" to business')
     rejected = answer(stack, "reject", checkpoint["checkpoint_id"], "--comment", "stay")
     assert rejected["checkpoint"]["state"] == "CHECKPOINT_STATE_REJECTED"
-    assert stack.chenu("watch", checkpoint["run_id"]).exit_code == 4
+    watched = stack.chenu("watch", checkpoint["run_id"])
+    assert watched.exit_code == 4
+    assert "CHECKPOINT_REJECTED: stay" in watched.stdout
+    assert "A person said no to this" in watched.stdout
     thread = answer(stack, "threads", "show", thread_id)["thread"]
     assert thread["sphere"] == "SPHERE_PERSONAL"
 

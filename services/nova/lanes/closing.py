@@ -32,15 +32,15 @@ def close(record: RunRecord) -> None:
         for action in run.actions
         if action.edited and action.execution_state == ExecutionState.EXECUTION_STATE_SUCCEEDED
     )
-    if run.mode in _PROPOSALS and run.actions:
-        run.notices.append("Nothing was done: these actions are proposals only.")
-    if run.simulated:
-        run.notices.append("Answered by the local model simulator, not by a model.")
     run.notices.extend(
         f"A person rejected {action.tool}; nothing of that plan was done."
         for action in run.actions
         if action.rejected
     )
+    if run.mode in _PROPOSALS and run.actions:
+        run.notices.append("Nothing was done: these actions are proposals only.")
+    if run.simulated:
+        run.notices.append("Answered by the local model simulator, not by a model.")
     run.answer = answer
     run.state = RunState.RUN_STATE_SUCCEEDED
     if _rejected(run):
