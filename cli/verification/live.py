@@ -145,8 +145,8 @@ def _check_witnessed(
     if not verdict.witnesses:
         verdict.notes.append("no pinned witness has cosigned the log")
     elif before.size > len(hashes) or root_of(hashes[: before.size]) != before.root:
-        words = "a witness has cosigned another log than this one: it forked"
-        verdict.add(Tampered(0, words, before.size - 1))
+        verdict.add(_otherwise(verdict, before.size, "a witness has cosigned another log than this"
+                               " one: it forked"))  # fmt: skip
 
 
 def _check_history(
@@ -162,7 +162,14 @@ def _check_history(
         verdict.add(Tampered(None, words))
     elif root_of(hashes[: before.size]) != before.root:
         words = f"the first {before.size} records are not those that were verified here before"
-        verdict.add(Tampered(0, words, before.size - 1))
+        verdict.add(_otherwise(verdict, before.size, words))
+
+
+def _otherwise(verdict: Verdict, size: int, words: str) -> Tampered:
+    """What an earlier head says; of where, no more than its size, unless that is known already."""
+    if verdict.problems:
+        return Tampered(None, words)
+    return Tampered(0, words, size - 1)
 
 
 def _remember(path: Path, note: str) -> None:

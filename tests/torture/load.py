@@ -88,8 +88,8 @@ class Load:
             # Every event of every outbox stands in the log once; no stream has a gap.
             try:
                 await all_logged(superuser, seconds)
-            except TimeoutError:
-                raise AssertionError(await _missing(superuser)) from None
+            except AssertionError as problem:
+                raise AssertionError(f"{problem}; {await _missing(superuser)}") from None
             created = await superuser.fetchval(
                 "SELECT count(*) FROM audit.entries WHERE type = 'chenu.threads.thread.created'"
                 " AND identity = $1",

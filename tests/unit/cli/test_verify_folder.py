@@ -233,6 +233,13 @@ def test_a_log_of_any_size_is_verified_and_each_of_its_records_counts(tmp_path: 
         assert (found.problems, found.exit_code, found.records) == ([], 0, size)
 
 
+def test_a_long_check_tells_how_far_it_has_come(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    folder = Written(tmp_path, [b"%d" % n for n in range(700)]).folder
+    verify_folder(folder, Keys(), lambda *one: told.append(one))
+    assert told == [("records", count, 700) for count in (256, 512, 700)]
+
+
 def test_a_log_that_was_never_told_of_a_version_is_verified_and_said_to_be_incomplete(
     tmp_path: Path,
 ) -> None:
