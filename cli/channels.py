@@ -90,7 +90,11 @@ async def add(
 async def confirm(
     here: Here, which: Which, code: Annotated[str, typer.Argument(help="What was sent there.")]
 ) -> None:
-    """Confirm a mail address or a Slack app with the code that was sent there."""
+    """Confirm a mail address or a Slack app with the code that was sent there.
+
+    After five wrong codes have a new one sent: [bold]chenu channels log[/bold] names the
+    notification for [bold]chenu channels replay[/bold].
+    """
     answer = await here.connection.stub(ChannelServiceStub).ConfirmChannel(
         ConfirmChannelRequest(channel_id=await channel_id(here.connection, which), code=code)
     )

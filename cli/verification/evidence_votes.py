@@ -61,7 +61,8 @@ def vote_told(vote: Mapping[str, Any]) -> str:
         if way in _LESS
         else f"by log-in ({way or 'not said how'})"
     )
-    return f"{vote['option']} by person {vote['person_id']}{seat}, known {known}"
+    cast = f"vote on revision {vote['revision']}: {vote['option']}"
+    return f"{cast} by person {vote['person_id']}{seat}, known {known}"
 
 
 def _check_claims(

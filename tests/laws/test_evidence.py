@@ -139,10 +139,11 @@ async def test_a_vote_from_afar_and_a_deputys_are_proved_with_how_the_voter_was_
     assert [vote["authentication"] for vote in votes] == ["mail", "chat", "pwd"]
     verdict = verified(file)
     assert (verdict.problems, verdict.exit_code) == ([], 0)
-    assert [note for note in verdict.notes if note.startswith("approve by")] == [
-        f"approve by person {person}, known by a link in a mail, less assured than a log-in",
-        f"approve by person {person}, known by a button in a chat, less assured than a log-in",
-        f"approve by person {deputy} for person {person}, known by log-in (pwd)",
+    votes = [note for note in verdict.notes if note.startswith("vote on revision 1: approve by")]
+    assert [note.partition(" by person ")[2] for note in votes] == [
+        f"{person}, known by a link in a mail, less assured than a log-in",
+        f"{person}, known by a button in a chat, less assured than a log-in",
+        f"{deputy} for person {person}, known by log-in (pwd)",
     ]
     # She decided it, but the log shows her nothing of another identity.
     refused = ("FAILED_PRECONDITION", "EVIDENCE_INCOMPLETE")
