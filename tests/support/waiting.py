@@ -16,5 +16,5 @@ async def soon(look: Callable[[], Awaitable[T]], what: str, seconds: float = PAT
     while not (seen := await look()):
         assert clock() < end, f"still not so: {what}"
         await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, 0.05)
     return seen

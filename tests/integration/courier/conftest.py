@@ -114,7 +114,7 @@ def settings(
         allowed_private=",".join(
             f"127.0.0.1:{port}" for port in (receiver.port, nobody, slack.port)
         ),
-        timeout_seconds=0.7,
+        timeout_seconds=20,
         retry_seconds=0.01,
         sweep_seconds=0.2,
         notify_seconds=0.1,

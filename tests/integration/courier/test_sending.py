@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import grpc
@@ -9,6 +10,10 @@ from standardwebhooks import Webhook
 from chenu.courier.v1.delivery_pb2 import DeliveryState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu_gate.canonical_json import digest
+from kernel.service import Service
+from kernel.settings import SharedSettings
+from services.courier.__main__ import PROGRAM
+from services.courier.settings import CourierSettings
 from tests.support.courier import CourierClient
 from tests.support.identity import Person
 from tests.support.receiver import Receiver
@@ -59,12 +64,41 @@ async def test_a_message_arrives_signed_and_byte_for_byte_as_it_was_approved(
         ("/redirect", True, ("FAILED", "HTTP_302", 1)),
         ("/abort", False, ("UNKNOWN", "CONNECTION_LOST", 1)),
         ("/abort", True, ("UNKNOWN", "CONNECTION_LOST", 3)),
-        ("/hang", False, ("UNKNOWN", "TIMEOUT", 1)),
-        ("/hang", True, ("UNKNOWN", "TIMEOUT", 3)),
         ("/flood", False, ("SUCCEEDED", "OK", 1)),
     ],
 )
 async def test_what_became_of_a_message_is_said_as_it_is_and_no_harm_is_done_twice(
+    client: CourierClient,
+    person: Person,
+    receiver: Receiver,
+    path: str,
+    idempotent: bool,
+    expected: tuple[str, str, int],
+) -> None:
+    await becomes(client, person, receiver, path, idempotent, expected)
+
+
+@pytest.fixture(scope="module")
+async def hasty(
+    shared: SharedSettings, settings: CourierSettings, client: CourierClient
+) -> AsyncIterator[CourierClient]:
+    """Another instance, which waits for no answer long."""
+    service = await Service.start(
+        PROGRAM, shared, settings.model_copy(update={"timeout_seconds": 0.4})
+    )
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        yield CourierClient(channel, client.identity, client.governance)
+    await service.stop()
+
+
+@pytest.mark.parametrize(("idempotent", "attempts"), [(False, 1), (True, 3)])
+async def test_what_is_never_answered_is_unknown(
+    hasty: CourierClient, person: Person, receiver: Receiver, idempotent: bool, attempts: int
+) -> None:
+    await becomes(hasty, person, receiver, "/hang", idempotent, ("UNKNOWN", "TIMEOUT", attempts))
+
+
+async def becomes(
     client: CourierClient,
     person: Person,
     receiver: Receiver,
@@ -163,35 +197,34 @@ async def test_two_permits_for_one_decision_at_once_send_once(
 async def test_a_caller_that_goes_away_does_not_stop_what_has_begun(
     client: CourierClient, person: Person, receiver: Receiver
 ) -> None:
-    made = await client.register(person, receiver.url("/hang"))
+    made = await client.register(person, receiver.url("/late/200"))
     action, decision = client.action(person, made.endpoint), str(uuid4())
     permit = client.governance.permit(action, decision=decision)
 
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await client.execute(person, action, permit, timeout=0.2)
+    sending = asyncio.create_task(client.execute(person, action, permit))
+    await receiver.wait_for(decision)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
 
-    assert failure.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    receiver.let_go()
     outcome = await client.governance.outcome(decision)
-    assert outcome.state == ExecutionState.EXECUTION_STATE_UNKNOWN
+    assert outcome.state == ExecutionState.EXECUTION_STATE_SUCCEEDED
     assert len(receiver.received[decision]) == 1
 
 
 async def test_a_slow_endpoint_does_not_hold_up_the_others(
     client: CourierClient, person: Person, receiver: Receiver
 ) -> None:
-    slow = await client.register(person, receiver.url("/hang"))
+    slow = await client.register(person, receiver.url("/late/200"))
     quick = await client.register(person, receiver.url("/status/200"))
-    hanging = asyncio.create_task(
-        refused(
-            client.execute(person, client.action(person, slow.endpoint)),
-            PRECONDITION,
-            "OUTCOME_UNKNOWN",
-        )
-    )
-    async with receiver.arrived:
-        await receiver.arrived.wait_for(lambda: receiver.requests)
+    action, decision = client.action(person, slow.endpoint), str(uuid4())
+    permit = client.governance.permit(action, decision=decision)
+    hanging = asyncio.create_task(client.execute(person, action, permit))
+    await receiver.wait_for(decision)
 
     await client.execute(person, client.action(person, quick.endpoint))
 
     assert not hanging.done()
-    await hanging
+    receiver.let_go()
+    assert (await hanging).state == ExecutionState.EXECUTION_STATE_SUCCEEDED
