@@ -18,6 +18,7 @@ from deploy.local.server import free_port
 from kernel.context import background
 from kernel.database import Database
 from kernel.settings import SharedSettings
+from services.courier import execution
 from services.courier.settings import CourierSettings
 from services.courier.sweeping import Sweeper
 from tests.support.courier import CourierClient
@@ -32,9 +33,11 @@ PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
 @pytest.fixture
 async def doomed(
-    shared: SharedSettings, settings: CourierSettings, receiver: Receiver
+    shared: SharedSettings, settings: CourierSettings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Another instance of the service in a process of its own, and its address."""
+    # Nobody waits long for the end of what it is sending.
+    monkeypatch.setattr(execution, "_WAIT_SECONDS", 0.3)
     address = f"127.0.0.1:{free_port()}"
     environment = {
         **os.environ,

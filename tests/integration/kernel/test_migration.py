@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres_server import PostgresServer
+from kernel import migration
 from kernel.migration import check, downgrade, upgrade
 from tests.integration.kernel.conftest import PACKAGE, provision
 
@@ -39,8 +40,10 @@ async def test_a_column_that_the_database_lacks_is_told(postgres_server: Postgre
 
 
 async def test_a_migration_that_cannot_get_its_lock_gives_up_soon(
-    postgres_server: PostgresServer,
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert "'4s'" in migration._SESSION
+    monkeypatch.setattr(migration, "_SESSION", migration._SESSION.replace("'4s'", "'0.2s'"))
     urls = await provision(postgres_server, "kernel_lock_test")
     await upgrade("sample", urls.admin, package=PACKAGE)
     connection = await asyncpg.connect(urls.admin)
