@@ -91,6 +91,12 @@ class OutcomeReporter(Generic[C]):
         ]
         async with self._work() as connection:
             ended = await self._executions.unreported(connection, _BATCH, waiting)
+        if len(ended) < _BATCH:  # what has come due and is not here was told by another process
+            here = {execution.decision_id for execution in ended}
+            due = {one for one, aside in self._aside.items() if aside.until <= now}
+            self._aside = {
+                one: aside for one, aside in self._aside.items() if one not in due - here
+            }
         if not ended:
             return 0
         taken = await self._taken(ended)

@@ -117,6 +117,25 @@ async def test_what_is_unknown_is_told_again_until_a_person_has_settled_it(
     assert reporter._aside == {}
 
 
+async def test_what_another_process_settled_is_forgotten(
+    governance: Governance,
+    stub: OutcomeServiceStub,
+    executions: Executions,
+    transaction: Transactions,
+) -> None:
+    one, another = [OutcomeReporter(executions, transaction, stub) for _ in range(2)]
+    decision = await unknown(executions, transaction)
+    await one.report_once()
+    governance.settled = [
+        Outcome(decision_id=decision, state=EXECUTION_STATE_SUCCEEDED, reason="RECONCILED")
+    ]
+    assert [await another.report_once() for _ in range(2)] == [1, 1]
+
+    one._aside[decision].until = 0
+    assert await one.report_once() == 0
+    assert one._aside == {}
+
+
 async def test_what_the_executor_found_out_itself_is_not_turned_over_by_a_persons_word(
     governance: Governance,
     stub: OutcomeServiceStub,
