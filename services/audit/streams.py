@@ -103,12 +103,12 @@ class Holes:
     def __init__(self, worker: Database, ask: ListVersions, add: AddLeaves) -> None:
         self._worker, self._ask, self._add = worker, ask, add
 
-    async def look(self, patience: float = _PATIENCE_SECONDS) -> None:
+    async def look(self) -> None:
         """Mend what has been broken for a while; each hole is looked at in turn."""
         async with self._worker.work() as tx:
             for mended in await tx.fetch(_MENDED):
                 await alerts.close_alert(tx, mended["kind"], mended["source"], mended["subject"])
-            broken = await tx.fetch(_HOLES, secs=patience)
+            broken = await tx.fetch(_HOLES, secs=_PATIENCE_SECONDS)
         for row in broken:
             await self._mend(row)
 

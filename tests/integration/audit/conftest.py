@@ -14,6 +14,7 @@ from deploy.local.nats_server import NatsServer
 from kernel.database import set_codecs
 from kernel.service import Service
 from kernel.settings import SharedSettings
+from services.audit import consumer, streams
 from services.audit.__main__ import PROGRAM
 from services.audit.settings import AuditSettings
 from tests.support.database_urls import DatabaseUrls
@@ -80,10 +81,13 @@ async def service(
     shared: SharedSettings, urls: DatabaseUrls, system_auditor: Person
 ) -> AsyncIterator[Service[AuditSettings]]:
     quick = {"receipt_seconds": 0.2, "watch_seconds": 0.3}
-    async with running(
-        PROGRAM, shared, urls, system_auditors=system_auditor.person, **quick
-    ) as started:
-        yield started
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(consumer, "_AGAIN_SECONDS", 0.3)
+        patched.setattr(streams, "_PATIENCE_SECONDS", 0.5)
+        async with running(
+            PROGRAM, shared, urls, system_auditors=system_auditor.person, **quick
+        ) as started:
+            yield started
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from kernel.caller import SYSTEM_TENANT
 from kernel.context import background
 from kernel.errors import reason_of
 from kernel.service import Service
+from services.audit import streams
 from services.audit.alerts import VERSION_HOLE, WITNESS_SILENT, raise_alert
 from services.audit.intake import Intake
 from services.audit.settings import AuditSettings
@@ -40,7 +41,8 @@ def close(channel: grpc.aio.Channel, identity: StandInIdentity, system_auditor: 
 
 async def test_what_an_auditor_of_the_system_has_looked_into_is_closed_and_not_raised_again(
     *, service: Service[AuditSettings], source: StandInSource, person: Person,
-    superuser: asyncpg.Connection, close: Any, system_auditor: Person
+    superuser: asyncpg.Connection, close: Any, system_auditor: Person,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     stream = f"thread/{uuid4()}"
     bundle = source.bundle(versions(person, stream, 1, 3))
@@ -54,8 +56,9 @@ async def test_what_an_auditor_of_the_system_has_looked_into_is_closed_and_not_r
     assert (closed.close_comment, closed.HasField("close_time")) == ("a test of ours", True)
     assert await close(opened) == closed
     holes = Holes(service.worker, nobody_has_any, Intake(service.worker, (), no_bundle).add)
+    monkeypatch.setattr(streams, "_PATIENCE_SECONDS", -1)
     with background("test"):
-        await holes.look(-1)
+        await holes.look()
         assert await superuser.fetchval(sql, stream) is None
         async with service.worker.work() as tx:  # another hole in the same stream
             await raise_alert(tx, VERSION_HOLE, source.source, stream, versions="2,4", missing="2")
