@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chenu.audit.v1.retention_service_pb2 import ListHoldsRequest
+from chenu.audit.v1.retention_service_pb2 import ListErasuresRequest, ListHoldsRequest
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
 from chenu.governance.v1.reviewer_service_pb2 import ListReviewersRequest
 from chenu.governance.v1.reviewer_service_pb2_grpc import ReviewerServiceStub
@@ -52,6 +52,9 @@ READINGS: dict[tuple[str, str], Prepare] = {
     ),
     ("governance", "RuleService.ListShadowVerdicts"): reading(
         "governance", RuleServiceStub, "ListShadowVerdicts", ListShadowVerdictsRequest()
+    ),
+    ("audit", "RetentionService.ListErasures"): reading(
+        "audit", RetentionServiceStub, "ListErasures", ListErasuresRequest()
     ),
     ("audit", "RetentionService.ListHolds"): reading(
         "audit", RetentionServiceStub, "ListHolds", ListHoldsRequest()
