@@ -97,9 +97,10 @@ async def disk_full(cuts: int, chance: random.Random) -> Facts:
                     await asyncio.sleep(0.1)
                 assert load.refused > refused, "a full disk refused nothing"
                 filler.unlink()
-                for server in (nats, postgres):
-                    if not server.running():  # PostgreSQL gives up where its log cannot be written
-                        server.start()
+                nats.kill()  # once it could not write, it may store nothing more until it is new
+                nats.start()
+                if not postgres.running():  # it gives up where its log cannot be written
+                    postgres.start()
                 before = len(load.acknowledged)
                 for _ in range(600):
                     if len(load.acknowledged) > before + 8:
