@@ -98,7 +98,7 @@ async def execute(s: Scene) -> Call:
 async def reconcile_delivery(s: Scene) -> Call:
     send = await approved_send(s, "/abort")
     assert (await reason(send()))[1] == "OUTCOME_UNKNOWN"
-    told = "SELECT count(*) FROM courier.executions WHERE tenant = $1 AND reported_at IS NOT NULL"
+    told = "SELECT count(*) FROM governance.executions WHERE tenant = $1 AND state = 'unknown'"
     tenant = person_of(s.me).tenant
     await soon(lambda: s.superuser.fetchval(told, tenant), "governance has heard of it")
     listed = await s.me.deliveries.ListDeliveries(
