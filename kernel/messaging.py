@@ -86,8 +86,8 @@ class Messaging:
         raise NotPublished("there is no stream")
 
     async def bundles(self, consumer: str, *, batch: int = 16) -> AsyncIterator[Sequence[Msg]]:
-        """Batches of bundles as they come; each is yielded again until it is acknowledged."""
-        while True:
+        """Batches of bundles until `close`; each is yielded again until it is acknowledged."""
+        while not self._client.is_closed:  # then the client takes a cancellation for an error
             try:
                 subscription = await self._pull(consumer)
                 async for messages in self._fetch(subscription, batch):

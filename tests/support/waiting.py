@@ -1,11 +1,12 @@
 """Waiting for what must come, on a machine that may have ten other things to do."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-PATIENCE: Final = 45.0
+PATIENCE: Final = float(os.environ.get("CHENU_TEST_PATIENCE", "45"))
 """Seconds. Only what fails takes so long; a test that hangs has 300."""
 
 

@@ -26,6 +26,7 @@ async def test_what_is_not_published_is_published_when_the_broker_is_back(stage:
         stage.recorder.refuses = False
         await stage.all_of(events)
     assert stage.recorder.events() == [event.bytes for event in events]
+    assert {attempt for _, attempt, _ in stage.recorder.published} == {0}  # no other was taken
 
 
 async def test_however_much_has_gathered_meanwhile_no_chore_need_remind_of_it(
