@@ -73,9 +73,13 @@ class Disk:
 @contextmanager
 def standing_still(*pids: int) -> Iterator[None]:
     """These processes and their children, stopped between two instructions."""
-    family = [*pids, *(child for pid in pids for child in children(pid))]
-    for pid in family:
+    family = [*pids]
+    for pid in pids:  # first: whoever stands still starts no further child
         os.kill(pid, signal.SIGSTOP)
+    for child in (child for pid in pids for child in children(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGSTOP)
+            family.append(child)
     try:
         yield
     finally:
