@@ -38,14 +38,6 @@ async def mailbox(fleet_environment: Any) -> AsyncIterator[Mailbox]:
 
 
 @pytest.fixture
-async def browser(fleet: Fleet) -> AsyncIterator[httpx2.AsyncClient]:
-    """Nobody is logged in to it."""
-    base = f"http://{fleet.address('gateway')}"
-    async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
 async def stranger(fleet: Fleet) -> str:
     """The access token of somebody else."""
     return (await fleet.register("Stranger")).session.access_token
@@ -71,14 +63,14 @@ def fields(page: str) -> dict[str, str]:
 
 
 async def test_row_8_a_link_shows_the_bound_view_and_only_its_form_decides(
-    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+    me: Client, hands: Hands, mailbox: Mailbox, http: httpx2.AsyncClient
 ) -> None:
     _, email = await mail_channel(me, hands, mailbox)
     at = await waiting(me, hands)
     there = await link(mailbox, email)
 
     for _ in range(2):  # as a scanner of links would
-        shown = await browser.get(there)
+        shown = await http.get(there)
     assert shown.status_code == 200
     assert at.view_digest in shown.text
     assert "&lt;b&gt;&amp;amp; " in shown.text
@@ -92,16 +84,16 @@ async def test_row_8_a_link_shows_the_bound_view_and_only_its_form_decides(
 
     form = fields(shown.text) | {"option": "approve", "comment": "Yes <i>"}
     for _ in range(2):  # pressed twice
-        done = await browser.post("/decide", data=form)
+        done = await http.post("/decide", data=form)
         assert done.status_code == 200, done.text
         assert "It is approved" in done.text
         assert "Your vote was counted" in done.text
     checkpoint = await me.checkpoint(at.checkpoint_id)
     (vote,) = checkpoint.votes
     assert (checkpoint.state, vote.authentication, vote.comment) == (APPROVED, "mail", "Yes <i>")
-    other = await browser.post("/decide", data=form | {"option": "reject"})
+    other = await http.post("/decide", data=form | {"option": "reject"})
     assert (other.status_code, "You have voted with this before" in other.text) == (409, True)
-    again = await browser.get(there)
+    again = await http.get(there)
     assert "It is approved" in again.text
     assert "<form" not in again.text
 
@@ -135,14 +127,14 @@ async def test_a_channel_is_allowed_to_decide_over_http_by_the_session_alone(
 
 
 async def test_a_link_dies_with_its_view_its_grant_and_whatever_else_decided(
-    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+    me: Client, hands: Hands, mailbox: Mailbox, http: httpx2.AsyncClient
 ) -> None:
     channel_id, email = await mail_channel(me, hands, mailbox)
     at = await waiting(me, hands)
     there = await link(mailbox, email)
-    form = fields((await browser.get(there)).text) | {"option": "approve"}
+    form = fields((await http.get(there)).text) | {"option": "approve"}
     await me.reject(at.checkpoint_id)
-    decided = await browser.post("/decide", data=form)
+    decided = await http.post("/decide", data=form)
     assert (decided.status_code, "It is rejected" in decided.text) == (200, True)
     assert "Your vote was not counted" in decided.text
     assert "There is nothing left for you to do" in decided.text
@@ -151,8 +143,8 @@ async def test_a_link_dies_with_its_view_its_grant_and_whatever_else_decided(
         RevokeChannelGrantRequest(channel_id=channel_id), metadata=me.me
     )
     for answer, title in (
-        (await browser.get(there), "This link decides nothing"),
-        (await browser.post("/decide", data=form), "Your vote was not counted"),
+        (await http.get(there), "This link decides nothing"),
+        (await http.post("/decide", data=form), "Your vote was not counted"),
     ):
         assert (answer.status_code, title in answer.text) == (400, True)
         assert "Nothing is decided from here any more" in answer.text
@@ -160,7 +152,7 @@ async def test_a_link_dies_with_its_view_its_grant_and_whatever_else_decided(
 
 
 async def test_what_could_do_more_harm_is_sent_without_a_link_and_decided_after_log_in_only(
-    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+    me: Client, hands: Hands, mailbox: Mailbox, http: httpx2.AsyncClient
 ) -> None:
     _, email = await mail_channel(me, hands, mailbox)
     _, at = await doomed(me)
@@ -168,42 +160,42 @@ async def test_what_could_do_more_harm_is_sent_without_a_link_and_decided_after_
     assert not LINK.search(mail.get_content())
     # Courier itself might have a ballot all the same.
     ballot = await hands.ballot(me, at.checkpoint_id, at.view_digest)
-    answer = await browser.post("/decide", data={"ballot": ballot, "option": "approve"})
+    answer = await http.post("/decide", data={"ballot": ballot, "option": "approve"})
     assert (answer.status_code, "could do more harm" in answer.text) == (400, True)
     assert "Log in and decide there" in answer.text
     assert not (await me.checkpoint(at.checkpoint_id)).votes
 
 
 async def test_an_edited_checkpoint_is_not_shown_behind_its_old_link(
-    me: Client, hands: Hands, mailbox: Mailbox, browser: httpx2.AsyncClient
+    me: Client, hands: Hands, mailbox: Mailbox, http: httpx2.AsyncClient
 ) -> None:
     _, email = await mail_channel(me, hands, mailbox)
     at = await waiting(me, hands)
     there = await link(mailbox, email)
-    form = fields((await browser.get(there)).text) | {"option": "approve"}
+    form = fields((await http.get(there)).text) | {"option": "approve"}
     edit = EditCheckpointRequest(
         checkpoint_id=at.checkpoint_id, etag=at.view_digest, arguments='{"query": "y"}'
     )
     stub = ReviewServiceStub(me.fleet.channel("governance"))
     await stub.EditCheckpoint(edit, metadata=me.me)
 
-    stale = await browser.get(there)
+    stale = await http.get(there)
     assert (stale.status_code, "<form" in stale.text) == (412, False)
-    assert (await browser.post("/decide", data=form)).status_code == 412
+    assert (await http.post("/decide", data=form)).status_code == 412
     assert not (await me.checkpoint(at.checkpoint_id)).votes
     await mailbox.wait_for(email, 2)  # the new revision was told, with a link of its own
 
 
 async def test_what_a_link_decided_is_downloaded_and_proved_with_how_the_voter_was_known(
-    me: Client, hands: Hands, browser: httpx2.AsyncClient, stranger: str, tmp_path: Path
+    me: Client, hands: Hands, http: httpx2.AsyncClient, stranger: str, tmp_path: Path
 ) -> None:
     at = await waiting(me, hands)
     ballot = await hands.ballot(me, at.checkpoint_id, at.view_digest)
-    await browser.post("/decide", data={"ballot": ballot, "option": "approve"})
+    await http.post("/decide", data={"ballot": ballot, "option": "approve"})
     path, wanted = "/api/v2/governance/evidence", {"checkpoint_id": at.checkpoint_id}
     mine = {"authorization": f"Bearer {me.session.access_token}"}
 
-    file = await browser.get(path, params=wanted | {"whole": "true"}, headers=mine)
+    file = await http.get(path, params=wanted | {"whole": "true"}, headers=mine)
 
     assert (file.status_code, file.headers["content-disposition"]) == (200, "attachment")
     (tmp_path / "evidence").write_bytes(file.content)
@@ -217,7 +209,7 @@ async def test_what_a_link_decided_is_downloaded_and_proved_with_how_the_voter_w
         ({}, me.session.access_token, 400),
         (wanted | {"run_id": str(uuid4())}, me.session.access_token, 400),
     ):
-        refused = await browser.get(
+        refused = await http.get(
             path, params=params, headers={"authorization": f"Bearer {token}"} if token else {}
         )
         assert refused.status_code == status, refused.text
@@ -235,14 +227,14 @@ async def test_what_a_link_decided_is_downloaded_and_proved_with_how_the_voter_w
     ],
 )
 async def test_a_bad_form_decides_nothing(
-    browser: httpx2.AsyncClient, form: dict[str, str], status: int
+    http: httpx2.AsyncClient, form: dict[str, str], status: int
 ) -> None:
-    assert (await browser.post("/decide", data=form)).status_code == status
-    assert (await browser.get("/decide")).status_code == 400
+    assert (await http.post("/decide", data=form)).status_code == status
+    assert (await http.get("/decide")).status_code == 400
 
 
 async def test_row_8_a_button_decides_and_the_card_is_edited(
-    me: Client, hands: Hands, browser: httpx2.AsyncClient
+    me: Client, hands: Hands, http: httpx2.AsyncClient
 ) -> None:
     async with SlackServer() as slack:
         channel_id, user = await slack_channel(me, hands, slack)
@@ -250,32 +242,32 @@ async def test_row_8_a_button_decides_and_the_card_is_edited(
         (card,) = await slack.wait_for(user)
         body = pressed(card, "reject")
         headers = signature(body)
-        wrong = await browser.post(
+        wrong = await http.post(
             INTERACTIONS, content=body, headers=signature(body, secret="0" * 32)
         )
         assert (wrong.status_code, wrong.json()["reason"]) == (401, "INTERACTION_REFUSED")
         assert (await me.checkpoint(at.checkpoint_id)).state == PENDING
 
-        answer = await browser.post(INTERACTIONS, content=body, headers=headers)
+        answer = await http.post(INTERACTIONS, content=body, headers=headers)
         assert (answer.status_code, answer.json()) == (200, {})
         checkpoint = await me.checkpoint(at.checkpoint_id)
         assert checkpoint.state == REJECTED
         assert [vote.authentication for vote in checkpoint.votes] == ["chat"]
         assert "It is rejected, and waits no more" in (await slack.edited(card)).text
 
-        assert (await browser.post(INTERACTIONS, content=body, headers=headers)).status_code == 409
+        assert (await http.post(INTERACTIONS, content=body, headers=headers)).status_code == 409
         card.said.reverse()  # somebody still sees the old card
         late = pressed(card, "approve", response_url=slack.response_url(user))
-        told = await browser.post(INTERACTIONS, content=late, headers=signature(late))
+        told = await http.post(INTERACTIONS, content=late, headers=signature(late))
         assert (told.status_code, told.json()) == (200, {})
         assert "It was decided, or has ended" in await slack.wait_for_answer(user)
         await hands.grants.RevokeChannelGrant(
             RevokeChannelGrantRequest(channel_id=channel_id), metadata=me.me
         )
         ended = pressed(card, "approve", response_url=slack.response_url(user))
-        told = await browser.post(INTERACTIONS, content=ended, headers=signature(ended))
+        told = await http.post(INTERACTIONS, content=ended, headers=signature(ended))
         assert (told.status_code, told.json()) == (200, {})
         assert "Log in and decide there" in await slack.wait_for_answer(user)
         looked = pressed(card, "review")
-        seen = await browser.post(INTERACTIONS, content=looked, headers=signature(looked))
+        seen = await http.post(INTERACTIONS, content=looked, headers=signature(looked))
         assert (seen.status_code, seen.json()) == (200, {})
