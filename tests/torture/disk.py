@@ -44,8 +44,16 @@ class Disk:
         self._mount()
 
     def copy(self) -> None:
-        """Keep what is on the disk at this moment; nobody may be writing."""
-        _run("cp", "--sparse=always", self._file, self._cut)
+        """Keep what is on the disk at this moment; nobody may be writing.
+
+        The kernel still writes behind: a copy during which it did mixes two moments, and may
+        lack what was on the disk in both. It is made again.
+        """
+        copied = None
+        while copied != (now := self._file.stat().st_mtime_ns):
+            copied = now
+            time.sleep(0.02)  # a write within the clock tick of that look would not be seen
+            _run("cp", "--sparse=always", self._file, self._cut)
 
     def cut_power(self) -> None:
         """Put what was kept in the place of the disk; nobody may have a file open."""
