@@ -80,7 +80,7 @@ class Disk:
 
 @contextmanager
 def standing_still(*pids: int) -> Iterator[None]:
-    """These processes and their children, stopped between two instructions."""
+    """These processes and their children, stopped between two instructions; then killed."""
     family = [*pids]
     for pid in pids:  # first: whoever stands still starts no further child
         os.kill(pid, signal.SIGSTOP)
@@ -91,9 +91,11 @@ def standing_still(*pids: int) -> Iterator[None]:
     try:
         yield
     finally:
+        # As they stand: a server that took one more step would commit on the disk of before,
+        # and tell its client so.
         for pid in family:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGKILL)
 
 
 def unmount_below(folder: Path) -> None:

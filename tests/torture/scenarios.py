@@ -72,8 +72,8 @@ async def power_cuts(cuts: int, chance: random.Random) -> Facts:
                 # This loop does not run meanwhile: an answer that is under way is heard later.
                 with standing_still(*pids):
                     disk.copy()
-                    postgres.kill()
-                    nats.kill()
+                postgres.kill()  # nothing of them is left but their exit status
+                nats.kill()
                 disk.cut_power()
                 nats.start()
                 postgres.start()
