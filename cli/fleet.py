@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
@@ -19,9 +19,9 @@ from cli.here import Here
 from cli.problems import FAILED, OK, Problem, UsageProblem
 from cli.rendering import facts, table
 from cli.state import State
-
-if TYPE_CHECKING:
-    from deploy.local.supervisor import Supervisor
+from deploy.local.choices import Choices
+from deploy.local.errors import BackendError, PortTaken
+from deploy.local.supervisor import Supervisor
 
 SERVICES: Final = (
     "identity", "threads", "governance", "audit", "nova", "llm", "courier", "gateway",
@@ -58,9 +58,6 @@ def up(
     [bold]chenu up[/bold]                                     until Ctrl-C
     [bold]chenu up --detach --state /tmp/b --ports-from 51000[/bold]  a second stack beside it
     """
-    from deploy.local.provision import Choices  # noqa: PLC0415 - not to slow every other command
-    from deploy.local.supervisor import Supervisor  # noqa: PLC0415 - likewise
-
     choices = Choices(live=live, allow_private=tuple(allow_private or ()))
     supervisor = Supervisor(here.state.folder, ports_from, choices)
     if supervisor.running():
@@ -87,7 +84,7 @@ def up(
     return OK
 
 
-def _start(here: Here, supervisor: "Supervisor", log: "_Log", *, detach: bool) -> None:
+def _start(here: Here, supervisor: Supervisor, log: "_Log", *, detach: bool) -> None:
     began = time.monotonic()
     supervisor.begin(detached=detach)
     supervisor.wait_until_ready(log.tell)
@@ -98,8 +95,6 @@ def _start(here: Here, supervisor: "Supervisor", log: "_Log", *, detach: bool) -
 
 def down(here: Here) -> int:
     """Stop the stack in the state folder; what it stored stays."""
-    from deploy.local.supervisor import Supervisor  # noqa: PLC0415 - not to slow other commands
-
     supervisor = Supervisor(here.state.folder)
     was_running = supervisor.running()
     if was_running:
@@ -133,10 +128,7 @@ def serve(
         )
     for name, value in _stack_environment(here.state).items():
         os.environ.setdefault(name, value)
-    kernel: Any = importlib.import_module("kernel.service")
-    kernel.main(
-        *(importlib.import_module(f"services.{name}.__main__").PROGRAM for name in services)
-    )
+    importlib.import_module("services.__main__").serve(*services)
 
 
 def stack_view(endpoints: dict[str, Any], folder: Path) -> RenderableType:
@@ -197,8 +189,6 @@ def _stack_environment(state: State) -> dict[str, str]:
 @contextmanager
 def _explained() -> Iterator[None]:
     """What keeps a local server from starting, as a Problem."""
-    from deploy.local.errors import BackendError, PortTaken  # noqa: PLC0415 - as above
-
     try:
         yield
     except BackendError as error:

@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import typer
-from sqlalchemy.exc import DBAPIError
 
 from cli.command import command
 from cli.here import Here
@@ -117,6 +115,9 @@ def _checked(url: str) -> str:
 
 async def _or_problem(where: str, work: Awaitable[T]) -> T:
     """What the work comes to; a refusal by the server in its own words, and what to do."""
+    import asyncpg  # noqa: PLC0415 - not to slow every other command
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - likewise
+
     try:
         return await work
     except (asyncpg.PostgresError, DBAPIError) as error:

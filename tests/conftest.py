@@ -14,10 +14,11 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.local.backends import Backends, running_backends
+from deploy.local.choices import Choices
 from deploy.local.nats_server import NatsServer
 from deploy.local.ports import Ports
 from deploy.local.postgres_server import PostgresServer
-from deploy.local.provision import Choices, provision
+from deploy.local.provision import provision
 from deploy.local.server import free_port
 from deploy.local.simulator.server import serving
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database

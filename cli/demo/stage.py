@@ -15,8 +15,8 @@ from rich.text import Text
 from cli.connection import Connection
 from cli.session_file import SessionFile
 from cli.state import State
+from deploy.local.choices import Choices
 from deploy.local.errors import PortTaken
-from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
 

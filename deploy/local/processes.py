@@ -17,7 +17,7 @@ from deploy.local.server import HOST, Command, Server
 
 
 class ServiceProcess(Server):
-    """One service, as `python -m services.<name>` with an environment of its own."""
+    """One service, as `python -m services NAME` with an environment of its own."""
 
     stop_signals = (signal.SIGTERM,)
     start_seconds = 120
@@ -29,7 +29,7 @@ class ServiceProcess(Server):
 
     def prepare(self) -> Command:
         """Nothing to make: its database is provisioned, its keys are there."""
-        return Command([sys.executable, "-m", f"services.{self.name}"])
+        return Command([sys.executable, "-m", "services", self.name])
 
     def ready(self) -> bool:
         """Whether its health service says SERVING."""

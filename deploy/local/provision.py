@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from chenu_witness.server import DEFAULT_NAME, open_cosigner
 from deploy.local.backends import Backends
+from deploy.local.choices import ANTHROPIC_KEY, Choices
 from deploy.local.errors import BackendError
 from deploy.local.ports import Ports
 from deploy.local.secret_file import write_secret
@@ -22,7 +22,6 @@ from services.audit.settings import AuditSettings
 from services.identity.service_keys import make_service_key
 
 ANTHROPIC: Final = "https://api.anthropic.com"
-ANTHROPIC_KEY: Final = "ANTHROPIC_API_KEY"
 
 
 class KeyMissing(BackendError):
@@ -33,18 +32,6 @@ class KeyMissing(BackendError):
             f"--live needs a key for Claude: set {ANTHROPIC_KEY}, or leave --live out to use the"
             " model simulator."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """How a stack differs from the plain one."""
-
-    live: bool = False
-    """Claude answers, with the key in ANTHROPIC_API_KEY, not the simulator."""
-    allow_private: Sequence[str] = ()
-    """Inner addresses that courier may call all the same."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """Further `CHENU_…` variables."""
 
 
 def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -> dict[str, str]:

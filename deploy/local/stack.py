@@ -13,6 +13,7 @@ import grpc
 
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from deploy.local.backends import Backends
+from deploy.local.choices import ANTHROPIC_KEY, Choices
 from deploy.local.errors import BackendError
 from deploy.local.ports import Ports
 from deploy.local.processes import (
@@ -21,7 +22,7 @@ from deploy.local.processes import (
     SimulatorProcess,
     WitnessProcess,
 )
-from deploy.local.provision import ANTHROPIC_KEY, Choices, KeyMissing, provision
+from deploy.local.provision import KeyMissing, provision
 from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST, Server, refuse_taken_port
 from kernel.messaging import STREAM

@@ -6,15 +6,13 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from deploy.local.account import ENVIRONMENT
-from deploy.local.errors import BackendError, DiskFull, explained
-from deploy.local.ports import Ports
-from deploy.local.provision import ANTHROPIC_KEY, Choices
+from deploy.local.choices import ANTHROPIC_KEY, Choices
+from deploy.local.errors import BackendError, DiskFull
 from deploy.local.secret_file import write_secret
 from deploy.local.server import Command, Server, tells_of_full_disk
-from deploy.local.stack import Stack
 
 PROBLEM: Final = "problem: "
 STEP: Final = "· "
@@ -43,7 +41,7 @@ class Supervisor(Server):
         (self._state / "endpoints.json").unlink(missing_ok=True)
         given = {"ports_from": self._ports_from, "choices": asdict(self._choices)}
         write_secret(self.folder / "given.json", json.dumps(given))
-        arguments = [sys.executable, "-m", "deploy.local.supervisor", str(self._state)]
+        arguments = [sys.executable, "-m", "deploy.local", str(self._state)]
         return Command(arguments)
 
     def ready(self) -> bool:
@@ -56,40 +54,3 @@ class Supervisor(Server):
         if problem:
             return BackendError(words.strip())
         return DiskFull(self._state) if tells_of_full_disk(said) else super().failure(said)
-
-
-def main() -> None:
-    """`python -m deploy.local.supervisor DIR`: run the stack that DIR/run/supervisor describes."""
-    state = Path(sys.argv[1])
-    given: dict[str, Any] = json.loads((state / "run" / "supervisor" / "given.json").read_text())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    stack = Stack(state, Ports.choose(given["ports_from"]), Choices(**given["choices"]), _tell)
-    try:
-        with explained(state):
-            stack.start()
-    except BackendError as problem:
-        sys.exit(f"{PROBLEM}{problem}")
-    except KeyboardInterrupt:
-        return
-    try:
-        _tell("ready")
-        stack.watch(lambda: False)
-    except KeyboardInterrupt:
-        _tell("stopping")
-    finally:
-        stack.stop()
-
-
-def _stop(*_: object) -> NoReturn:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # stopping is not to be interrupted in its turn
-    raise KeyboardInterrupt
-
-
-def _tell(words: str) -> None:
-    print(f"{STEP}{words}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

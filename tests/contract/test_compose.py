@@ -31,7 +31,7 @@ def test_every_service_of_the_fleet_is_there_with_a_health_check_and_its_own_key
 ) -> None:
     for service in DEFAULT_PORTS:
         definition = compose["services"][service]
-        assert definition["command"] == ["python", "-m", f"services.{service}"]
+        assert definition["command"] == ["python", "-m", "services", service]
         assert str(DEFAULT_PORTS[service]) in str(definition["healthcheck"]["test"])
         mounted = {volume.split(":")[0] for volume in definition["volumes"]}
         assert mounted == {"keys-public", f"keys-{service}"}

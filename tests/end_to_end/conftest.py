@@ -16,9 +16,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from deploy.local.choices import Choices
 from deploy.local.errors import PortTaken
 from deploy.local.ports import ROW
-from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
 from services.identity.service_keys import make_service_key

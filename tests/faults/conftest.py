@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.backends import running_backends
+from deploy.local.choices import Choices
 from deploy.local.ports import Ports
-from deploy.local.provision import Choices, provision
+from deploy.local.provision import provision
 from deploy.local.simulator.server import serving
 from tests.faults.stage import Stage
 from tests.support.fleet import Client

@@ -17,9 +17,9 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.backends import Backends
+from deploy.local.choices import Choices
 from deploy.local.ports import DEFAULT_PORTS, Ports
 from deploy.local.processes import ServiceProcess, SimulatorProcess
-from deploy.local.provision import Choices
 from deploy.local.server import HOST, Server, free_port
 from deploy.local.stack import Say, Stack
 from deploy.postgres.roles import database_url

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from deploy.local.backends import Backends
+from deploy.local.choices import Choices
 from deploy.local.ports import Ports
 from deploy.local.postgres_server import find_binaries
-from deploy.local.provision import Choices, provision
+from deploy.local.provision import provision
 from deploy.local.simulator.server import serving
 from deploy.postgres.roles import database_url
 from tests.faults.conftest import QUICK

@@ -1,6 +1,7 @@
 """A whole service on real PostgreSQL and NATS: start, serve, audit its denials, release, drain."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -81,6 +82,7 @@ async def test_several_services_share_a_process_until_it_is_told_to_stop(
     monkeypatch.setenv("CHENU_KEYS_DIR", str(tmp_path))
     monkeypatch.setenv("CHENU_DRAIN_SECONDS", "0")
     monkeypatch.setattr("kernel.telemetry.configure", lambda *_: None)
+    gc.disable()  # as whoever imports services does
     running = asyncio.create_task(
         run(Program("one", Settings, assemble), Program("two", Settings, assemble))
     )
@@ -88,6 +90,7 @@ async def test_several_services_share_a_process_until_it_is_told_to_stop(
     for service in started:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
             assert (await sample.Stub(channel).Public(Request(text="here"))).text == "here"
+    assert gc.isenabled()
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, 10)
     assert all(service.stopping.is_set() for service in started)

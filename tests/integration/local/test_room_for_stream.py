@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from deploy.local.choices import Choices
 from deploy.local.errors import NoRoomForStream
 from deploy.local.nats_server import NatsServer
 from deploy.local.ports import Ports
-from deploy.local.provision import Choices
 from deploy.local.stack import Stack
 from kernel.messaging import Messaging
 from kernel.settings import SharedSettings

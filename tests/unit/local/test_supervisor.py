@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.choices import Choices
 from deploy.local.errors import DiskFull, StartFailed
-from deploy.local.provision import Choices
 from deploy.local.supervisor import Supervisor
 
 
