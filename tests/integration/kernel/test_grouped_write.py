@@ -121,7 +121,12 @@ async def test_a_lost_connection_is_told_to_all_and_the_next_write_works(
         asyncio.create_task(writer.write(someone(), {"id": new_id(), "title": "lost"}))
         for _ in range(3)
     ]
-    await asyncio.sleep(0.3)
+
+    async def waiting() -> bool:
+        notes = "relation = 'sample.notes'::regclass"
+        return bool(await admin.fetchval(f"SELECT 1 FROM pg_locks WHERE NOT granted AND {notes}"))
+
+    await until(waiting)
     await admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sample_app'"
     )

@@ -28,9 +28,16 @@ def broker(tmp_path: Path) -> AsyncIterator[NatsServer]:
 
 @pytest.fixture
 async def messaging(broker: NatsServer) -> AsyncIterator[Messaging]:
-    made = await Messaging.connect(broker.url)
+    made = await connected(broker)
     yield made
     await made.close()
+
+
+async def connected(broker: NatsServer, **options: Any) -> Messaging:
+    """A connection that is there: `connect` waits a second for it."""
+    made = await Messaging.connect(broker.url, **options)
+    await until(lambda: made.connected)
+    return made
 
 
 class Consumer:
@@ -98,7 +105,7 @@ async def test_a_service_starts_although_nats_is_down_and_connects_when_it_comes
     with pytest.raises(NotPublished):
         await messaging.publish_bundle("sample", 1, 0, b"one")
     await asyncio.to_thread(broker.start)
-    await until(lambda: messaging.connected, 20)
+    await until(lambda: messaging.connected)
     await messaging.publish_bundle("sample", 1, 0, b"one")
 
     async def heard() -> bool:
@@ -110,7 +117,7 @@ async def test_a_service_starts_although_nats_is_down_and_connects_when_it_comes
 
 
 async def test_a_full_stream_refuses_and_keeps_what_it_has(broker: NatsServer) -> None:
-    messaging = await Messaging.connect(broker.url, max_bytes=3000)
+    messaging = await connected(broker, max_bytes=3000)
     await messaging.publish_bundle("sample", 1, 0, b"x" * 1500)
     with pytest.raises(NotPublished, match="maximum bytes"):
         await messaging.publish_bundle("sample", 2, 0, b"x" * 1500)
@@ -121,7 +128,7 @@ async def test_a_full_stream_refuses_and_keeps_what_it_has(broker: NatsServer) -
 
 async def test_with_a_queue_name_one_of_the_group_is_woken(broker: NatsServer) -> None:
     woken: list[tuple[str, bytes]] = []
-    members = [await Messaging.connect(broker.url) for _ in range(3)]
+    members = [await connected(broker) for _ in range(3)]
 
     def listener(name: str) -> Any:
         async def listen(data: bytes) -> None:
@@ -134,7 +141,7 @@ async def test_with_a_queue_name_one_of_the_group_is_woken(broker: NatsServer) -
     for n, member in enumerate(members):
         await member.on_wake("work", listener(f"queue{n}"), queue="workers")
         await member.on_wake("news", listener(f"all{n}"))
-    await asyncio.sleep(0.2)
+        await member._client.flush()  # the server knows of it
     for data in (b"bad", b"good"):
         await members[0].wake("work", data)
         await members[0].wake("news", data)
@@ -153,7 +160,7 @@ async def test_events_survive_a_broker_that_is_stopped_or_wiped(
 ) -> None:
     monkeypatch.setattr("kernel.relay.CHORES_SECONDS", 0.2)
     stage.shared = SharedSettings(relay_republish_seconds=1)
-    messaging = await Messaging.connect(broker.url)
+    messaging = await connected(broker)
     events = [make_event() for _ in range(30)]
     async with stage.relaying(messaging) as relay:
         assert isinstance(relay, Relay)
@@ -164,19 +171,19 @@ async def test_events_survive_a_broker_that_is_stopped_or_wiped(
         for event in events[10:20]:
             await stage.write(event)
         consumer = Consumer(messaging)
-        await until(lambda: len(consumer.received) > 0, 20)
+        await until(lambda: len(consumer.received) > 0)
         await restart(broker, wiped=wiped)  # now also under a consumer
         for event in events[20:]:
             await stage.write(event)
         wanted = {event.bytes for event in events}
-        await until(lambda: wanted <= set(consumer.events()), 40)
+        await until(lambda: wanted <= set(consumer.events()))
         await consumer.stop()
     assert set(consumer.events()) == wanted
     await messaging.close()
 
 
 async def test_a_wake_up_to_a_broken_connection_does_not_fail(broker: NatsServer) -> None:
-    messaging = await Messaging.connect(broker.url)
+    messaging = await connected(broker)
     await asyncio.to_thread(broker.stop)
     await messaging.wake(new_id(), b"x")
     await messaging.close()

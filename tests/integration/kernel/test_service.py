@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +16,14 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from deploy.local.server import free_port
 from kernel import telemetry
 from kernel.errors import reason_of
 from kernel.service import Program, Service, run
 from kernel.settings import ServiceSettings, SharedSettings
 from tests.integration.kernel.fleet import Fleet, refused
 from tests.integration.kernel.support import Urls, until
+from tests.support.waiting import PATIENCE
 from tests.unit.kernel import sample
 from tests.unit.kernel.sample import Request, bearer
 
@@ -41,28 +42,46 @@ async def test_health_and_reflection_need_no_token(fleet: Fleet) -> None:
     assert {sample.SERVICE, "grpc.health.v1.Health"} <= names
 
 
-async def test_a_draining_service_finishes_its_calls_and_says_not_serving(fleet: Fleet) -> None:
-    release = asyncio.Event()
+async def test_a_draining_service_finishes_its_calls_and_says_not_serving(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, looked, closing, release = (asyncio.Event() for _ in range(4))
 
     async def slow(_: Any) -> None:
+        began.set()
         await release.wait()
 
+    server = fleet.service._server._server
+    stop = server.stop
+
+    async def stop_after_the_look(grace: float) -> None:
+        await looked.wait()
+        closing.set()
+        await stop(grace)
+
+    monkeypatch.setattr(server, "stop", stop_after_the_look)
+    patient = {"drain_seconds": 0, "grace_seconds": PATIENCE}
+    fleet.service.shared = fleet.service.shared.model_copy(update=patient)
     fleet.servicer.behave = slow
     token = bearer(fleet.issuer.access())
-    call = asyncio.create_task(asyncio.wait_for(fleet.stub.Echo(Request(), metadata=token), 5))
-    await asyncio.sleep(0.1)
+    call = asyncio.ensure_future(fleet.stub.Echo(Request(), metadata=token))
+    await began.wait()
     stopping = asyncio.create_task(fleet.service.stop())
-    await asyncio.sleep(0.05)
     health = health_pb2_grpc.HealthStub(fleet.channel)
-    answer = await health.Check(health_pb2.HealthCheckRequest(service=sample.SERVICE))
-    assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+    async def not_serving() -> bool:
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=sample.SERVICE))
+        return bool(answer.status == health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    await until(not_serving)
     assert fleet.service.stopping.is_set()
-    await asyncio.sleep(0.3)  # the server is stopping now, within its grace
+    looked.set()
+    await closing.wait()
     release.set()
     assert (await call).text == ""
     await stopping
     fleet.service.port = 0
-    error = await refused(fleet.stub.Echo(Request(), metadata=token, timeout=5))
+    error = await refused(fleet.stub.Echo(Request(), metadata=token, timeout=30))
     assert error.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -92,7 +111,7 @@ async def test_several_services_share_a_process_until_it_is_told_to_stop(
             assert (await sample.Stub(channel).Public(Request(text="here"))).text == "here"
     assert gc.isenabled()
     os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, PATIENCE)
     assert all(service.stopping.is_set() for service in started)
 
 
@@ -145,7 +164,7 @@ async def test_work_that_does_not_end_when_told_is_named_and_keeps_nothing_open(
     service = await Service.start(program, shared, ServiceSettings())
     await working.wait()
     with structlog.testing.capture_logs() as told:
-        await asyncio.wait_for(service.stop(), 10)
+        await asyncio.wait_for(service.stop(), PATIENCE)
     free.set()
     assert closed == ["first"]
     own = [line for line in told if line.get("service") == "sample" and line["event"] != "call"]
@@ -191,16 +210,14 @@ def test_a_process_with_work_that_never_ends_goes_all_the_same_and_says_which(
     while "working" not in process.stdout.readline():
         pass
     process.terminate()
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "does not end" in told
     assert "sample.stubborn" in told
 
 
 async def test_metrics_are_served_where_asked(fleet: Fleet) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    listen = f"127.0.0.1:{free_port()}"
     await fleet.stub.Public(Request())
     stop = telemetry.serve_metrics(listen)
     text = await asyncio.to_thread(lambda: urlopen(f"http://{listen}/metrics").read().decode())
@@ -230,15 +247,27 @@ async def test_the_database_going_away_is_unavailable_and_then_it_works_again(
 
     async def query(_: Any) -> None:
         async with fleet.service.database.transaction(Caller.system()) as tx:
-            await tx.fetch(Statement("SELECT pg_sleep(0.5)"))
+            await tx.fetch(Statement("SELECT pg_sleep(60)"))
+
+    async def sleeping() -> bool:
+        found = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'"
+        return bool(await admin.fetchval(f"{found} AND datname = current_database()"))
+
+    async def works() -> bool:
+        try:
+            await fleet.stub.Echo(Request(), metadata=token)
+        except grpc.aio.AioRpcError:
+            return False
+        return True
 
     fleet.servicer.behave = query
     token = bearer(fleet.issuer.access())
     call = asyncio.ensure_future(fleet.stub.Echo(Request(), metadata=token))
-    await asyncio.sleep(0.2)
+    await until(sleeping)
     await admin.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sample_app'"
     )
     error = await refused(call)
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
-    await fleet.stub.Echo(Request(), metadata=token)
+    fleet.servicer.behave = lambda _: None
+    await until(works)

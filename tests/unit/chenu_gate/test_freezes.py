@@ -8,6 +8,7 @@ import pytest
 from chenu.governance.v1.freeze_service_pb2 import FreezeInForce, GetFreezeStateResponse
 from chenu_gate.freezes import Freeze, FreezeWatch
 from chenu_gate.permit import PermitFrozen, mint
+from tests.support.waiting import PATIENCE
 from tests.unit.chenu_gate.test_permit import ACTION, KEY, TENANT, TOKEN, a_permit, checked
 
 
@@ -51,7 +52,7 @@ class Gate:
 
 
 async def heard(gate: Gate, known: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not known():  # noqa: ASYNC110 - the watch polls, too
             await asyncio.sleep(0.001)
 

@@ -63,7 +63,7 @@ async def test_failures_of_what_we_stand_on_have_their_codes(
 
     running.servicer.behave = fail
     error = await refused(
-        running.stub.Echo(Request(), metadata=bearer(running.issuer.access()), timeout=5)
+        running.stub.Echo(Request(), metadata=bearer(running.issuer.access()), timeout=30)
     )
     assert (error.code().name, reason_of(error)) == (code, reason)
     assert "a@b" not in str(error)
@@ -75,12 +75,12 @@ async def test_an_error_says_when_to_come_again(running: Running) -> None:
 
     running.servicer.behave = fail
     metadata = bearer(running.issuer.access())
-    error = await refused(running.stub.Echo(Request(), metadata=metadata, timeout=5))
+    error = await refused(running.stub.Echo(Request(), metadata=metadata, timeout=30))
     assert (error.code(), reason_of(error)) == (grpc.StatusCode.UNAVAILABLE, "AUDIT_BACKLOG")
     retry = detail(error, RetryInfo)
     assert retry is not None
     assert retry.retry_delay.ToTimedelta() == timedelta(seconds=5)
-    assert dict(error.trailing_metadata() or ())["grpc-retry-pushback-ms"].startswith("-")
+    assert dict(error.trailing_metadata() or ())["grpc-retry-pushback-ms"] == "5000"
 
 
 async def test_foreign_and_missing_are_refused_byte_for_byte_alike(running: Running) -> None:
@@ -141,7 +141,7 @@ async def test_a_downstream_error_that_nobody_handled_is_our_own_failure(
 
     running.servicer.behave = fail
     metadata = bearer(running.issuer.access())
-    error = await refused(running.stub.Echo(Request(), metadata=metadata, timeout=5))
+    error = await refused(running.stub.Echo(Request(), metadata=metadata, timeout=30))
     assert error.code().name == becomes
 
 
