@@ -145,7 +145,7 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
             run.error_message = verdict.reason or reason
             return
     if not decided:
-        record.finish(Lane.LANE_GOVERNANCE, f"{len(verdicts)} verdicts")
+        record.finish(Lane.LANE_GOVERNANCE, f"verdicts: {len(verdicts)}")
     waiting = [
         v.checkpoint for v in verdicts.values() if v.state == VerdictState.VERDICT_STATE_BLOCKED
     ]

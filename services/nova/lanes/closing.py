@@ -47,7 +47,7 @@ def close(record: RunRecord) -> None:
         run.state, run.error_reason = RunState.RUN_STATE_REJECTED, REJECTED
         run.error_lane = Lane.LANE_CHECKPOINT
         run.error_message = record.journal["rejected"] or REJECTED
-    record.finish(Lane.LANE_AUDIT, f"closed with {len(run.notices)} notices")
+    record.finish(Lane.LANE_AUDIT, f"closed, notices: {len(run.notices)}")
 
 
 def _rejected(run: Run) -> bool:

@@ -56,7 +56,7 @@ class Executions:
                 else:
                     self._failed(record, action)
                 return
-        record.finish(Lane.LANE_EXECUTION, f"{len(actions)} actions done")
+        record.finish(Lane.LANE_EXECUTION, f"actions done: {len(actions)}")
 
     async def _one(self, record: RunRecord, action: RunAction, verdict: Verdict) -> None:
         data = record.approved_bytes(action)

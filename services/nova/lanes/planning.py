@@ -83,7 +83,7 @@ class Planner:
             del record.run.actions[len(record.run.actions) - len(record.round_actions()) :]
             journal["answer"], journal["final"] = question(unresolved), True
             return "asks which target is meant"
-        return f"{len(wanted)} actions planned" if wanted else "answer only"
+        return f"actions planned: {len(wanted)}" if wanted else "answer only"
 
     async def _make_actions(
         self, record: RunRecord, wanted: list[tuple[Proposal, Tool]]
