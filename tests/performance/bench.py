@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.performance.audit_lag import audit_lag
+from tests.performance.audit_lag import alert_lag, audit_lag
 from tests.performance.generator import Cell, measure
 from tests.performance.judging import judged
 from tests.performance.limits import commits, publishes
@@ -129,6 +129,7 @@ class Bench:
 
         order = self._order("plain", CONNECTIONS, RATE, seconds + 1)
         await measure(stack, order, self._processes, meanwhile=probe)
+        self._note(await alert_lag(stack.admin_url))
 
     async def _log(self) -> None:
         for cell in await records_into_the_log(self._pace.seconds):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from tests.performance.audit_lag import LOST
 from tests.performance.bench import CALLERS, CONNECTIONS, RATE, RULES, SHARE, Bench
 from tests.performance.generator import GENERATOR, Cell
 from tests.performance.judging import judging
@@ -120,6 +121,9 @@ def _log_floors(bench: Bench) -> Iterator[Row]:
     if lag is not None:
         what = f"answer to covering tree head, p99, at {RATE:.0f} runs/s"
         yield what, "≤ 2000 ms", "", f"{lag.percentile(99):.0f} ms", ""
+    lost = bench.find(LOST, 1)
+    if lost is not None:
+        yield f"{LOST}, slowest", "≤ 15 s", "", f"{lost.percentile(100) / 1000:.1f} s", ""
     into, raw = bench.find(INGEST, 1), bench.find(RAW, 1)
     if into is not None and raw is not None:
         against = f"one for {raw.per_second / into.per_second:.1f} raw inserts"
