@@ -129,9 +129,13 @@ async def test_a_worker_that_stood_still_and_lost_its_runs_writes_no_more(
     stage: Stage, me: Client, superuser: Any
 ) -> None:
     """Another worker has taken the run over by the time the first one wakes up."""
-    slow = "Create a thread called “Taken over”\n#simulate-fault: slow:1000"
+    slow = "Create a thread called “Taken over”\n#simulate-fault: slow:2000"
     run = await me.begin(slow)
-    await asyncio.sleep(0.3)
+
+    async def runs() -> bool:
+        return (await me.run(run.run_id)).state == RunState.RUN_STATE_RUNNING
+
+    await soon(runs, "it runs")
     stage.freeze("nova")
     try:
         await superuser.execute(

@@ -11,7 +11,7 @@ from deploy.local.server import free_port
 from tests.laws.hands import Hands, use
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
-from tests.support.waiting import soon
+from tests.support.waiting import PATIENCE, soon
 
 PENDING = NotificationState.NOTIFICATION_STATE_PENDING
 
@@ -27,7 +27,7 @@ async def test_a_dead_channel_neither_changes_nor_delays_a_decision(
         action = use(me, "thread.search", query=str(uuid4()))
         request_id = str(uuid4())
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             gated = await hands.ask(me, action, request_id, requires_checkpoint=True)
             checkpoint_id = gated.checkpoint.checkpoint_id
             await me.approve(checkpoint_id)

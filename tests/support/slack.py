@@ -5,7 +5,7 @@ user that is written to says:
 
 | user | what it does |
 |---|---|
-| ULATER… | answers 429 once, with Retry-After: 7, then takes it |
+| ULATER… | answers 429 once, with Retry-After: 70, then takes it |
 | UGONE… | answers account_inactive |
 """
 
@@ -108,7 +108,7 @@ class SlackServer:
 
     async def wait_for_answer(self, user: str) -> str:
         """Until the user was told something; what."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(PATIENCE), self.changed:
             await self.changed.wait_for(lambda: self.told[user])
         return str(self.told[user].pop()["text"])
 
@@ -127,7 +127,7 @@ class SlackServer:
         if user.startswith("ULATER") and not self.limited[user]:
             self.limited[user] += 1
             return web.json_response(
-                {"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "7"}
+                {"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "70"}
             )
         self._stamps += 1
         channel, stamp = f"D{user}", f"{self._stamps}.000100"

@@ -1,7 +1,6 @@
 """Channels that do not answer: nobody else waits for them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,10 +13,8 @@ from tests.support.receiver import Receiver
 from tests.support.waiting import PATIENCE
 
 
-@pytest.fixture(autouse=True)
-async def _no_longer_tried(client: CourierClient, person: Person) -> AsyncIterator[None]:
+async def no_longer_tried(client: CourierClient, person: Person) -> None:
     """Else every test after it that moves the clock would wait for it, once for each move."""
-    yield
     for channel in await channels_of(client, person):
         gone = DeleteChannelRequest(channel_id=channel.channel_id)
         await client.channels.DeleteChannel(gone, metadata=client.identity.as_human(person))
@@ -36,11 +33,20 @@ async def test_a_dead_channel_holds_no_other_up(
 
     stuck = await settled(client, person, told, PENDING)
     assert [a.reason for a in stuck.attempts] == ["TIMEOUT"]
+    await no_longer_tried(client, person)
 
 
 async def test_a_dead_channel_holds_up_nothing_that_comes_after_it_either(
-    client: CourierClient, person: Person, receiver: Receiver
+    client: CourierClient, receiver: Receiver
 ) -> None:
+    for _ in range(4):  # a busy machine may make one late; each would be that waited for it
+        if await overtaken(client, Person(), receiver):
+            return
+    pytest.fail("what came after it was told when it had ended")
+
+
+async def overtaken(client: CourierClient, person: Person, receiver: Receiver) -> bool:
+    """Whether what is told after a channel has begun to hang arrives while it still does."""
     await a_channel(client, person, webhook_url=receiver.url("/hang"))
     stuck = a_notice(person)
     await tell(client, stuck)
@@ -57,4 +63,5 @@ async def test_a_dead_channel_holds_up_nothing_that_comes_after_it_either(
     await settled(client, colleague, told)
 
     (waits,) = await log_of(client, person, checkpoint_id=stuck.checkpoint.checkpoint_id)
-    assert not waits.attempts  # it still hangs
+    await no_longer_tried(client, person)
+    return not waits.attempts

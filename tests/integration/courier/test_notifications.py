@@ -59,7 +59,7 @@ async def test_what_fails_is_tried_for_days_by_the_schedule_and_then_given_up(
     elapsed = timedelta(0)
     for number, wait in enumerate(DELAYS[1:], 2):
         elapsed += wait
-        later.offset = elapsed - timedelta(seconds=1)  # a second too early
+        later.offset = elapsed - wait / 20  # too early
         before = len((await settled(client, person, told, PENDING, number - 1)).attempts)
         if wait > timedelta(minutes=1):
             await later.send_due()

@@ -84,7 +84,7 @@ async def hasty(
 ) -> AsyncIterator[CourierClient]:
     """Another instance, which waits for no answer long."""
     service = await Service.start(
-        PROGRAM, shared, settings.model_copy(update={"timeout_seconds": 0.4})
+        PROGRAM, shared, settings.model_copy(update={"timeout_seconds": 1.0})
     )
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
         yield CourierClient(channel, client.identity, client.governance)

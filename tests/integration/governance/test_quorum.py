@@ -15,6 +15,7 @@ from tests.support.approvals import colleague, inbox, tool, waiting, with_roles
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.waiting import PATIENCE
 
 PENDING = CheckpointState.CHECKPOINT_STATE_PENDING
 APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
@@ -216,7 +217,7 @@ async def test_a_vote_of_somebody_else_reaches_every_open_inbox_at_once(
                 return int(response.checkpoint.state)
         raise AssertionError("the stream ended")
 
-    states = await asyncio.wait_for(asyncio.gather(*map(decided, streams)), 10)
+    states = await asyncio.wait_for(asyncio.gather(*map(decided, streams)), PATIENCE)
     assert states == [APPROVED] * 3
     for stream in streams:
         await stream.aclose()

@@ -24,6 +24,7 @@ from tests.integration.identity.conftest import (
     refusal,
 )
 from tests.support.identity import Person, TokenMint, bearer
+from tests.support.waiting import PATIENCE
 
 
 async def kids(identity: Identity) -> list[str]:
@@ -86,7 +87,7 @@ async def test_no_call_is_refused_while_keys_are_rotated(start: Start, own_keys_
         for _ in range(3):
             await rotate(identity)
             for _ in range(rounds.qsize() + 2):
-                await asyncio.wait_for(rounds.get(), 10)
+                await asyncio.wait_for(rounds.get(), PATIENCE)
         assert not calls.done(), calls
         calls.cancel()
         assert await kids(identity) == await kids(replica)

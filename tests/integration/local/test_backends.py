@@ -14,6 +14,7 @@ import pytest
 
 from deploy.local.backends import Backends, running_backends
 from deploy.local.errors import PortTaken
+from tests.support.waiting import PATIENCE
 
 STARTER = """
 import sys, time
@@ -62,7 +63,7 @@ async def test_they_end_with_the_process_that_started_them(
         assert backends.postgres.running()
         assert backends.nats.running()
         starter.send_signal(ending)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while backends.postgres.running() or backends.nats.running():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
