@@ -21,6 +21,7 @@ def shared_settings(
     keys: Path, nats_url: str, identity: StandInIdentity, **addresses: str
 ) -> SharedSettings:
     """Settings that make a service quick to stop, and point it to its stand-ins."""
+    given: dict[str, Any] = {f"{service}_address": at for service, at in addresses.items()}
     return SharedSettings(
         environment="test",
         nats_url=nats_url,
@@ -28,7 +29,7 @@ def shared_settings(
         identity_address=identity.address,
         drain_seconds=0,
         grace_seconds=1,
-        **{f"{service}_address": address for service, address in addresses.items()},
+        **given,
     )
 
 

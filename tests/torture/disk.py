@@ -58,14 +58,12 @@ class Disk:
     def cut_power(self) -> None:
         """Put what was kept in the place of the disk; nobody may have a file open."""
         for _ in range(100):  # a process that was killed closes its files a little later
-            try:
+            with suppress(subprocess.CalledProcessError):
                 _run("umount", self.mounted)
                 break
-            except subprocess.CalledProcessError as problem:
-                last = problem
-                time.sleep(0.1)
+            time.sleep(0.1)
         else:
-            raise RuntimeError(f"{last.stderr.decode()}; open: {_holders(self.mounted)}")
+            raise RuntimeError(f"{self.mounted} stays busy; open: {_holders(self.mounted)}")
         self._cut.replace(self._file)
         self._mount()
 

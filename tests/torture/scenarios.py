@@ -20,7 +20,8 @@ from deploy.local.provision import provision
 from deploy.local.simulator.server import serving
 from deploy.postgres.roles import database_url
 from tests.faults.conftest import QUICK
-from tests.faults.stage import SERVICES, Stage
+from tests.faults.forked import SERVICES
+from tests.faults.stage import Stage
 from tests.torture.disk import Disk, standing_still
 from tests.torture.load import Load
 from tests.torture.workplace import workplace
@@ -194,7 +195,7 @@ def _move_to_another_cluster(backends: Backends, folder: Path) -> None:
     backends.postgres.stop()
     backends.postgres.folder.rename(folder / "old")
     backends.postgres.start()
-    restore = [binaries / "psql", "-q", "-X", "-d", backends.postgres.admin_url]
+    restore = [str(binaries / "psql"), "-q", "-X", "-d", backends.postgres.admin_url]
     subprocess.run(restore, input=b"\n".join(kept), check=True, capture_output=True)
 
 
