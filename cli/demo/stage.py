@@ -16,11 +16,8 @@ from cli.connection import Connection
 from cli.session_file import SessionFile
 from cli.state import State
 from deploy.local.choices import Choices
-from deploy.local.errors import PortTaken
 from deploy.local.supervisor import Supervisor
 from deploy.local.webhook_receiver import WebhookReceiver
-
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -61,17 +58,11 @@ def stage(console: Console, *, keep: bool) -> Iterator[Stage]:
 
 def _started(folder: Path, receiver: WebhookReceiver, console: Console) -> Supervisor:
     choices = Choices(allow_private=(receiver.address,))
-    for tries_left in reversed(range(_TRIES)):
-        supervisor = Supervisor(folder, 0, choices)
-        try:
-            with console.status("starting PostgreSQL, NATS and eight services …"):
-                supervisor.start()
-        except PortTaken:  # somebody took a free port between its choice and its use
-            if not tries_left:
-                raise
-        except BaseException:
-            supervisor.stop()
-            raise
-        else:
-            return supervisor
-    raise AssertionError("the last try returns or raises")
+    supervisor = Supervisor(folder, 0, choices)
+    try:
+        with console.status("starting PostgreSQL, NATS and eight services …"):
+            supervisor.start()
+    except BaseException:
+        supervisor.stop()
+        raise
+    return supervisor

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 
 from deploy.local.choices import Choices
 from deploy.local.errors import BackendError, explained
-from deploy.local.ports import Ports
-from deploy.local.stack import Stack
+from deploy.local.stack import started
 from deploy.local.supervisor import PROBLEM, STEP
 
 
@@ -19,10 +18,9 @@ def main() -> None:
     given: dict[str, Any] = json.loads((state / "run" / "supervisor" / "given.json").read_text())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    stack = Stack(state, Ports.choose(given["ports_from"]), Choices(**given["choices"]), _tell)
     try:
         with explained(state):
-            stack.start()
+            stack = started(state, given["ports_from"], Choices(**given["choices"]), _tell)
     except BackendError as problem:
         sys.exit(f"{PROBLEM}{problem}")
     except KeyboardInterrupt:

@@ -28,6 +28,11 @@ ROW: Final = len(_OFFSETS) + 1
 """How many ports in a row a stack takes; spheres' one is kept free."""
 
 
+def is_ours(first: int | None, port: int) -> bool:
+    """Whether a port of `Ports.choose(first)` was chosen here, so that another does as well."""
+    return first == 0 or (first is None and port not in DEFAULT_PORTS.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The port of each part; 0 for PostgreSQL and NATS means any free one."""

@@ -14,8 +14,8 @@ import grpc
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from deploy.local.backends import Backends
 from deploy.local.choices import ANTHROPIC_KEY, Choices
-from deploy.local.errors import BackendError
-from deploy.local.ports import Ports
+from deploy.local.errors import BackendError, PortTaken
+from deploy.local.ports import Ports, is_ours
 from deploy.local.processes import (
     GatewayProcess,
     ServiceProcess,
@@ -31,6 +31,7 @@ from services.identity.demo import ensure_user
 
 DEMO_EMAIL: Final = "demo@chenu.example"
 LONGEST_PAUSE: Final = 30.0
+_ATTEMPTS: Final = 5
 Say = Callable[[str], None]
 
 
@@ -139,6 +140,21 @@ class Stack:
             write_secret(path, json.dumps(made))
         user: dict[str, str] = json.loads(path.read_text())
         return user
+
+
+def started(state: Path, ports_from: int | None, choices: Choices, say: Say) -> Stack:
+    """A stack that runs; PortTaken only of a port that people chose."""
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        stack = Stack(state, Ports.choose(ports_from), choices, say)
+        try:
+            stack.start()
+        except PortTaken as taken:
+            # Between finding a free port and using it, someone was faster.
+            if not (attempts_left and is_ours(ports_from, taken.port)):
+                raise
+        else:
+            return stack
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def _ensure_user(identity: str, user: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from tests.end_to_end.test_stack import until
 from tests.end_to_end.typing_chenu import answer, title
 from tests.faults.proof import scripted
 
-SLOW = 1500
+SLOW, SLOWER = 1500, 5000
 
 
 def create(name: str) -> tuple[str, dict[str, str]]:
@@ -69,7 +69,7 @@ def test_a_gateway_killed_in_the_middle_costs_its_clients_a_connection_and_nothi
 ) -> None:
     streamed, waited, asked = title(), title(), str(uuid4())
     query = {
-        "text": scripted([create(waited)], slow=SLOW),
+        "text": scripted([create(waited)], slow=SLOWER),
         "request_id": asked,
     }
     seen: list[dict[str, Any]] = []

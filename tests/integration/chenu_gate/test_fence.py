@@ -47,7 +47,7 @@ class Execute:
 
     def __init__(self, pool: asyncpg.Pool, executions: Executions) -> None:
         self.pool, self.executions = pool, executions
-        self.may_commit = asyncio.Event()
+        self.may_commit, self.took_effect = asyncio.Event(), asyncio.Event()
         self.may_commit.set()
 
     async def __call__(self, permitted: PermittedAction, *, fail: bool = False) -> Any:
@@ -56,6 +56,7 @@ class Execute:
             tx = OnAsyncpg(connection)
             await self.executions.fence(tx, permitted)
             await connection.execute("INSERT INTO effects VALUES ($1)", permitted.permit.decision)
+            self.took_effect.set()
             await self.may_commit.wait()
             if fail:
                 raise EffectFailed
@@ -133,7 +134,7 @@ async def test_whoever_waited_goes_on_when_the_first_is_rolled_back(
     one = permitted()
     execute.may_commit.clear()
     failing = asyncio.create_task(execute(one, fail=True))
-    await asyncio.sleep(0.05)
+    await execute.took_effect.wait()
     waiting = asyncio.create_task(execute(another_permit(one)))
     await waiting_on_a_lock(pool)
     execute.may_commit.set()

@@ -14,6 +14,7 @@ from chenu.governance.v1.outcome_service_pb2_grpc import OutcomeServiceStub
 from chenu_gate.executor import Connection, Execution, Executions, ExecutionState
 from chenu_gate.outcome_reporter import OutcomeReporter
 from tests.integration.chenu_gate.conftest import Governance, Transactions, permitted, unknown
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ async def test_the_reporter_goes_on_after_governance_was_away(
     governance.unavailable = 3
     decision = await execute(executions, transaction)
     running = asyncio.create_task(reporter.run())
-    await asyncio.wait_for(governance.took.wait(), 10)
+    await asyncio.wait_for(governance.took.wait(), PATIENCE)
     running.cancel()
 
     assert governance.decisions() == [decision]
@@ -234,7 +235,7 @@ async def test_a_woken_reporter_does_not_wait_for_its_poll(
     await asyncio.sleep(0.1)
     decision = await execute(executions, transaction)
     reporter.wake()
-    await asyncio.wait_for(governance.took.wait(), 10)
+    await asyncio.wait_for(governance.took.wait(), PATIENCE)
     running.cancel()
 
     assert governance.decisions() == [decision]
@@ -247,14 +248,14 @@ async def test_what_ends_within_a_moment_is_one_report(
     transaction: Transactions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chenu_gate.outcome_reporter._LINGER_SECONDS", 1.0)
+    monkeypatch.setattr("chenu_gate.outcome_reporter._LINGER_SECONDS", 2.5)
     running = asyncio.create_task(reporter.run())
     await asyncio.sleep(0.1)
     decisions = []
     for _ in range(3):
         decisions.append(await execute(executions, transaction))
         reporter.wake()
-    await asyncio.wait_for(governance.took.wait(), 10)
+    await asyncio.wait_for(governance.took.wait(), PATIENCE)
     running.cancel()
 
     assert governance.decisions() == decisions

@@ -61,7 +61,7 @@ class Room:
 
 @settings(
     max_examples=12, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(plan=waves)
 @example(plan=[[(0, "approve")], [(0, "revoke")], [(1, "approve"), (1, "approve")]])

@@ -92,7 +92,7 @@ class Payer:
 
 @settings(
     max_examples=6, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(taken=steps)
 @example(

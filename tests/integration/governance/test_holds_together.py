@@ -99,7 +99,7 @@ class World:
 
 @settings(
     max_examples=8, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(uses=st.integers(0, 2), taken=steps)
 @example(

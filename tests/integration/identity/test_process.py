@@ -14,6 +14,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.support.waiting import PATIENCE
+
 
 def environment(urls: Any, nats_url: str, keys_dir: Path, **changes: str) -> dict[str, str]:
     own = {
@@ -37,7 +39,7 @@ def test_it_serves_until_it_is_told_to_stop(urls: Any, nats_url: str, own_keys_d
     )
     try:
         assert process.stderr is not None
-        port, deadline = "", time.monotonic() + 30
+        port, deadline = "", time.monotonic() + PATIENCE
         while not port and time.monotonic() < deadline:
             line = process.stderr.readline()
             if '"serving"' in line:
@@ -45,7 +47,7 @@ def test_it_serves_until_it_is_told_to_stop(urls: Any, nats_url: str, own_keys_d
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service="chenu.identity.v1.AuthService")
-            status = stub.Check(request, timeout=10).status
+            status = stub.Check(request, timeout=PATIENCE).status
         assert status == health_pb2.HealthCheckResponse.SERVING
     finally:
         process.send_signal(signal.SIGTERM)

@@ -54,7 +54,7 @@ async def service(
         anthropic_url=simulator,
         simulator_host=simulator.removeprefix("http://"),
         anthropic_api_key="simulator",
-        timeout_seconds=1,
+        timeout_seconds=3,
     ) as started:
         yield started
 

@@ -93,7 +93,7 @@ async def test_a_streamed_answer_is_the_same_as_a_whole_one(
     [
         ("overloaded", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("garbage", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
-        ("slow:2500", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
+        ("slow:9000", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("wrong_model", grpc.StatusCode.FAILED_PRECONDITION, "MODEL_MISMATCH"),
     ],
 )

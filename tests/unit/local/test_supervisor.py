@@ -1,12 +1,15 @@
 """What a stack that does not start says, and what stands in the list of processes."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
 from deploy.local.choices import Choices
-from deploy.local.errors import DiskFull, StartFailed
+from deploy.local.errors import DiskFull, PortTaken, StartFailed
+from deploy.local.ports import Ports
+from deploy.local.stack import started
 from deploy.local.supervisor import Supervisor
 
 
@@ -42,6 +45,33 @@ def test_no_setting_stands_in_the_list_of_processes(supervisor: Supervisor) -> N
     given = supervisor.folder / "given.json"
     assert given.stat().st_mode & 0o077 == 0
     assert json.loads(given.read_text())["ports_from"] == 51000
+
+
+@pytest.mark.parametrize(
+    ("ports_from", "lost", "attempts"),
+    [(0, 20_000, 3), (None, 20_000, 3), (None, 50_051, 1), (51_000, 51_001, 1)],
+)
+def test_a_port_lost_to_a_faster_program_is_replaced_where_nobody_chose_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ports_from: int | None,
+    lost: int,
+    attempts: int,
+) -> None:
+    tried: list[Ports] = []
+
+    class Unlucky:
+        def __init__(self, _state: Path, ports: Ports, *_: object) -> None:
+            tried.append(ports)
+
+        def start(self) -> None:
+            if len(tried) < 3:
+                raise PortTaken("nova", lost)
+
+    monkeypatch.setattr("deploy.local.stack.Stack", Unlucky)
+    with pytest.raises(PortTaken) if attempts == 1 else contextlib.nullcontext():
+        started(tmp_path, ports_from, Choices(), print)
+    assert len(tried) == len({ports.simulator for ports in tried}) == attempts
 
 
 def test_the_shells_settings_do_not_reach_a_stack(
