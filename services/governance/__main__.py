@@ -38,7 +38,6 @@ from services.governance.authorization import Authorization
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions
 from services.governance.evidence.export import Evidence
-from services.governance.holds.agent_limits import AskLimit
 from services.governance.holds.freezes import Freezes
 from services.governance.holds.grants import Grants
 from services.governance.holds.tombstones import Tombstones
@@ -57,6 +56,7 @@ from services.governance.policy.rule_trials import Trials
 from services.governance.policy.rules import Rule
 from services.governance.policy.shadows import Shadows
 from services.governance.retention import Retention
+from services.governance.review.asking import Asking
 from services.governance.review.checkpoints import Checkpoints
 from services.governance.review.deputies import Deputies
 from services.governance.review.edits import Edits
@@ -114,6 +114,7 @@ async def assemble(
     requirements = Requirements(settings.pending, settings.validity, settings.remote)
     decisions, counting = Decisions(requirements, clock), Counting(database, clock)
     judging = Judging(decisions, book, counting, eligibility)
+    asking = Asking(database, clock, settings.agent_asks_per_hour)
     authorization = Authorization(
         database=database,
         decisions=decisions,
@@ -125,7 +126,7 @@ async def assemble(
         clock=clock,
         tombstones=tombstones,
         endings=(endings := Endings(database, transitions)),
-        ask_limit=AskLimit(database, settings.agent_asks_per_hour),
+        asking=asking,
     )
     freezes = Freezes(
         database=database,
@@ -182,6 +183,7 @@ async def assemble(
         book=book,
         judging=judging,
         counting=counting,
+        asking=asking,
         takes=requirements,
         tools=tools,
         votes=votes,

@@ -19,12 +19,13 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions, Judged
-from services.governance.holds.agent_limits import AskLimit, out_of_scope
+from services.governance.holds.agent_limits import out_of_scope
 from services.governance.holds.coverage import Use, use
 from services.governance.holds.standing import Standing, frozen
 from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Basis, Judging, Superseded, check_sums, compute
 from services.governance.review import requirements
+from services.governance.review.asking import Asking
 from services.governance.review.eligibility import Eligibility, Seat
 from services.governance.review.endings import Endings
 from services.governance.review.lifecycle import Answer
@@ -69,10 +70,10 @@ class Authorization:
         clock: Clock,
         tombstones: Tombstones,
         endings: Endings,
-        ask_limit: AskLimit,
+        asking: Asking,
     ) -> None:
         self._database, self._decisions, self._verdicts = database, decisions, verdicts
-        self._judging, self._ask_limit = judging, ask_limit
+        self._judging, self._asking = judging, asking
         self._eligibility, self._transitions = eligibility, transitions
         self._changes, self._clock, self._tombstones = changes, clock, tombstones
         self._endings = endings
@@ -107,14 +108,14 @@ class Authorization:
             requirement is not None and await self._eligibility.can_be_met(caller, requirement)
             for requirement in takes
         ]
-        gated = [
-            one.request.request_id.lower()
-            for one, takes_people in zip(judged, takes, strict=True)
-            if takes_people is not None
-        ]
-        await self._ask_limit.check(caller, gated)
-        rows_of = partial(self._decisions.rows, judged, takes, approvable)
+        gated = [one for one, people in zip(judged, takes, strict=True) if people is not None]
+        asked = [one.request.request_id.lower() for one in gated]
+        today = await self._asking.before(
+            caller, [one.action for one in gated], judged[0].facts.time, asked
+        )
+        rows_of = partial(self._decisions.rows, judged, takes, approvable, today)
         items, stored, standings = await self._decide(caller, judged, rows_of, basis)
+        self._asking.decided(caller, asked)
         # Nova supersedes the runs of a thread itself, before it asks for anything new.
         if caller.kind != CallerKind.CALLER_KIND_DELEGATION:
             await self._supersede_older(caller, judged, items, stored)

@@ -9,22 +9,20 @@ from typing import Any, Final, NamedTuple
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
-from chenu_gate.canonical_json import digest, write
 from chenu_gate.refusal import ActionRefused
-from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
 from kernel.context import new_id
-from services.governance import audit_events
 from services.governance.clock import Clock
+from services.governance.decision_events import outbox_rows
 from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
 from services.governance.holds.agent_limits import always_gated
 from services.governance.holds.coverage import Use
 from services.governance.policy.counting import asked_for, contributions
 from services.governance.policy.replay import changed, verdict_of
 from services.governance.policy.risk import risk_word
-from services.governance.policy.rule import as_told
 from services.governance.policy.rule_book import InForce
 from services.governance.policy.rules import Effect, Facts, Judgement, RuleSet
+from services.governance.policy.today import Likes, Used, moved
 from services.governance.review.gate import gate
 from services.governance.review.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.review.requirements import Requirements
@@ -142,13 +140,16 @@ class Decisions:
         judged: Sequence[Judged],
         takes: Sequence[ApprovalRequirement | None],
         approvable: Sequence[bool],
+        today: Likes,
         refusals: Sequence[str],
         uses: Sequence[Use | None],
     ) -> list[dict[str, Any]]:
         """The decisions as they are stored where the request ids are new: see migration 0004.
 
-        What it takes to approve each, whether there are people who could, and what stands
-        against it besides the rules (as a rule nothing: ""), and the grant that covers it.
+        What it takes to approve each, whether there are people who could, what of the likes of
+        those was permitted `today` (nothing is told where all are known to be decided: those
+        rows are not stored), what stands against each besides the rules (as a rule nothing: ""),
+        and the grant that covers it.
         """
         rows = []
         for index, one in enumerate(judged):
@@ -157,7 +158,8 @@ class Decisions:
             if not unasked and not refused and not approvable[index]:
                 refused = NO_ELIGIBLE_APPROVER
             granted = uses[index] if requirement is not None and not refused else None
-            rows.append(self._row(one, index, requirement, refused, granted))
+            used = today.get((one.action.kind, one.action.tool.name))
+            rows.append(self._row(one, index, requirement, refused, granted, used))
         return rows
 
     def _row(
@@ -167,12 +169,17 @@ class Decisions:
         requirement: ApprovalRequirement | None,
         refused: str,
         granted: Use | None,
+        used: Used | None,
     ) -> dict[str, Any]:
         request, action, facts, judgement, rules, shadow, counted, _ = judged
         asks = requirement if not refused and granted is None else None
         stored = facts.stored() | {"built_in": rules.built_in_revision}
         if requirement is not None:
             stored["risk"] = risk_word(action)
+        if (amount := moved(action)) is not None:
+            stored["amount"] = amount
+        if asks is not None:
+            stored["today"] = used
         if granted is not None:
             stored["grant"] = granted.grant_id
         row = {
@@ -201,11 +208,13 @@ class Decisions:
                 for tally, amount in counted.items()
                 if not refused
             ],
-            "checkpoint": self._gate(judged, index, asks) if asks else None,
+            "checkpoint": self._gate(judged, index, asks, used) if asks and used else None,
         }
-        return row | {"events": [_outbox_row(event) for event in _events(row)]}
+        return row | {"events": outbox_rows(row)}
 
-    def _gate(self, judged: Judged, index: int, requirement: ApprovalRequirement) -> dict[str, Any]:
+    def _gate(
+        self, judged: Judged, index: int, requirement: ApprovalRequirement, used: Used
+    ) -> dict[str, Any]:
         request, action, facts, judgement, rules = judged[:5]
         try:
             return gate(
@@ -216,6 +225,7 @@ class Decisions:
                 checkpoint_id=new_id(),
                 agent_words=request.agent_words,
                 facts=facts,
+                used=used,
             )
         except ActionRefused as refused:
             raise _invalid(refused, index) from None
@@ -254,41 +264,3 @@ def _parsed(request: ActionRequest, index: int, caller: Caller) -> Action:
 
 def _invalid(refused: ActionRefused, index: int) -> ActionInvalid:
     return ActionInvalid(str(refused), cause=refused.cause, index=str(index))
-
-
-def _events(row: dict[str, Any]) -> list[AuditRecord]:
-    common = {name: row[name] for name in ("action_digest", "rule", "run")}
-    made = audit_events.decision_made(
-        row["decision_id"],
-        effect=row["effect"],
-        sphere=row["sphere"],
-        request_id=row["request_id"],
-        kind=row["kind"],
-        tool=row["tool"],
-        rule_revision=row["rule_revision"],
-        refusal=row["refusal"],
-        grant=row["facts"].get("grant", ""),
-        **common,
-    )
-    if row["checkpoint"] is None:
-        return [made]
-    created = audit_events.checkpoint_created(
-        row["checkpoint"]["checkpoint_id"],
-        sphere=row["sphere"],
-        decision=row["decision_id"],
-        type=row["checkpoint"]["type"],
-        etag=row["checkpoint"]["etag"],
-        approval=digest(write(row["checkpoint"]["approval"])),
-        facts=digest(write(as_told(row["facts"]))),
-        **common,
-    )
-    return [made, created]
-
-
-def _outbox_row(event: AuditRecord) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "stream": event.stream,
-        "version": event.version,
-        "event": event.bytes.decode(),
-    }

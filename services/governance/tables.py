@@ -69,6 +69,13 @@ decisions = Table(
     Column("approval", JSONB),
     UniqueConstraint("tenant", "identity", "person", "request_id", name="decisions_request"),
     CheckConstraint("effect IN ('allow', 'warn', 'checkpoint', 'deny')", name="decisions_effect"),
+    Index(
+        "decisions_permitted",
+        "identity",
+        "kind",
+        "create_time",
+        postgresql_where=text("refusal = '' AND (effect IN ('allow', 'warn') OR facts ? 'grant')"),
+    ),
 )
 
 actions = Table(
@@ -149,6 +156,12 @@ checkpoints = Table(
         "identity",
         "resolve_time",
         postgresql_where=text("state = 'rejected'"),
+    ),
+    Index(
+        "checkpoints_approved_of_identity",
+        "identity",
+        "resolve_time",
+        postgresql_where=text("state = 'approved'"),
     ),
     Index("checkpoints_of_run", "run", postgresql_where=text("state = 'pending'")),
     Index("checkpoints_pending", "expire_time", postgresql_where=text("state = 'pending'")),

@@ -98,6 +98,12 @@ def is_tool(pattern: str, name: str) -> bool:
     return name == pattern
 
 
+def in_units(micros: int) -> str:
+    """Micro-units as decimal text of whole units."""
+    whole, rest = divmod(micros, MICROS)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+
+
 def amount_of(action: Action) -> int | None:
     """The amount that an action moves, in micro-units; None where it cannot be told.
 

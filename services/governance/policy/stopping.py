@@ -10,7 +10,7 @@ from typing import Any, Final
 from chenu_gate.action import Action
 from chenu_gate.canonical_json import write
 from chenu_gate.visible_text import visible
-from services.governance.policy.counters import MICROS, Counter, Measure, amount_of
+from services.governance.policy.counters import Counter, Measure, amount_of, in_units
 from services.governance.policy.rule import Facts, Rule
 from services.governance.policy.rules import RuleSet
 
@@ -58,8 +58,7 @@ def _use(counter: Counter, before: int, action: Action) -> str:
 def _counted(counter: Counter, value: int) -> str:
     if counter.measure is Measure.COUNT:
         return f"{value} ×"
-    whole, rest = divmod(value, MICROS)
-    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+    return in_units(value)
 
 
 def _window(seconds: int) -> str:

@@ -31,7 +31,9 @@ from services.governance.policy.counting import wanted as wanted_tallies
 from services.governance.policy.risk import risk_word
 from services.governance.policy.rule import CheckpointType, Effect, Facts, Judgement
 from services.governance.policy.rule_book import InForce, RuleBook
+from services.governance.policy.today import moved
 from services.governance.review import requirements
+from services.governance.review.asking import Asking
 from services.governance.review.edit_records import store
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.gate import gate
@@ -82,6 +84,7 @@ class Edits:
         book: RuleBook,
         judging: Judging,
         counting: Counting,
+        asking: Asking,
         takes: Requirements,
         tools: ToolDefinitions,
         votes: Votes,
@@ -90,7 +93,7 @@ class Edits:
         clock: Clock,
     ) -> None:
         self._database, self._book, self._takes = database, book, takes
-        self._judging, self._counting = judging, counting
+        self._judging, self._counting, self._asking = judging, counting, asking
         self._tools, self._votes, self._eligibility = tools, votes, eligibility
         self._transitions, self._clock = transitions, clock
 
@@ -193,6 +196,8 @@ class Edits:
             requirement = requirements.read(row["approval"])
         if not await self._eligibility.can_be_met(asker, requirement, {caller.person}):
             raise NoEligibleApprover(rule=judgement.rule, revision=rules.revision)
+        today = await self._asking.before(asker, [action], facts.time)
+        used = today[action.kind, action.tool.name]
         changes = _changes(before, action)
         words = json.loads(row["view"])["untrusted"]["agent_words"]
         try:
@@ -204,6 +209,7 @@ class Edits:
                 checkpoint_id="",
                 agent_words=original(words),
                 facts=facts,
+                used=used,
                 edited={"by": caller.person, "revision": row["revision"] + 1, "changes": changes},
             )
         except ActionRefused as refused:
@@ -216,7 +222,8 @@ class Edits:
             "rule": judgement.rule,
             "rule_revision": rules.revision,
             "facts": facts.stored()
-            | {"risk": risk_word(action), "built_in": rules.built_in_revision},
+            | {"risk": risk_word(action), "built_in": rules.built_in_revision, "today": used}
+            | ({"amount": amount} if (amount := moved(action)) is not None else {}),
             "changes": changes,
             "counted": contributions(basis.in_force, action),
         }

@@ -12,6 +12,7 @@ from chenu_gate.view import as_text, render
 from services.governance.policy.rule import CheckpointType, Facts, Judgement
 from services.governance.policy.rules import RuleSet
 from services.governance.policy.stopping import cumulative_use, matched_facts
+from services.governance.policy.today import Used, used_today
 from services.governance.review import requirements
 from services.governance.review.lifecycle import Option
 from services.governance.review.working_time import later
@@ -40,6 +41,7 @@ def gate(
     checkpoint_id: str,
     agent_words: str,
     facts: Facts,
+    used: Used,
     edited: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The checkpoint for an action as it is stored; raises ActionRefused for an endless view."""
@@ -54,7 +56,7 @@ def gate(
         "revision": rules.revision,
         "facts": matched_facts(rule, rules.known(action, facts)),
     }
-    view["cumulative"] = cumulative_use(rules, action, facts)
+    view["cumulative"] = [*used_today(action, used), *cumulative_use(rules, action, facts)]
     if edited is not None:
         view["edited"] = edited
     rendered = write(view)

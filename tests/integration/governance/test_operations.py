@@ -20,13 +20,13 @@ from kernel.watching import Changes
 from services.governance.authorization import Authorization
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions
-from services.governance.holds.agent_limits import AskLimit
 from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Judging
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.permits import PermitKeys
 from services.governance.policy.counting import Counting
 from services.governance.policy.rule_book import RuleBook
+from services.governance.review.asking import Asking
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.endings import Endings
 from services.governance.review.requirements import Requirements
@@ -96,7 +96,7 @@ async def operations(
             timedelta(hours=1),
         ),
         endings=Endings(service.database, transitions),
-        ask_limit=AskLimit(service.database, 60),
+        asking=Asking(service.database, clock, 60),
     )
     return Operations(
         database=service.database,

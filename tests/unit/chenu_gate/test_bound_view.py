@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chenu_gate.action import Action
 from chenu_gate.permit import Permit, PermitForAnotherAction, PermitRefused, mint, verify
 from chenu_gate.refusal import ActionRefused
-from chenu_gate.view import render, view_digest
+from chenu_gate.view import as_text, render, view_digest
 from tests.support.actions import actions, an_action, values
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -114,3 +114,9 @@ def test_what_is_touched_and_every_amount_is_told() -> None:
         "Amount: amount = 7.",
         "Amount: lines[0].price = 1⟦U+200B⟧2.",
     ]
+
+
+def test_what_came_before_follows_what_is_touched_in_plain_text() -> None:
+    view = render(an_action()) | {"cumulative": ["Permitted today: 3."]}
+    lines = as_text(view).splitlines()
+    assert lines.index("Permitted today: 3.") == lines.index("It touches 1 × thread.") + 1

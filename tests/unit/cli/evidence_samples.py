@@ -46,6 +46,7 @@ from tests.unit.cli.evidence_rows import (
 )
 
 JUDGED = Judgement(Effect.CHECKPOINT, "destructive_action", CheckpointType.DESTRUCTIVE_ACTION)
+UNUSED = {"since": "2026-11-22T00:00:00+00:00", "of_tool": "0", "of_kind": "0", "amounts": {}}
 
 
 class Story:
@@ -139,7 +140,7 @@ class Story:
         )
         gated = requirement and gate(
             action, judged, RULES, requirement,
-            checkpoint_id=new_id(), agent_words="Only this one.", facts=known,
+            checkpoint_id=new_id(), agent_words="Only this one.", facts=known, used=UNUSED,
         )  # fmt: skip
         made = decision_row(action, judged, known, gated["approval"] if gated else None)
         row: Row = {"decision": made, "action": action.canonical().decode(), "checkpoint": None}
@@ -235,7 +236,7 @@ class Story:
         ]
         edited = {"by": self.bob.person, "revision": 2, "changes": changes}
         gated = gate(
-            after, JUDGED, RULES, requirements.read(checkpoint["approval"]),
+            after, JUDGED, RULES, requirements.read(checkpoint["approval"]), used=UNUSED,
             checkpoint_id="", agent_words="", facts=Facts.read(made["facts"]), edited=edited,
         )  # fmt: skip
         edit = {

@@ -40,6 +40,7 @@ def checkpoint(of: Action | None = None, *, agent_words: str = "", **changes: An
     view = render(of, agent_words=agent_words)
     view["question"] = f"{view['headline']} Shall it be done?"
     view["stopped_by"] = {"rule": "destructive_action", "name": "Deleting", "description": "Ask."}
+    view["cumulative"] = ["Permitted today: 3."]
     text = write(view)
     made = Checkpoint(
         checkpoint_id=CHECKPOINT,

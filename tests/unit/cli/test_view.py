@@ -26,6 +26,7 @@ def test_the_view_says_what_will_happen_with_what_and_until_when() -> None:
     for words in (
         "Shall it be done?",
         "What is deleted cannot be brought back.",
+        "Permitted today: 3.",
         "thread.delete of threads (delete)",
         f"{samples.THREAD} as of v3",
         "stopped by",
