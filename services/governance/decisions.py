@@ -81,11 +81,13 @@ class Decisions:
         tallies: Mapping[str, int],
         identities: Sequence[str] = (),
         refused: Set[int] = frozenset(),
+        decided: Set[str] = frozenset(),
     ) -> list[Judged]:
         """What the rules say of each action; the later ones of a plan count the earlier ones.
 
         `tallies` are the sums of before; `identities` those of the person's that are named;
-        `refused` the places of actions that count for nothing, whatever the rules say of them.
+        `refused` the places of actions that count for nothing, whatever the rules say of them;
+        `decided` the request ids that the tallies know already.
         """
         sums = dict(tallies)
         judged = []
@@ -108,7 +110,8 @@ class Decisions:
             counted = {}
             if judgement.effect is not Effect.DENY:
                 counted = contributions(in_force, action)
-            for tally, amount in counted.items() if place not in refused else ():
+            adds = place not in refused and request.request_id.lower() not in decided
+            for tally, amount in counted.items() if adds else ():
                 sums[tally] = sums.get(tally, 0) + amount
             shadow = _shadow(in_force, action, facts, judgement)
             judged.append(

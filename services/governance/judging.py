@@ -74,7 +74,9 @@ class Judging:
         for _ in range(_ATTEMPTS):
             asked = wanted(in_force, actions)
             async with self._counting.turn(caller.tenant) if asked else nullcontext():
-                tallies = await self._counting.read(caller, asked)
+                tallies, decided = await self._counting.read_for(
+                    caller, asked, [request.request_id.lower() for request in requests]
+                )
                 judge = partial(
                     self._decisions.judge,
                     caller,
@@ -84,6 +86,7 @@ class Judging:
                     tallies={name: tally.value for name, tally in tallies.items()},
                     identities=identities,
                     refused=refused,
+                    decided=decided,
                 )
                 judged = await compute(requests, judge)
                 try:

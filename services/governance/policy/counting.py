@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
@@ -35,6 +35,11 @@ _READ_OTHERS: Final = Statement(
 _HOLD: Final = Statement(
     "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:tenant AS uuid) || tally, 1))"
     " FROM unnest(CAST(:tallies AS text[])) AS tally"
+)
+# After the sums were read: what is decided meanwhile has changed them, and is found out.
+_DECIDED: Final = Statement(
+    "SELECT request_id FROM decisions WHERE tenant = :tenant AND identity = :identity"
+    " AND person = :person AND request_id = ANY(CAST(:request_ids AS uuid[]))"
 )
 
 
@@ -68,6 +73,28 @@ class Counting:
             return {}
         async with self._database.transaction(caller) as tx:
             return await self._read(tx, caller.tenant, wanted, without)
+
+    async def read_for(
+        self, caller: Caller, wanted: Mapping[str, int], request_ids: Sequence[str]
+    ) -> tuple[dict[str, Tally], frozenset[str]]:
+        """The same for a plan, with those of its requests that are decided: the sums know them."""
+        if not wanted:
+            return {}, frozenset()
+        async with self._database.transaction(caller) as tx:
+            tallies = await self._read(tx, caller.tenant, wanted, "")
+            # Of one alone there is no later one that could count it again.
+            rows = (
+                await tx.fetch(
+                    _DECIDED,
+                    tenant=caller.tenant,
+                    identity=caller.identity,
+                    person=caller.person,
+                    request_ids=list(request_ids),
+                )
+                if len(request_ids) > 1
+                else ()
+            )
+        return tallies, frozenset(row["request_id"] for row in rows)
 
     async def hold(
         self,

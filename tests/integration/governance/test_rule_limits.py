@@ -76,6 +76,18 @@ async def test_asking_again_counts_once(client: GovernanceClient, person: Person
     assert await states(client, person, spend(person, 40)) == [PERMITTED]
 
 
+async def test_what_a_plan_asks_for_again_is_not_counted_a_second_time_for_what_is_new_in_it(
+    client: GovernanceClient, person: Person
+) -> None:
+    await make_live(client, person, SPENT, LIMIT)
+    known, late = a_request(spend(person, 30)), a_request(spend(person, 80))
+    assert [one.state for one in await client.ask(person, known, late)] == [PERMITTED, DENIED]
+
+    verdicts = await client.ask(person, known, late, spend(person, 70), spend(person, 1))
+
+    assert [one.state for one in verdicts] == [PERMITTED, DENIED, PERMITTED, DENIED]
+
+
 async def test_of_many_who_act_at_once_nobody_slips_under_the_limit(
     client: GovernanceClient, person: Person
 ) -> None:
