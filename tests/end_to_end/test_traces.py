@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from pathlib import Path
 
 import httpx2
 
@@ -43,10 +44,15 @@ def collected(stack: RunningStack, trace: str) -> set[tuple[str, str]]:
 def in_the_logs(stack: RunningStack, trace: str) -> None:
     """The log of each service tells of its call under the id of the trace."""
     for service, method in SPANS - {("gateway", "POST /api/v2/nova/query")}:
-        log = (stack.folder / "logs" / f"{service}.log").read_text()
-        entries = [json.loads(line) for line in log.splitlines() if trace in line]
-        assert all(entry["trace_id"] == trace for entry in entries)
-        assert method in {entry["method"] for entry in entries if entry["event"] == "call"}
+        log = stack.folder / "logs" / f"{service}.log"
+
+        def told(log: Path = log, method: str = method) -> bool:
+            whole = log.read_text().rpartition("\n")[0]
+            entries = [json.loads(line) for line in whole.splitlines() if trace in line]
+            assert all(entry["trace_id"] == trace for entry in entries)
+            return method in {entry["method"] for entry in entries if entry["event"] == "call"}
+
+        until(told)  # a line is written after its caller has the answer
 
 
 def test_one_trace_goes_through_the_whole_fleet_and_its_logs(stack: RunningStack) -> None:

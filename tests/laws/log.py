@@ -13,7 +13,7 @@ from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from deploy.postgres.roles import SERVICES
 from kernel.receipts import VerifierKey, leaf_hash, open_tree_head, root_of
 from tests.support.identity import Metadata
-from tests.support.waiting import soon
+from tests.support.waiting import PATIENCE, soon
 
 UNLOGGED = """
     SELECT '{service}' AS service, o.id::text AS id FROM {service}.outbox o
@@ -63,7 +63,7 @@ async def written(superuser: Any) -> dict[str, int]:
     }
 
 
-async def all_logged(superuser: Any, seconds: float = 30) -> None:
+async def all_logged(superuser: Any, seconds: float = PATIENCE) -> None:
     """Wait until every event that is committed now stands in the log, byte for byte and once."""
     until = await written(superuser)
 

@@ -253,7 +253,7 @@ async def test_an_encoded_line_break_never_ends_a_header(fleet: Fleet, request_l
     host, _, port = fleet.address("gateway").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"{request_line}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    answer = (await asyncio.wait_for(reader.read(), 30)).decode()
     writer.close()
     await writer.wait_closed()
     head, _, body = answer.partition("\r\n\r\n")

@@ -51,7 +51,7 @@ class Mails:
 def posted() -> Iterator[Mails]:
     """Listens on a free port."""
     mails = Mails(free_port())
-    controller = Controller(mails, hostname="127.0.0.1", port=mails.port)
+    controller = Controller(mails, hostname="127.0.0.1", port=mails.port, ready_timeout=PATIENCE)
     controller.start()
     try:
         yield mails

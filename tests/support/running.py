@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from kernel.messaging import Messaging
 from kernel.migration import upgrade
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
 from kernel.tokens import SigningKey
 from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import StandInIdentity
+from tests.support.waiting import soon
 
 
 def shared_settings(
@@ -33,6 +35,15 @@ def shared_settings(
     )
 
 
+async def connected(messaging: Messaging) -> None:
+    """Once NATS is reached: a start waits a second for it, and goes on without."""
+
+    async def there() -> bool:
+        return messaging.connected
+
+    await soon(there, "NATS is reached")
+
+
 @asynccontextmanager
 async def running(
     program: Program[Any], shared: SharedSettings, urls: DatabaseUrls | None, **settings: Any
@@ -47,6 +58,7 @@ async def running(
         given |= {"database_url": urls.app, "worker_database_url": urls.worker}
     service = await Service.start(program, shared, program.settings_class(**given))
     try:
+        await connected(service.messaging)
         yield service
     finally:
         await service.stop()

@@ -16,6 +16,7 @@ from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from kernel.messaging import Messaging
 from kernel.settings import SharedSettings
+from tests.support.running import connected
 
 GIB = 1 << 30
 Usage = namedtuple("Usage", "total used free")
@@ -52,6 +53,7 @@ async def test_the_place_of_the_stream_is_where_the_server_makes_it(
     server.start()
     try:
         messaging = await Messaging.connect(server.url, max_bytes=1 << 20)
+        await connected(messaging)
         await messaging.publish_bundle("threads", 1, 1, b"x")
         await messaging.close()
         free(monkeypatch, 0)
