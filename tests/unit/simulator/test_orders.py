@@ -1,5 +1,6 @@
 """What the simulator takes for an order, and which tool it plans for it."""
 
+import time
 from typing import Any
 
 import pytest
@@ -211,11 +212,12 @@ def test_a_request_without_words_is_answered() -> None:
     assert plan_of({"role": "user", "content": [picture]}).calls == ()
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "unit",
     [" ", "\n", "please ", "and ", "a.b", '"', "'a ", '{"a":', "to ", ", delete ", "le ", "!"],
 )
 def test_no_text_takes_long_to_read(unit: str) -> None:
+    begun = time.thread_time()  # whatever else the machine does meanwhile
     for verb in ("", "delete ", "append ", "send ", "create a thread ", "search "):
         plan_of(request_of(verb + unit * (20_000 // len(unit))))
+    assert time.thread_time() - begun < 20
