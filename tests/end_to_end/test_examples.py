@@ -30,8 +30,9 @@ def test_an_example_tells_the_story_that_it_promises(stack: RunningStack, name: 
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
+        timeout=120,
+        # gRPC itself notes there when a server says good-bye.
+        env={**os.environ, "PYTHONWARNINGS": "error", "GRPC_VERBOSITY": "ERROR"},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

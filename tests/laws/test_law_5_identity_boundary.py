@@ -194,7 +194,7 @@ async def refusal(hands: Hands, method: Any, request: Any, metadata: Metadata) -
     channel = hands.fleet.channel(service)
     path = f"/{method.containing_service.full_name}/{method.name}"
     make: Any = channel.unary_stream if method.server_streaming else channel.unary_unary
-    call = make(path)(request.SerializeToString(), metadata=metadata, timeout=10)
+    call = make(path)(request.SerializeToString(), metadata=metadata, timeout=30)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await (anext(aiter(call)) if method.server_streaming else call)
     error = refused.value

@@ -183,7 +183,7 @@ async def test_streams_pass_on_the_same(running: Running, stub: sample.Stub) -> 
             yield Request(number=number, text=str(number))
 
     with background("test", caller=caller):
-        assert [r.number async for r in stub.Count(Request(number=3), timeout=5)] == [0, 1, 2]
+        assert [r.number async for r in stub.Count(Request(number=3), timeout=30)] == [0, 1, 2]
         assert (await stub.Collect(requests())).number == 3
         assert [r.text async for r in stub.Converse(requests())] == ["1", "2"]
 
