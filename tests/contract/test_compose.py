@@ -74,8 +74,10 @@ def test_nothing_runs_as_root_but_the_one_shot_that_lays_out_the_keys(
 def test_the_image_holds_every_package_that_it_is_told_to_copy() -> None:
     copied = re.findall(r"^COPY (\w+) \w+$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert {"kernel", "chenu_gate", "services", "cli", "deploy"} <= set(copied)
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
     for folder in copied:
         assert (ROOT / folder).is_dir()
+        assert f"!{folder}" in sent, "the engine is not given it"
 
 
 def test_nats_acknowledges_only_what_is_on_the_disk() -> None:
