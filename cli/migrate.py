@@ -118,9 +118,11 @@ async def _or_problem(where: str, work: Awaitable[T]) -> T:
     import asyncpg  # noqa: PLC0415 - not to slow every other command
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - likewise
 
+    from deploy.postgres.roles import WrongEncoding  # noqa: PLC0415 - likewise
+
     try:
         return await work
-    except (asyncpg.PostgresError, DBAPIError) as error:
+    except (asyncpg.PostgresError, DBAPIError, WrongEncoding) as error:
         cause = getattr(error, "orig", error).__cause__ or error
         steps = {
             asyncpg.InsufficientPrivilegeError: "use the URL of a superuser",

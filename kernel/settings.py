@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 SERVICES: Final = (
     "identity", "threads", "governance", "audit", "nova", "llm", "spheres", "courier", "gateway",
@@ -110,6 +111,8 @@ def load(*classes: type[BaseSettings]) -> tuple[Any, ...]:
                 f"{prefix}{'_'.join(map(str, e['loc']))}".upper() + f": {e['msg']}"
                 for e in error.errors(include_input=False)
             ]
+        except SourceError as error:  # a secret's file that may not be read
+            problems.append(f"{settings_class.__name__}: {error}: {error.__cause__}")
     if problems:
         raise SettingsError("\n".join(problems))
     return tuple(loaded)

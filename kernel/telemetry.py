@@ -7,6 +7,7 @@ EVENTS = Counter("chenu_thread_events_total", "...")   # prometheus_client, as i
 """
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -32,15 +33,7 @@ PUBLISHED: Final = Gauge("chenu_relay_published_number", "Newest published bundl
 RELEASED: Final = Gauge("chenu_relay_released_number", "Newest released bundle", ["service"])
 
 REDACTED: Final = "[redacted]"
-_SECRET: Final = (
-    "authorization",
-    "token",
-    "password",
-    "secret",
-    "cookie",
-    "private_key",
-    "api_key",
-)
+_SECRET: Final = re.compile("authorization|token|password|secret|cookie|private_key|api_key")
 _W3C: Final = TraceContextTextMapPropagator()
 _tracer: Final = trace.get_tracer("chenu")
 Event = MutableMapping[str, Any]
@@ -135,7 +128,7 @@ def _redacted(key: str, value: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _is_secret(key: str) -> bool:
-    return any(word in key.lower() for word in _SECRET)
+    return bool(_SECRET.search(key.lower()))
 
 
 def add_call(_logger: object, _name: str, event: Event) -> Event:

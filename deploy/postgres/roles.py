@@ -21,6 +21,12 @@ LOGINS = tuple(f"{service}_{kind}" for service in SERVICES for kind in ("app", "
 # Two provisionings at once would trip over each other's CREATE ROLE.
 PROVISIONING_LOCK = 0x6368656E75
 
+# Every text that people write, and one order of texts, whatever the server was made with.
+CREATE_DATABASE = """
+CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8'
+    LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'
+"""
+
 CREATE_ROLE = """
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
@@ -50,6 +56,16 @@ RESET ROLE;
 """
 
 
+class WrongEncoding(Exception):
+    """A database that somebody else made, and that cannot hold every text."""
+
+    def __init__(self, database: str, encoding: str) -> None:
+        super().__init__(
+            f"the database {database} is encoded as {encoding}; make it anew as UTF8, or give the"
+            " name of one that does not exist yet"
+        )
+
+
 async def provision_database(
     admin_url: str, passwords: Mapping[str, str], *, database: str = DATABASE
 ) -> None:
@@ -57,6 +73,7 @@ async def provision_database(
 
     `passwords` holds one for each of LOGINS that is not there yet; a missing one is a KeyError
     before anything is changed. A login that is there gets the one that is given, or keeps its own.
+    Raises WrongEncoding for a database that is there and not in UTF-8.
     """
     server = await asyncpg.connect(admin_url)
     try:
@@ -64,7 +81,7 @@ async def provision_database(
         needed = await _missing(server)
         given = {login: passwords[login] for login in LOGINS if login in {*needed, *passwords}}
         if not await server.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
-            await server.execute(f"CREATE DATABASE {database}")
+            await server.execute(CREATE_DATABASE.format(database=database))
         await _provision(database_url(admin_url, database), given, database)
     finally:
         await server.close()  # and so lets go of the lock
@@ -87,6 +104,8 @@ async def _missing(server: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
 async def _provision(url: str, passwords: Mapping[str, str], database: str) -> None:
     connection = await asyncpg.connect(url)
     try:
+        if (encoding := await connection.fetchval("SHOW server_encoding")) != "UTF8":
+            raise WrongEncoding(database, encoding)
         async with connection.transaction():
             await connection.execute(CLOSE_TO_PUBLIC.format(database=database))
             for service in SERVICES:

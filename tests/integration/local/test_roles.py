@@ -7,7 +7,14 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres_server import PostgresServer
-from deploy.postgres.roles import DATABASE, LOGINS, SERVICES, database_url, provision_database
+from deploy.postgres.roles import (
+    DATABASE,
+    LOGINS,
+    SERVICES,
+    WrongEncoding,
+    database_url,
+    provision_database,
+)
 from tests.support.database_urls import DatabaseUrls
 
 
@@ -134,3 +141,33 @@ async def test_provisioning_again_sets_new_passwords_and_keeps_the_rest(
 def test_database_url_keeps_user_and_server() -> None:
     url = "postgresql://user:p%40ss@127.0.0.1:5432/postgres"
     assert database_url(url) == f"postgresql://user:p%40ss@127.0.0.1:5432/{DATABASE}"
+
+
+async def test_the_database_is_made_for_every_text_whatever_the_server_was_made_for(
+    admin: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    made = await admin.fetchrow(
+        "SELECT pg_encoding_to_char(encoding) AS encoding, datlocprovider, datlocale"
+        " FROM pg_database WHERE datname = current_database()"
+    )
+    assert tuple(made) == ("UTF8", b"b", "C.UTF-8")
+
+
+@pytest.mark.usefixtures("database_urls")
+async def test_a_database_that_cannot_hold_every_text_is_refused_and_left_alone(
+    postgres_server: PostgresServer,
+) -> None:
+    database = f"ascii_{secrets.token_hex(4)}"
+    server = await asyncpg.connect(postgres_server.admin_url)
+    await server.execute(
+        f"CREATE DATABASE {database} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'"
+    )
+    try:
+        with pytest.raises(WrongEncoding, match="encoded as SQL_ASCII; make it anew as UTF8"):
+            await provision_database(postgres_server.admin_url, {}, database=database)
+        made = await asyncpg.connect(database_url(postgres_server.admin_url, database))
+        assert not await made.fetchval("SELECT to_regnamespace('threads')::text")
+        await made.close()
+    finally:
+        await server.execute(f"DROP DATABASE {database}")
+        await server.close()

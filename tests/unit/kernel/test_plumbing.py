@@ -58,6 +58,16 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
 
 
+def test_a_secret_that_cannot_be_read_is_told_like_every_other_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CHENU_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("CHENU_TRACE_RATIO", "7")
+    (tmp_path / "chenu_notes_color").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r"(?s)CHENU_TRACE_RATIO.*color.*decode"):
+        load(SharedSettings, NotesSettings)
+
+
 def test_a_wrong_setting_ends_the_process_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     async def assemble(_: Any) -> None: ...
 
