@@ -116,8 +116,8 @@ class OutcomeReporter(Generic[C]):
             if len(ended) > 1:
                 halves = ended[: len(ended) // 2], ended[len(ended) // 2 :]
                 return [one for half in halves for one in await self._taken(half)]
-            self._put_aside(ended[0])
-            _log.error("outcome of decision %s refused: %s", ended[0].decision_id, _told(error))
+            if self._put_aside(ended[0]):
+                _log.error("outcome of decision %s refused: %s", ended[0].decision_id, _told(error))
             return []
         for execution in ended:
             if execution.state is ExecutionState.UNKNOWN:
@@ -141,11 +141,13 @@ class OutcomeReporter(Generic[C]):
             except OutcomeConflict as conflict:  # another end was found out here meanwhile
                 _log.error("decision %s settled otherwise: %s", outcome.decision_id, conflict)
 
-    def _put_aside(self, execution: Execution) -> None:
+    def _put_aside(self, execution: Execution) -> bool:
+        """Whether it is put aside for the first time in this state: so it is told once."""
         aside = self._aside.get(execution.decision_id)
-        if aside is None or aside.state is not execution.state:
+        if new := aside is None or aside.state is not execution.state:
             aside = self._aside[execution.decision_id] = _Aside(execution.state)
         aside.postpone()
+        return new
 
     async def _until_woken(self) -> None:
         try:

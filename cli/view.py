@@ -129,6 +129,9 @@ def _decision_facts(checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
     yield "because", safe(checkpoint.resolution_reason)
     yield "good until", when(checkpoint.valid_until)
     yield "execution", state(word(checkpoint, "execution_state").replace("_", " "))
+    if checkpoint.contradicted_by:
+        says = word(checkpoint, "contradicted_by")
+        yield "but", f"its executor says {says}; a person said otherwise. Look which is true"
     for vote in checkpoint.votes:
         said = f": {safe(vote.comment)}" if vote.comment else ""
         at = f"at {when(vote.create_time)} on {short_digest(vote.view_digest)}"

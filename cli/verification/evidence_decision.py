@@ -18,6 +18,7 @@ LEEWAY: Final = timedelta(seconds=2)
 """How far the clocks of services may differ; a permit's times are whole seconds besides."""
 _EXECUTED: Final = "decision.executed"
 _RECONCILED: Final = "decision.reconciled"
+_CONTRADICTED: Final = "decision.contradicted"
 _SETTLED: Final = "RECONCILED"
 _MAX_PERMIT: Final = timedelta(seconds=60)
 
@@ -53,6 +54,11 @@ def check_decision(
     if executed and approved is None and not _allowed(decision):
         raise executed[0].wrong(f"{subject} was executed, but nobody had approved it")
     notes.append(f"{subject}: {decision['tool']}, {told}, {state}")
+    notes += [
+        f"{subject}: its executor says {one.details['state'].lower()}, against a person's word"
+        for one in records.of(subject)
+        if one.kind == _CONTRADICTED
+    ]
 
 
 def _check_made(decision: Mapping[str, Any], made: Record) -> None:

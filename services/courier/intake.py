@@ -50,6 +50,10 @@ _HOLDING_CARDS: Final = Statement(
     " JOIN courier.notifications AS n USING (channel_id) WHERE n.checkpoint_id = :checkpoint_id"
     " AND c.kind = 'slack_app' AND NOT c.disabled AND channel_id <> ALL(CAST(:told AS uuid[]))"
 )
+_OF_WHAT_ENDED: Final = (
+    NoticeEvent.NOTICE_EVENT_RESOLVED,
+    NoticeEvent.NOTICE_EVENT_CONTRADICTED,
+)
 _PAGE: Final = 200
 _PATIENCE_SECONDS: Final = 86_400.0
 _TOGETHER_SECONDS: Final = 0.05
@@ -133,7 +137,7 @@ class Intake:
                 _log.warning("notice not told", notice=notice.notice_id, code=error.code().name)
             return gone or age > _PATIENCE_SECONDS
         pending = told.checkpoint.state == CheckpointState.CHECKPOINT_STATE_PENDING
-        if pending or notice.event == NoticeEvent.NOTICE_EVENT_RESOLVED:
+        if pending or notice.event in _OF_WHAT_ENDED:
             for channel in await self._addressed(told):
                 await self._queue(channel, told)
         return True

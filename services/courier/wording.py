@@ -16,10 +16,12 @@ Content: TypeAlias = Mapping[str, Any]
 MAX_WEBHOOK_BYTES: Final = 20_000
 CONFIRMATION: Final = "channel.confirmation"
 RESOLVED: Final = "checkpoint.resolved"
+CONTRADICTED: Final = "checkpoint.contradicted"
 _BEGINNINGS: Final = {
     "checkpoint.created": "A decision waits for you",
     "checkpoint.reminded": "A decision still waits for you",
     "checkpoint.escalated": "A decision waits, and you are asked as well",
+    CONTRADICTED: "A person and the executor say different things of what became of it: look",
 }
 
 

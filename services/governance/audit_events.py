@@ -135,41 +135,39 @@ def deputy_dismissed(caller: Any, deputy_id: str) -> AuditRecord:
 
 def decision_executed(row: Any, state: str, **facts: str) -> AuditRecord:
     """An executor reported what became of a decision; `row` is the decision."""
-    return record(
-        source=_SOURCE,
-        type="decision.executed",
-        action=AUDIT_ACTION_EXECUTE,
-        phase=PHASE_OUTCOME,
-        subject=f"decision/{row['decision_id']}",
-        tenant=row["tenant"],
-        identity=row["identity"],
-        sphere=row["sphere"],
-        details=_told(
-            {
-                "state": state.upper(),
-                "action_digest": row["action_digest"],
-                "executor": row["executor"],
-                **facts,
-            }
-        ),
+    told = _told({"action_digest": row["action_digest"], **facts})
+    return _outcome(
+        "executed", AUDIT_ACTION_EXECUTE, row, state, told, phase=PHASE_OUTCOME, **_whose(row)
     )
 
 
 def decision_reconciled(caller: Caller, row: Any, state: str) -> AuditRecord:
     """A person said what became of a decision whose outcome no executor knew."""
+    told = {"action_digest": row["action_digest"]}
+    return _outcome("reconciled", AUDIT_ACTION_UPDATE, row, state, told, caller=caller)
+
+
+def decision_contradicted(row: Any, state: str, **facts: str) -> AuditRecord:
+    """An executor says of a decision what a person has told otherwise, whose word stands."""
+    return _outcome("contradicted", AUDIT_ACTION_UPDATE, row, state, facts, **_whose(row))
+
+
+def _outcome(
+    happened: str, action: Any, row: Any, state: str, told: dict[str, str], **about: Any
+) -> AuditRecord:
     return record(
         source=_SOURCE,
-        type="decision.reconciled",
-        action=AUDIT_ACTION_UPDATE,
+        type=f"decision.{happened}",
+        action=action,
         subject=f"decision/{row['decision_id']}",
-        caller=caller,
         sphere=row["sphere"],
-        details={
-            "state": state.upper(),
-            "action_digest": row["action_digest"],
-            "executor": row["executor"],
-        },
+        details={"state": state.upper(), "executor": row["executor"], **told},
+        **about,
     )
+
+
+def _whose(row: Any) -> dict[str, str]:
+    return {"tenant": row["tenant"], "identity": row["identity"]}
 
 
 def freeze_created(freeze_id: str, **facts: str) -> AuditRecord:

@@ -136,6 +136,7 @@ def checkpoint(row: Row) -> Checkpoint:
         resolve_time=stamp(row["resolve_time"]),
         resolution_reason=row["resolution_reason"] or "",
         execution_state=EXECUTIONS[row["execution"] or "not_started"],
+        contradicted_by=EXECUTIONS[row["contradicted_by"] or "unspecified"],
         sphere=row["sphere"],
         approval=requirement,
         risk=RISKS[row["risk"]],

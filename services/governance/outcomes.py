@@ -11,7 +11,7 @@ from chenu.governance.v1.outcome_service_pb2 import Outcome
 from chenu_gate.canonical_json import digest
 from kernel.audit_event import AuditRecord
 from kernel.caller import Caller
-from kernel.database import Database, Record
+from kernel.database import Database, Record, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
 from kernel.watching import Changes
@@ -24,13 +24,17 @@ from services.governance.review.lifecycle import Execution, after_report
 
 _RECONCILED: Final = "RECONCILED"
 _UNKNOWN: Final = ExecutionState.EXECUTION_STATE_UNKNOWN
+_ENDS: Final = (
+    ExecutionState.EXECUTION_STATE_SUCCEEDED,
+    ExecutionState.EXECUTION_STATE_FAILED,
+)
 # Reports of one executor are taken in one after another: each builds on the one before.
 _TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtext('outcomes'), hashtext(:executor))")
 _DECISIONS: Final = Statement(
     "SELECT d.decision_id, d.tenant, d.identity, d.executor, d.sphere, d.run,"
     " coalesce(c.edited_digest, d.action_digest) AS action_digest, d.effect, d.refusal,"
     " d.facts ? 'grant' AS granted,"
-    " c.checkpoint_id, c.valid_until"
+    " c.checkpoint_id, c.valid_until, c.version"
     " FROM decisions AS d LEFT JOIN checkpoints AS c USING (decision_id)"
     " WHERE d.decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )
@@ -57,6 +61,15 @@ _RECORD: Final = Statement(
     " ON CONFLICT (decision_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
     " finish_time = excluded.finish_time, report_time = clock_timestamp()"
 )
+# Once, however often it is said.
+_CONTRADICT: Final = Statement(
+    "UPDATE executions SET contradicted_by = :state"
+    " WHERE decision_id = CAST(:decision_id AS uuid) AND contradicted_by IS NULL"
+)
+_NOTICE: Final = Statement(
+    "INSERT INTO notices (checkpoint_id, tenant, identity, event, version)"
+    " VALUES (:checkpoint_id, :tenant, :identity, 'contradicted', :version)"
+)
 # In the order in which everybody who locks several checkpoints takes them.
 _CONSUME: Final = Statement(
     "WITH used AS (SELECT checkpoint_id FROM checkpoints"
@@ -79,6 +92,7 @@ class Outcomes:
     async def report(self, caller: Caller, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Record what is new; what people have settled of what is told as UNKNOWN.
 
+        What says otherwise than a person has is taken down beside that person's word, once.
         OutcomeConflict names the first decision that is contradicted.
         """
         decision_ids = [outcome.decision_id.lower() for outcome in outcomes]
@@ -95,6 +109,10 @@ class Outcomes:
                 row = _own(decisions, decision_id, caller)
                 if decision_id in settled and outcome.state == _UNKNOWN:
                     told.append(_settled(row, settled[decision_id]))
+                    continue
+                _check(row, outcome)
+                if decision_id in settled and _contradicts(outcome, settled[decision_id]):
+                    await _contradict(tx, row, outcome)
                     continue
                 after = _after(row, outcome, known)
                 if after is None:
@@ -142,6 +160,22 @@ def _settled(decision: Record, end: Record) -> Outcome:
     )
 
 
+def _contradicts(outcome: Outcome, end: Record) -> bool:
+    """Whether an executor knows another end than the one that a person has told."""
+    return outcome.state in _ENDS and outcome.state != EXECUTIONS[end["state"]]
+
+
+async def _contradict(tx: Transaction, row: Record, outcome: Outcome) -> None:
+    """Note it, and have people hear of it: whoever looks can find out which of both is true."""
+    state = _word(outcome)
+    if not await tx.execute(_CONTRADICT, decision_id=row["decision_id"], state=state):
+        return
+    tx.emit(audit_events.decision_contradicted(row, state, cause=outcome.reason))
+    if row["checkpoint_id"]:
+        named = ("checkpoint_id", "tenant", "identity", "version")
+        await tx.execute(_NOTICE, **{name: row[name] for name in named})
+
+
 def _own(decisions: Mapping[str, Record], decision_id: str, caller: Caller) -> Record:
     """The decision, if it is this executor's; it may not learn of any other."""
     row = decisions.get(decision_id)
@@ -150,17 +184,24 @@ def _own(decisions: Mapping[str, Record], decision_id: str, caller: Caller) -> R
     return row
 
 
+def _check(row: Record, outcome: Outcome) -> None:
+    """Raise OutcomeConflict where the report is not of what was permitted."""
+    if outcome.action_digest != row["action_digest"]:
+        raise OutcomeConflict(decision_id=row["decision_id"], cause="ANOTHER_ACTION")
+    if not _was_permitted(row):
+        raise OutcomeConflict(decision_id=row["decision_id"], cause="NEVER_PERMITTED")
+
+
+def _word(outcome: Outcome) -> str:
+    return ExecutionState.Name(outcome.state).removeprefix("EXECUTION_STATE_").lower()
+
+
 def _after(row: Record, outcome: Outcome, known: Mapping[str, Execution]) -> Execution | None:
     """Where the decision stands after the report; None where that is known already."""
     decision_id = row["decision_id"]
-    if outcome.action_digest != row["action_digest"]:
-        raise OutcomeConflict(decision_id=decision_id, cause="ANOTHER_ACTION")
-    if not _was_permitted(row):
-        raise OutcomeConflict(decision_id=decision_id, cause="NEVER_PERMITTED")
     before = known.get(decision_id, Execution.NOT_STARTED)
-    name = ExecutionState.Name(outcome.state).removeprefix("EXECUTION_STATE_")
     try:
-        after = after_report(before, Execution(name.lower()))
+        after = after_report(before, Execution(_word(outcome)))
     except OutcomeConflict as conflict:
         conflict.metadata["decision_id"] = decision_id
         raise

@@ -231,6 +231,11 @@ executions = Table(
     # The permit that it was executed by, and the public key that signed it: evidence.
     Column("permit", Text, nullable=False, server_default=""),
     Column("permit_key", Text, nullable=False, server_default=""),
+    # What the executor says, where a person has told another end.
+    Column("contradicted_by", Text),
+    CheckConstraint(
+        "contradicted_by IN ('succeeded', 'failed')", name="executions_contradicted_by"
+    ),
     CheckConstraint(
         "state IN ('running', 'succeeded', 'failed', 'unknown')", name="executions_state"
     ),

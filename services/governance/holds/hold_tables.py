@@ -97,7 +97,8 @@ def hold_tables(metadata: MetaData) -> None:
         Column("version", BigInteger, nullable=False),
         _time("create_time", server_default=_NOW),
         CheckConstraint(
-            "event IN ('created', 'reminded', 'escalated', 'resolved')", name="notices_event"
+            "event IN ('created', 'reminded', 'escalated', 'resolved', 'contradicted')",
+            name="notices_event",
         ),
-        UniqueConstraint("checkpoint_id", "version", name="notices_once"),
+        UniqueConstraint("checkpoint_id", "version", "event", name="notices_once"),
     )  # fmt: skip

@@ -33,7 +33,7 @@ _COLUMNS: Final = """
         c.escalate_time, c.escalated, c.execute_by,
         d.kind, d.tool, d.request_id, d.sphere,
         coalesce(x.facts ->> 'risk', d.facts ->> 'risk', 'unspecified') AS risk,
-        e.state AS execution, v.resolution_reason,
+        e.state AS execution, e.contradicted_by, v.resolution_reason,
         coalesce(c.edited_digest, d.action_digest) AS action_digest,
         coalesce(x.rule, d.rule) AS rule, coalesce(x.rule_revision, d.rule_revision)
             AS rule_revision, coalesce(n.question, v.question) AS question,

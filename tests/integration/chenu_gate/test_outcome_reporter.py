@@ -184,6 +184,7 @@ async def test_a_refused_outcome_does_not_hold_up_the_others(
     governance: Governance,
     executions: Executions,
     transaction: Transactions,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     decisions = [await execute(executions, transaction) for _ in range(7)]
     governance.refused = {
@@ -196,6 +197,13 @@ async def test_a_refused_outcome_does_not_hold_up_the_others(
     calls = governance.calls
     assert await reporter.report_once() == 0
     assert governance.calls == calls  # set aside for a while
+
+    for aside in reporter._aside.values():
+        aside.until = 0
+    assert await reporter.report_once() == 0
+    assert governance.calls > calls
+    # However often it is tried again, it is said once of each.
+    assert sum(" refused: " in one.getMessage() for one in caplog.records) == 2
 
     governance.refused = {}
     for aside in reporter._aside.values():

@@ -203,6 +203,12 @@ async def test_that_something_waited_is_not_told_once_it_has_ended_but_its_end_i
     sent = await settled(client, person, resolved)
     data = json.loads((await only(receiver, sent.notification_id)).body)
     assert (data["type"], data["data"]["state"]) == ("checkpoint.resolved", "approved")
+    contradicted = a_notice(person, event=NoticeEvent.NOTICE_EVENT_CONTRADICTED, **ended)
+    assert await told_to(client, person, contradicted)
+    sent = await settled(client, person, contradicted)
+    assert json.loads((await only(receiver, sent.notification_id)).body)["type"] == (
+        "checkpoint.contradicted"
+    )
 
 
 async def test_governance_away_loses_nothing(

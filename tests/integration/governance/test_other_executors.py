@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import grpc
 import pytest
 
 from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.decision_pb2 import ExecutionState
+from chenu.governance.v1.notice_service_pb2 import NoticeEvent
 from chenu.governance.v1.outcome_service_pb2 import ReconcileOutcomeRequest
 from chenu.governance.v1.review_service_pb2 import EditCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -18,6 +20,7 @@ from chenu_gate.action import Action, ActionKind
 from chenu_gate.permit import PermitForAnotherAudience, PermitKeys, verify
 from kernel.errors import reason_of
 from tests.integration.governance.conftest import Events
+from tests.integration.governance.test_notices import waiting
 from tests.support.executor import FAKED, SHIP, StandInExecutor
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Metadata, Person, StandInIdentity
@@ -96,12 +99,48 @@ async def test_a_person_settles_what_no_executor_knows_once_and_for_good(
     assert told["type"] == "chenu.governance.decision.reconciled"
     assert told["data"]["actor"]["person"] == person.person
     assert told["data"]["details"]["executor"] == "warehouse"
-    # The executor, which still does not know, is told; it may agree, and may not turn it over.
+    # The executor, which still does not know, is told, and it may agree.
     (heard,) = await client.report(verdict, UNKNOWN, executor="warehouse")
     assert (heard.decision_id, heard.state, heard.reason) == (decision, settled, "RECONCILED")
-    other = FAILED if settled == SUCCEEDED else SUCCEEDED
     assert await client.report(verdict, settled, executor="warehouse") == []
-    await refused(client.report(verdict, other, executor="warehouse"), *CONFLICT)
+
+
+async def test_an_executor_that_says_otherwise_turns_no_persons_word_over_and_people_hear_of_it(
+    client: GovernanceClient, person: Person, events: Events, superuser: Any
+) -> None:
+    verdict = await permitted(client, person)
+    decision, checkpoint = verdict.decision.decision_id, verdict.decision.checkpoint_id
+    await client.report(verdict, UNKNOWN, executor="warehouse")
+    await reconcile(client, person, decision, SUCCEEDED)
+    assert (await client.get(person, checkpoint)).contradicted_by == 0
+
+    for _ in range(2):
+        told = await client.report(verdict, FAILED, executor="warehouse", reason="RECONCILED")
+        assert told == []
+
+    seen = await client.get(person, checkpoint)
+    assert (seen.execution_state, seen.contradicted_by) == (SUCCEEDED, FAILED)
+    happened = await events(f"decision/{decision}")
+    assert [one["type"].rpartition(".")[2] for one in happened][-2:] == [
+        "reconciled", "contradicted",
+    ]  # fmt: skip
+    assert happened[-1]["data"]["details"] == {
+        "state": "FAILED", "cause": "RECONCILED", "executor": "warehouse",
+    }  # fmt: skip
+    heard = [notice.event for notice in await waiting(client, checkpoint)]
+    assert heard.count(NoticeEvent.NOTICE_EVENT_CONTRADICTED) == 1
+    # It is noted once, and only against a person's word, whoever holds the connection.
+    known = await permitted(client, person)
+    await client.report(known, SUCCEEDED, executor="warehouse")
+    for one, state in ((decision, "succeeded"), (known.decision.decision_id, "failed")):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await superuser.execute(
+                "UPDATE governance.executions SET contradicted_by = $1 WHERE decision_id = $2",
+                state,
+                one,
+            )
+    stranger = {"action_digest": "sha256:" + "0" * 64}
+    await refused(client.report(verdict, FAILED, executor="warehouse", **stranger), *CONFLICT)
 
 
 async def test_nobody_else_settles_it(

@@ -179,6 +179,12 @@ def test_an_end_that_nobody_knew_and_a_person_found_out_is_proved(
     story.events.insert(-1, json.loads(settled.bytes))
 
     assert wrong(tmp_path, story.file(), story) == ""
+    told = {**decision, "tenant": story.ada.tenant, "identity": story.ada.identity}
+    with background("report", story.ada):
+        other = audit_events.decision_contradicted(told, "succeeded")
+    story.events.insert(-1, json.loads(other.bytes))
+    notes = checked(tmp_path, story.file(), story).notes
+    assert any(note.endswith("says succeeded, against a person's word") for note in notes)
     decision["execution"]["reason"] = "OK"
     assert "the log says cause 'RECONCILED'" in wrong(tmp_path, story.file(), story)
 

@@ -20,6 +20,15 @@ def shown(found: Checkpoint) -> str:
     return captured.get()
 
 
+def test_an_end_that_its_executor_tells_otherwise_is_shown_with_both() -> None:
+    said = samples.checkpoint(
+        execution_state="EXECUTION_STATE_SUCCEEDED", contradicted_by="EXECUTION_STATE_FAILED"
+    )
+    text = shown(said)
+    assert "its executor says failed; a person said otherwise" in text
+    assert "a person said otherwise" not in shown(samples.checkpoint())
+
+
 def test_the_view_says_what_will_happen_with_what_and_until_when() -> None:
     found = samples.checkpoint()
     text = shown(found)
