@@ -185,6 +185,22 @@ def pytest_configure() -> None:
     local_server.random = apart  # type: ignore[attr-defined]
 
 
+class Folder(pytest.Package):
+    """A folder of tests: what they share (`scope="package"`) ends with them, not with the run.
+
+    Servers that nobody asks any more cost a tenth of a core and more, each fleet of them.
+    """
+
+    def setup(self) -> None:
+        """There is no `__init__.py` to import."""
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector:
+    """Each folder, and not only those of a package."""
+    folder: Folder = Folder.from_parent(parent, path=path)
+    return folder
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
     """All processes must give a test the same name, whenever they collect it."""
     steady = OF_THE_MOMENT.sub("<…>", val) if isinstance(val, str) else val

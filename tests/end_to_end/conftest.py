@@ -92,7 +92,7 @@ def running_stack() -> Iterator[RunningStack]:
         yield RunningStack(folder, receiver, supervisor, collector, mails)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[RunningStack]:
     """The stack of the whole run, with its demo user logged in."""
     with running_stack() as running:

@@ -30,7 +30,7 @@ QUICK = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stage() -> AsyncIterator[Stage]:
     """All services as processes, before the model simulator, on servers of their own."""
     ports = replace(Ports.free(), witness=0)

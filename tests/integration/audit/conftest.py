@@ -23,7 +23,7 @@ from tests.support.running import running, shared_settings
 from tests.support.source import StandInSource
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nats_url(state_folder: Path) -> Iterator[str]:
     """A NATS of its own: a service that other tests run would speak for the same source."""
     server = NatsServer(state_folder / "audit" / "nats", state_folder / "logs" / "audit-nats.log")
@@ -32,31 +32,31 @@ def nats_url(state_folder: Path) -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def identity() -> AsyncIterator[StandInIdentity]:
     async with StandInIdentity() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
     return database_urls["audit"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def source() -> AsyncIterator[StandInSource]:
     async with StandInSource("threads") as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def restored() -> AsyncIterator[StandInSource]:
     """A source of its own for who restores one, so that its rewinding disturbs nobody."""
     async with StandInSource("courier") as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     tmp_path_factory: pytest.TempPathFactory,
     nats_url: str,
@@ -70,13 +70,13 @@ def shared(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system_auditor() -> Person:
     """Whom the settings name."""
     return Person()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(
     shared: SharedSettings, urls: DatabaseUrls, system_auditor: Person
 ) -> AsyncIterator[Service[AuditSettings]]:
@@ -90,23 +90,23 @@ async def service(
             yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def channel(service: Service[AuditSettings]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def entries(channel: grpc.aio.Channel) -> EntryServiceStub:
     return EntryServiceStub(channel)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def log(channel: grpc.aio.Channel) -> LogServiceStub:
     return LogServiceStub(channel)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def exports(channel: grpc.aio.Channel) -> ExportServiceStub:
     return ExportServiceStub(channel)
 

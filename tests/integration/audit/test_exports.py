@@ -47,18 +47,18 @@ async def exported(
     return data, last
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def owner() -> Person:
     return Person(roles=("owner",))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def log_key(log) -> VerifierKey:
     answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
     return VerifierKey.parse(answer.verifier_key)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def files(
     exports, entries, identity, owner, source, service
 ) -> dict[tuple[str, bool], bytes]:
@@ -82,7 +82,7 @@ async def files(
 Check = Callable[..., Verdict]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def check(tmp_path_factory: pytest.TempPathFactory, log_key: VerifierKey) -> Check:
     folder = tmp_path_factory.mktemp("exports")
 

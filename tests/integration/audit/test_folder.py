@@ -28,13 +28,13 @@ from tests.support.source import an_event
 from tests.support.waiting import soon
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def log_key(log) -> VerifierKey:
     answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
     return VerifierKey.parse(answer.verifier_key)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def tiles(
     entries, identity, source, service, log_key: VerifierKey, tmp_path_factory: Any
 ) -> Path:

@@ -33,7 +33,7 @@ from tests.support.source import an_event
 from tests.support.waiting import soon
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def address(service, shared) -> AsyncIterator[str]:
     """Where a gateway before the audit service has the log."""
     before = shared.model_copy(update={"audit_address": f"127.0.0.1:{service.port}"})
@@ -41,13 +41,13 @@ async def address(service, shared) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{gateway.port}/api/v2/audit/log"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def key(log) -> VerifierKey:
     answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
     return VerifierKey.parse(answer.verifier_key)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def folder(entries, identity, source, service, key, tmp_path_factory) -> Path:
     """The same log as a folder, with a full tile at least."""
     person = Person()

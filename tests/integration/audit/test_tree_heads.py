@@ -22,7 +22,7 @@ from tests.support.waiting import soon
 SIGNED = "SELECT size, root, create_time FROM audit.tree_heads WHERE size < $1 ORDER BY size"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def grown(entries, identity, source: StandInSource, service) -> None:
     """A log of a few batches, of which one crosses the end of a lowest tile."""
     for count in (1, 1, 1, 1, 270, 1):

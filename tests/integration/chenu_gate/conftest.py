@@ -36,7 +36,7 @@ DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 Transactions: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def database(postgres: str) -> str:
     """The superuser's URL of a database for the tests of the fence."""
     connection = await asyncpg.connect(postgres)

@@ -33,7 +33,7 @@ README = Path(chenu_gate.__file__).with_name("README.md").read_text()
 KEY = Ed25519PrivateKey.generate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def program() -> dict[str, Any]:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, Any] = {"__name__": "readme"}

@@ -32,26 +32,26 @@ from tests.support.receiver import Receiver
 from tests.support.slack import SlackServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def identity() -> AsyncIterator[StandInIdentity]:
     async with StandInIdentity() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def governance() -> AsyncIterator[StandInGovernance]:
     async with StandInGovernance() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
     """The schema `courier`, migrated."""
     await upgrade("courier", database_urls["courier"].admin)
     return database_urls["courier"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     tmp_path_factory: pytest.TempPathFactory,
     nats_url: str,
@@ -69,13 +69,13 @@ def shared(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def receiver() -> AsyncIterator[Receiver]:
     async with Receiver() as listening:
         yield listening
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def nobody() -> Iterator[int]:
     """A port at which nobody listens."""
     with socket.socket() as taken:
@@ -83,19 +83,19 @@ def nobody() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def slack() -> AsyncIterator[SlackServer]:
     async with SlackServer() as listening:
         yield listening
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def mailbox() -> AsyncIterator[Mailbox]:
     async with Mailbox() as listening:
         yield listening
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(
     shared: SharedSettings,
     urls: DatabaseUrls,
@@ -127,7 +127,7 @@ def settings(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(
     shared: SharedSettings, settings: CourierSettings
 ) -> AsyncIterator[Service[CourierSettings]]:
@@ -136,13 +136,13 @@ async def service(
     await running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def channel(service: Service[CourierSettings]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(
     channel: grpc.aio.Channel, identity: StandInIdentity, governance: StandInGovernance
 ) -> CourierClient:

@@ -10,7 +10,7 @@ from tests.laws.hands import Hands
 from tests.support.fleet import Fleet
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hands(fleet: Fleet, fleet_environment: Mapping[str, str]) -> Hands:
     return Hands(fleet, fleet_environment)
 

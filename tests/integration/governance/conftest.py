@@ -36,13 +36,13 @@ OPERATOR_TENANT = str(uuid4())
 Events = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def identity() -> AsyncIterator[StandInIdentity]:
     async with StandInIdentity() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def held_clock() -> Clock:
     return Clock()
 
@@ -54,31 +54,31 @@ def clock(held_clock: Clock) -> Any:
     held_clock.offset = timedelta(0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("keys")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def executor() -> AsyncIterator[StandInExecutor]:
     async with StandInExecutor(PAY) as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def warehouse() -> AsyncIterator[StandInExecutor]:
     """An executor that is none of the fleet's."""
     async with StandInExecutor(SHIP, FAKED) as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def audit() -> AsyncIterator[StandInAudit]:
     async with StandInAudit() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     keys_dir: Path,
     nats_url: str,
@@ -90,12 +90,12 @@ def shared(
     return shared_settings(keys_dir, nats_url, identity, **addresses)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
     return database_urls["governance"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(
     shared: SharedSettings, urls: DatabaseUrls, held_clock: Clock, warehouse: StandInExecutor
 ) -> AsyncIterator[Service[GovernanceSettings]]:
@@ -115,13 +115,13 @@ async def service(
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def channel(service: Service[GovernanceSettings]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(channel: grpc.aio.Channel, identity: StandInIdentity) -> GovernanceClient:
     return GovernanceClient(channel, identity)
 

@@ -109,14 +109,14 @@ class Someone:
         return self.login.session.identity.identity_id
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def urls(database_urls: Mapping[str, Any]) -> Any:
     """The migrated schema `identity`."""
     await upgrade("identity", database_urls["identity"].admin)
     return database_urls["identity"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("identity-keys")
     for service in SERVICES:
@@ -124,7 +124,7 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start(urls: Any, nats_url: str, keys_dir: Path) -> Start:
     """Starts further identity services on the same schema, with other settings."""
 
@@ -151,7 +151,7 @@ def start(urls: Any, nats_url: str, keys_dir: Path) -> Start:
     return started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def identity(start: Start) -> AsyncIterator[Identity]:
     async with start() as running:
         yield running

@@ -51,7 +51,7 @@ async def provision(server: PostgresServer, name: str) -> Urls:
     return urls
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def clone(postgres_server: PostgresServer) -> Callable[[], Awaitable[Urls]]:
     """Makes databases with the migrated schema `sample`, each for one test."""
     template = await provision(postgres_server, TEMPLATE)
@@ -68,7 +68,7 @@ async def clone(postgres_server: PostgresServer) -> Callable[[], Awaitable[Urls]
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def urls(clone: Callable[[], Awaitable[Urls]]) -> Urls:
     """One database for all tests that need none of their own."""
     return await clone()

@@ -18,32 +18,32 @@ from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def identity() -> AsyncIterator[StandInIdentity]:
     async with StandInIdentity() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def simulator() -> AsyncIterator[str]:
     """The simulator's URL."""
     async with serving("127.0.0.1", 0, 0) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
     return database_urls["llm"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     tmp_path_factory: pytest.TempPathFactory, nats_url: str, identity: StandInIdentity
 ) -> SharedSettings:
     return shared_settings(tmp_path_factory.mktemp("keys"), nats_url, identity)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(
     shared: SharedSettings, urls: DatabaseUrls, simulator: str
 ) -> AsyncIterator[Service[LlmSettings]]:
@@ -59,18 +59,18 @@ async def service(
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def channel(service: Service[LlmSettings]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def completions(channel: grpc.aio.Channel) -> CompletionServiceStub:
     return CompletionServiceStub(channel)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ledger(channel: grpc.aio.Channel) -> LedgerServiceStub:
     return LedgerServiceStub(channel)
 

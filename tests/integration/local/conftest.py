@@ -19,7 +19,7 @@ def backends(tmp_path: Path) -> Iterator[Backends]:
     backends.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made_postgres(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a PostgreSQL that ran once; making data takes longer than copying it."""
     folder = tmp_path_factory.mktemp("made")

@@ -20,26 +20,26 @@ from tests.support.identity import Metadata, Person, StandInIdentity
 from tests.support.threads import ThreadsClient
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def identity() -> AsyncIterator[StandInIdentity]:
     async with StandInIdentity() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def governance() -> AsyncIterator[StandInGovernance]:
     async with StandInGovernance() as stand_in:
         yield stand_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def urls(database_urls: Mapping[str, DatabaseUrls]) -> DatabaseUrls:
     """The schema `threads`, migrated."""
     await upgrade("threads", database_urls["threads"].admin)
     return database_urls["threads"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(
     tmp_path_factory: pytest.TempPathFactory,
     nats_url: str,
@@ -57,7 +57,7 @@ def shared(
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(shared: SharedSettings, urls: DatabaseUrls) -> ThreadsSettings:
     key_file = Path(shared.keys_dir) / "threads.pem"
     SigningKey.generate(key_file)
@@ -70,7 +70,7 @@ def settings(shared: SharedSettings, urls: DatabaseUrls) -> ThreadsSettings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def service(
     shared: SharedSettings, settings: ThreadsSettings
 ) -> AsyncIterator[Service[ThreadsSettings]]:
@@ -79,13 +79,13 @@ async def service(
     await running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def channel(service: Service[ThreadsSettings]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(
     channel: grpc.aio.Channel, identity: StandInIdentity, governance: StandInGovernance
 ) -> ThreadsClient:
