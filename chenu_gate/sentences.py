@@ -91,10 +91,16 @@ def consequence(action: Action) -> str:
 
 
 def touches(action: Action) -> list[str]:
-    """What is touched, counted by type, and every amount, in lines."""
+    """What is touched, counted by type, each identity beside the own one, and every amount."""
     types = Counter(target.type for target in action.targets)
     counted = ", ".join(f"{number} × {name}" for name, number in sorted(types.items()))
     lines = [f"It touches {counted}."] if types else []
+    own = action.principal.identity
+    lines += [
+        f"It crosses from identity {own} to identity {_named(target)}."
+        for target in action.targets
+        if target.type == "identity" and target.id != own
+    ]
     lines += [f"Amount: {place} = {value}." for place, value in _amounts(action.arguments, "")]
     return lines
 

@@ -99,19 +99,22 @@ class Judging:
         raise LimitsContended(retry_after=timedelta(seconds=1))
 
     async def own_identities(self, caller: Caller, actions: Sequence[Action]) -> list[str]:
-        """Those of the identities that the actions act on which are the caller's person's too."""
+        """Those of the identities that the actions act on which are the caller's person's too.
+
+        None that people would be shown under a name which is not its own.
+        """
         named = {
-            target.id
+            (target.id, target.name): target
             for action in actions
             for target in action.targets
             if target.type == "identity" and target.id != caller.identity
         }
         # More than anybody has: then they are foreign, which is refused.
-        return [
-            identity
-            for identity in sorted(named)[:_MOST_IDENTITIES]
-            if await self._eligibility.holds(caller, identity)
-        ]
+        asked = sorted(named)[:_MOST_IDENTITIES]
+        held = [await self._eligibility.holds(caller, named[key]) for key in asked]
+        own = {key for key, is_own in zip(asked, held, strict=True) if is_own}
+        foreign = {identity for identity, _ in named.keys() - own}
+        return sorted({identity for identity, _ in own} - foreign)
 
 
 async def compute(requests: Sequence[ActionRequest], work: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from chenu.identity.v1.eligibility_service_pb2 import (
     Voter,
 )
 from kernel.caller import UUID, Caller
-from kernel.database import Database
+from kernel.database import Database, Transaction
 from kernel.statement import Statement
 
 _NOBODYS: Final = "00000000-0000-0000-0000-000000000000"
@@ -22,6 +22,7 @@ _CHECK: Final = Statement(
 _LIST: Final = Statement(
     "SELECT person_id FROM list_approvers(:tenant, :owner_identity, :owner, :roles, :persons)"
 )
+_BEARS: Final = Statement("SELECT bears_name(:tenant, :identity, :name) AS borne")
 _EVERYBODY: Final = Statement("SELECT person_id FROM living_people(:tenant)")
 
 
@@ -43,6 +44,7 @@ class EligibilityChecks:
                 identities=[voter.identity_id for voter in voters],
                 sessions=_sessions(voters),
             )
+            borne = await _borne(tx, request)
         answers = []
         for voter, row in zip(voters, rows, strict=True):
             reason = why_not(
@@ -53,7 +55,7 @@ class EligibilityChecks:
                     person_id=voter.person_id,
                     eligible=not reason,
                     reason=reason,
-                    is_owner=row["is_owner"] and not reason,
+                    is_owner=row["is_owner"] and borne and not reason,
                     roles=() if reason else row["roles"],
                 )
             )
@@ -77,6 +79,19 @@ class EligibilityChecks:
                     )
                 found.append(ApproverList(person_ids=[row["person_id"] for row in rows]))
         return found
+
+
+async def _borne(tx: Transaction, request: CheckEligibilityRequest) -> bool:
+    """Whether the identity is called what it is said to be called."""
+    if not request.owner_identity_name:
+        return True
+    row = await tx.fetch_one(
+        _BEARS,
+        tenant=request.tenant_id,
+        identity=request.owner_identity_id,
+        name=request.owner_identity_name,
+    )
+    return row is not None and bool(row["borne"])
 
 
 def why_not(is_known: bool, is_active: bool, holds_own: bool, session_is_good: bool) -> str:

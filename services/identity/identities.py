@@ -33,6 +33,7 @@ _FIND: Final = Statement(
 _LIST: Final = Statement(
     "SELECT identity_id, type, display_name, is_default, create_time,"
     " lower(display_name) AS name FROM identities WHERE user_id = :person"
+    " AND (identity_id = :own OR NOT CAST(:own_only AS boolean))"
     " AND (lower(display_name), identity_id) > (:name, :identity)"
     " ORDER BY lower(display_name), identity_id LIMIT :rows"
 )
@@ -84,11 +85,14 @@ class Identities:
             return await find_identity(tx, identity)
 
     async def list(self, caller: Caller, request: ListIdentitiesRequest) -> ListIdentitiesResponse:
-        """By name."""
+        """By name; an agent sees no other than the one that it acts for."""
         size = page_size(request.page_size)
         after = self._pages.decode(request.page_token, request) or _BEFORE_ALL
         async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(_LIST, person=caller.person, rows=size + 1, **after)
+            rows = await tx.fetch(
+                _LIST, person=caller.person, own=caller.identity, own_only=bool(caller.agent),
+                rows=size + 1, **after,
+            )  # fmt: skip
         page, token = self._pages.page(
             rows, size, request, lambda row: {"name": row["name"], "identity": row["identity_id"]}
         )

@@ -18,6 +18,7 @@ from chenu.identity.v1.eligibility_service_pb2 import (
 )
 from chenu.identity.v1.eligibility_service_pb2 import Eligibility as Said
 from chenu.identity.v1.eligibility_service_pb2_grpc import EligibilityServiceStub
+from chenu_gate.action import Target
 from kernel.caller import UUID, Caller
 from kernel.channels import alone
 from kernel.errors import ServiceError
@@ -71,12 +72,19 @@ class Eligibility:
             living.pop(seat.person, None)
         return living, [refused.get(seat, "") for seat in seats]
 
-    async def _checked(self, tenant: str, owner: str, seats: Sequence[Seat]) -> list[Said]:
+    async def _checked(
+        self, tenant: str, owner: str, seats: Sequence[Seat], owner_name: str = ""
+    ) -> list[Said]:
         voters = [
             Voter(person_id=seat.person, identity_id=seat.identity, session_id=seat.session)
             for seat in seats
         ]
-        request = CheckEligibilityRequest(tenant_id=tenant, owner_identity_id=owner, voters=voters)
+        request = CheckEligibilityRequest(
+            tenant_id=tenant,
+            owner_identity_id=owner,
+            owner_identity_name=owner_name,
+            voters=voters,
+        )
         with alone():
             answer = await self._stub.CheckEligibility(request)
         if len(answer.eligibilities) != len(voters):
@@ -125,13 +133,13 @@ class Eligibility:
             raise ServiceError("identity answered for other groups than were asked for")
         return [list(group.person_ids) for group in answer.groups]
 
-    async def holds(self, caller: Caller, identity: str) -> bool:
-        """Whether the identity belongs to the caller's person, living and of this tenant."""
-        if not UUID.fullmatch(identity):
+    async def holds(self, caller: Caller, identity: Target) -> bool:
+        """Whether it is of the caller's person, living and of this tenant, under that name."""
+        if not UUID.fullmatch(identity.id) or "\0" in identity.name:
             return False
         seat = Seat(caller.person, caller.identity)
-        alive, _ = await self.alive(caller.tenant, identity, [seat])
-        return seat.person in alive and alive[seat.person].is_owner
+        (said,) = await self._checked(caller.tenant, identity.id, [seat], identity.name)
+        return said.eligible and said.person_id == seat.person and said.is_owner
 
     async def keepers(self, caller: Caller, role: str) -> tuple[list[str], list[str]]:
         """The living people of the caller's tenant with that role, and all of them; 200 at most."""

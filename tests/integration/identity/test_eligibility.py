@@ -106,6 +106,31 @@ async def test_a_person_of_the_tenant_is_told_apart_from_the_owner_and_has_their
     ]
 
 
+async def test_nobody_holds_an_identity_under_a_name_that_it_does_not_bear(
+    identity: Identity, someone: Someone
+) -> None:
+    async def held(name: str, tenant: str = "") -> tuple[bool, bool]:
+        answer = await identity.eligibility.CheckEligibility(
+            CheckEligibilityRequest(
+                tenant_id=tenant or someone.tenant,
+                owner_identity_id=someone.identity,
+                owner_identity_name=name,
+                voters=[voter(someone)],
+            ),
+            metadata=await identity.as_service("governance"),
+        )
+        (said,) = answer.eligibilities
+        return said.eligible, said.is_owner
+
+    assert [await held(name) for name in ("Ada", "", "ada", "Ada ", "Zoe")] == [
+        (True, True),
+        (True, True),
+        (True, False),
+        (True, False),
+        (True, False),
+    ]
+
+
 async def test_a_deactivated_person_may_not(
     identity: Identity, someone: Someone, admin: Any
 ) -> None:

@@ -14,6 +14,7 @@ from chenu.identity.v1.identity_service_pb2 import (
 )
 from kernel.errors import DETAILS_KEY
 from tests.integration.identity.conftest import Identity, Someone, refusal
+from tests.integration.identity.delegating import agent_of, exchange
 from tests.support.identity import bearer
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -65,6 +66,25 @@ async def test_a_strangers_page_token_shows_only_ones_own_identities(
     stranger = await identity.register(display_name="Zoe")
     answer = await page(identity, stranger, page_token=token)
     assert {i.display_name for i in answer.identities} <= {"Zoe"}
+
+
+async def test_nova_sees_a_persons_identities_and_for_an_agent_the_one_it_acts_for(
+    identity: Identity, someone: Someone
+) -> None:
+    await create(identity, someone, "Shop")
+    nova = await identity.as_service("nova")
+    _, agents_token = await agent_of(identity, someone)
+    seen = []
+    for token in (someone.token, agents_token):
+        delegation = (await exchange(identity, token)).delegation_token
+        both = (*bearer(delegation), *nova)
+        answer = await identity.identities.ListIdentities(ListIdentitiesRequest(), metadata=both)
+        seen.append([i.display_name for i in answer.identities])
+        alone = identity.identities.ListIdentities(
+            ListIdentitiesRequest(), metadata=bearer(delegation)
+        )
+        await refusal(alone, grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED")
+    assert seen == [["Ada", "Shop"], ["Ada"]]
 
 
 async def test_a_negative_page_size_is_refused_and_a_huge_one_is_cut(

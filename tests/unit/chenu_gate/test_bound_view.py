@@ -1,6 +1,7 @@
 """What people saw is what runs: no part of an action or its view changes without the digests."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chenu_gate.action import Action
+from chenu_gate.action import Action, Target
 from chenu_gate.permit import Permit, PermitForAnotherAction, PermitRefused, mint, verify
 from chenu_gate.refusal import ActionRefused
 from chenu_gate.view import as_text, render, view_digest
@@ -120,3 +121,14 @@ def test_what_came_before_follows_what_is_touched_in_plain_text() -> None:
     view = render(an_action()) | {"cumulative": ["Permitted today: 3."]}
     lines = as_text(view).splitlines()
     assert lines.index("Permitted today: 3.") == lines.index("It touches 1 × thread.") + 1
+
+
+def test_an_identity_beside_the_own_one_is_told_in_words() -> None:
+    action = an_action()
+    own = action.principal.identity
+    shop = Target("identity", "i-7", name="Shop\u200b")
+    view = render(replace(action, targets=(shop, Target("identity", own))))
+    assert view["touches"] == [
+        "It touches 2 × identity.",
+        f"It crosses from identity {own} to identity “Shop⟦U+200B⟧”.",
+    ]

@@ -4,8 +4,11 @@ from typing import Any
 from uuid import uuid4
 
 from chenu.identity.v1.eligibility_service_pb2 import CheckEligibilityResponse
+from chenu_gate.action import Target
+from kernel.caller import Caller
 from services.governance.review.eligibility import Eligibility, Seat
 
+CALLER = Caller(str(uuid4()), str(uuid4()), str(uuid4()), "human")
 TENANT, OWNER = str(uuid4()), str(uuid4())
 
 
@@ -53,3 +56,20 @@ async def test_whoever_is_refused_under_one_identity_counts_under_none() -> None
     seats = [Seat(person, OWNER), Seat(person, OWNER, "ended")]
     alive, refusals = await Eligibility(identity).alive(TENANT, OWNER, seats)
     assert (alive, refusals) == ({}, ["", "SESSION_ENDED"])
+
+
+async def test_an_identity_is_held_under_the_name_that_people_are_shown() -> None:
+    class Named(Identity):
+        async def CheckEligibility(self, request: Any) -> CheckEligibilityResponse:
+            answer = await super().CheckEligibility(request)
+            answer.eligibilities[0].is_owner = request.owner_identity_name in ("", "Shop")
+            return answer
+
+    named: Any = Named()
+    asked = [
+        Target("identity", OWNER, name=name) for name in ("Shop", "", "Bank", "Shop\0", "shop")
+    ] + [Target("identity", "Shop")]
+
+    held = [await Eligibility(named).holds(CALLER, target) for target in asked]
+
+    assert held == [True, True, False, False, False, False]
