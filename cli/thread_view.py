@@ -21,7 +21,7 @@ def threads_table(threads: Iterable[Thread]) -> RenderableType:
         (
             (
                 short(one.thread_id),
-                one_line(one.title, 60),
+                one_line(one.title, 60) + (" (shared)" if one.reader_identity_ids else ""),
                 word(one, "sphere"),
                 word(one, "kind"),
                 word(one, "status"),
@@ -48,6 +48,8 @@ def thread_view(thread: Thread, messages: Iterable[Message] = ()) -> RenderableT
                 ("kind", word(thread, "kind")),
                 ("status", word(thread, "status")),
                 ("visible to", word(thread, "visibility").replace("_", " ")),
+                ("owner", thread.owner_identity_id if thread.reader_identity_ids else ""),
+                ("shared with", ", ".join(thread.reader_identity_ids)),
                 ("tags", ", ".join(safe(tag) for tag in thread.tags)),
                 ("events", thread.event_count),
                 ("etag", thread.etag),

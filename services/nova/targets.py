@@ -54,10 +54,14 @@ def question(unresolved: Sequence[Unresolved]) -> str:
             continue
         names = "; ".join(f"“{c.name}” ({c.id})" for c in item.candidates[:10])
         lines.append(
-            f"“{item.reference}” could be {len(item.candidates)} {item.type}s: {names}. "
+            f"“{item.reference}” could be {len(item.candidates)} {_several(item.type)}: {names}. "
             "Which one do you mean? Nothing was done."
         )
     return "\n".join(lines)
+
+
+def _several(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def _folded(text: str) -> str:

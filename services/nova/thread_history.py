@@ -18,6 +18,7 @@ from chenu.threads.v1.thread_event_service_pb2 import RecordRunRequest, RunFact
 from chenu.threads.v1.thread_event_service_pb2_grpc import ThreadEventServiceStub
 from kernel.channels import Channels
 from kernel.errors import reason_of
+from services.nova.lanes.context import read_only
 from services.nova.patience import PASSING, Patience
 from services.nova.record import RunRecord
 
@@ -51,7 +52,7 @@ class ThreadHistory:
     async def decided(self, record: RunRecord, verdicts: Mapping[str, Verdict]) -> None:
         """Tell which of these actions wait for a person, and what became of the others."""
         facts = list(_decisions(record, verdicts))
-        if record.run.thread_id and facts:
+        if record.run.thread_id and facts and not read_only(record):
             await self._tell(record, RecordRunRequest(facts=facts))
 
     async def ended(self, record: RunRecord, ends: Mapping[str, Verdict]) -> bool:
@@ -60,12 +61,14 @@ class ThreadHistory:
         False where the thread would not hear it.
         """
         run = record.run
-        # A thread that could not be read is not the person's, or has gone: it is told nothing.
+        # A thread that could not be read is not the person's, or has gone: it is told nothing,
+        # nor is one that another identity shares.
         read = any(
             lane.lane == Lane.LANE_CONTEXT and lane.state == LaneState.LANE_STATE_COMPLETED
             for lane in run.lanes
         )
-        if not run.thread_id or not read or _deleted(run.actions, run.thread_id):
+        deaf = not read or read_only(record) or _deleted(run.actions, run.thread_id)
+        if not run.thread_id or deaf:
             return True
         words = run.answer or run.error_message
         if run.state == RunState.RUN_STATE_CANCELLED:

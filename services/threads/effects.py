@@ -6,7 +6,7 @@ An effect answers with its outcome: ids and states only, since it is kept for ev
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from chenu_gate.action import Action
+from chenu_gate.action import Action, Target
 from chenu_gate.permit import PermittedAction
 from chenu_gate.tools import ArgumentsInvalid, ToolMisused
 from kernel.caller import UUID
@@ -29,6 +29,8 @@ GET_ANSWER: Final = Statement(
     "SELECT answer FROM threads.search_answers WHERE decision_id = :decision_id"
 )
 DELETE: Final = Statement("SELECT threads.delete_thread(:thread_id)")
+SHARE: Final = Statement("SELECT threads.share_thread(:thread_id, :reader)")
+UNSHARE: Final = Statement("SELECT threads.unshare_thread(:thread_id, :reader) AS ended")
 
 
 async def archive(tx: Transaction, permitted: PermittedAction, author: Author) -> Outcome:
@@ -105,6 +107,22 @@ async def export(tx: Transaction, permitted: PermittedAction, _author: Author) -
     return {**_outcome(thread), "exported": len(whole["messages"])}
 
 
+async def share(tx: Transaction, permitted: PermittedAction, author: Author) -> Outcome:
+    """Let another identity read a thread. That it is the same person's, governance has asked."""
+    thread, reader = await _shared(tx, permitted.action)
+    await tx.fetch_one(SHARE, thread_id=thread["thread_id"], reader=reader)
+    return await _sharing_changed(tx, permitted, author, thread, "shared", reader)
+
+
+async def unshare(tx: Transaction, permitted: PermittedAction, author: Author) -> Outcome:
+    """End that; what was read meanwhile was read."""
+    thread, reader = await _shared(tx, permitted.action)
+    ended = await tx.fetch_one(UNSHARE, thread_id=thread["thread_id"], reader=reader)
+    if ended is None or not ended["ended"]:
+        raise ToolMisused("the thread is not shared with that identity", cause="identity")
+    return await _sharing_changed(tx, permitted, author, thread, "unshared", reader)
+
+
 async def with_answer(tx: Transaction, decision_id: str, outcome: Outcome) -> Outcome:
     """The outcome as the asker gets it: with what a search had found then, or a copy."""
     if "exported" in outcome:
@@ -125,12 +143,14 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "thread.delete": delete,
     "thread.transfer": transfer,
     "thread.export": export,
+    "thread.share": share,
+    "thread.unshare": unshare,
 }
 
 
 def target_unchanged(thread: Thread, action: Action) -> bool:
     """Whether the thread is as the action saw it, but for what the same run did to it since."""
-    seen = action.targets[0].version
+    seen = _thread_in(action).version
     if seen == threads.etag(thread):
         return True
     same_run = bool(action.run) and thread["changed_run"] == action.run
@@ -139,17 +159,21 @@ def target_unchanged(thread: Thread, action: Action) -> bool:
 
 def thread_of(action: Action) -> str:
     """The id of the thread that the action is about; a title is not enough to act on."""
-    thread_id = action.targets[0].id
+    thread_id = _thread_in(action).id
     if not UUID.fullmatch(thread_id):
         raise ArgumentsInvalid("the thread is not named by its id", cause="thread")
     return thread_id
+
+
+def _thread_in(action: Action) -> Target:
+    return next(target for target in action.targets if target.type == "thread")
 
 
 async def _target(tx: Transaction, action: Action, *, archived_too: bool = False) -> Record:
     thread_id = thread_of(action)
     thread = await lock(tx, thread_id, archived_too=archived_too)
     # A wrong name beside the right id is what a person would have approved by.
-    named = action.targets[0].name in ("", thread["title"])
+    named = _thread_in(action).name in ("", thread["title"])
     if not named or not target_unchanged(thread, action):
         raise TargetChanged(thread_id=thread_id, version=threads.etag(thread))
     return thread
@@ -165,6 +189,32 @@ def _check_owner(thread: Record, action: Action) -> None:
     """Participants may add to a thread; what becomes of it is its owner's."""
     if thread["owner_identity"] != action.principal.identity:
         raise Forbidden(subject=f"thread/{thread['thread_id']}")
+
+
+async def _shared(tx: Transaction, action: Action) -> tuple[Record, str]:
+    thread = await _target(tx, action, archived_too=True)
+    _check_sphere(thread, action)
+    _check_owner(thread, action)
+    reader = _argument(action, "identity")
+    if not UUID.fullmatch(reader) or reader == action.principal.identity:
+        raise ArgumentsInvalid("that is not the id of another identity", cause="identity")
+    return thread, reader
+
+
+async def _sharing_changed(
+    tx: Transaction,
+    permitted: PermittedAction,
+    author: Author,
+    thread: Record,
+    happened: str,
+    reader: str,
+) -> Outcome:
+    event = Event("thread.updated", {happened: {"identity": reader}})
+    thread = await change(tx, thread["thread_id"], author, event)
+    tx.emit(
+        audit_events.thread_changed(happened, audit_events.UPDATE, thread, permitted, reader=reader)
+    )
+    return {**_outcome(thread), "identity": reader}
 
 
 def _argument(action: Action, name: str) -> str:

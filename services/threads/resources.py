@@ -36,6 +36,7 @@ def thread(row: Record) -> Thread:
         status=STATUSES.number(row["status"]),
         tags=row["tags"],
         owner_identity_id=row["owner_identity"],
+        reader_identity_ids=row.get("readers", ()),
         event_count=row["event_count"],
         etag=etag(row),
         create_time=_time(row["create_time"]),

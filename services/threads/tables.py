@@ -100,6 +100,7 @@ participants = sa.Table(
     _word("role", comment="editor or viewer"),
     _time("join_time"),
     _time("leave_time", nullable=True),
+    _id("person", comment="who shared it, and reads it"),
     sa.Index("participants_by_identity", "identity"),
 )
 

@@ -14,7 +14,13 @@ from services.threads import audit_events
 from services.threads.changes import FOUND, Author, Event, change, lock
 from services.threads.tables import Thread
 
-GET: Final = Statement("SELECT * FROM threads.threads WHERE thread_id = :thread_id")
+_READERS: Final = """ARRAY(
+    SELECT p.identity FROM threads.participants p
+    WHERE p.thread_id = threads.thread_id AND p.leave_time IS NULL ORDER BY p.join_time
+) AS readers"""
+GET: Final = Statement(
+    f"SELECT *, {_READERS} FROM threads.threads WHERE thread_id = :thread_id"  # noqa: S608
+)
 _FILTER: Final = """
 FROM threads.threads
 WHERE (:sphere = '' OR sphere = :sphere)
@@ -22,7 +28,7 @@ WHERE (:sphere = '' OR sphere = :sphere)
   AND (:title = '' OR strpos(folded_title, threads.folded(:title)) > 0)
 """
 LIST: Final = Statement(
-    f"""SELECT * {_FILTER}
+    f"""SELECT *, {_READERS} {_FILTER}
   AND (update_time, thread_id)
       < (:before_time, :before_id)
 ORDER BY update_time DESC, thread_id DESC LIMIT :limit"""

@@ -30,12 +30,16 @@ def _text(description: str, longest: int, shortest: int = 1) -> Json:
 
 
 _THREAD: Final = _text("The thread's id, or its title as the person named it.", 500)
+_IDENTITY: Final = _text(
+    "Another identity of the same person: its id, or its name as the person said it.", 255
+)
 _SPHERE: Final[Json] = {
     "type": "string",
     "description": "Where in the person's life it belongs.",
     "enum": list(SPHERES),
 }
 _CONTENT: Final = (TargetArgument("thread", "thread"),)
+_READER: Final = (*_CONTENT, TargetArgument("identity", "identity", any_version=True))
 
 
 def _tool(
@@ -126,6 +130,20 @@ TOOLS: Final = (
         "Gives a copy of a thread with its messages as one JSON document.",
         _schema(["thread"], thread=_THREAD),
         _CONTENT,
+    ),
+    _tool(
+        "thread.share",
+        ActionKind.CONFIGURE,
+        "Lets another identity of the same person read a thread. It stays its owner's.",
+        _schema(["thread", "identity"], thread=_THREAD, identity=_IDENTITY),
+        _READER,
+    ),
+    _tool(
+        "thread.unshare",
+        ActionKind.CONFIGURE,
+        "Ends that another identity of the same person may read a thread.",
+        _schema(["thread", "identity"], thread=_THREAD, identity=_IDENTITY),
+        _READER,
     ),
 )
 TOOLBOX: Final = Toolbox(TOOLS)

@@ -27,8 +27,12 @@ from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from chenu.governance.v1.tombstone_service_pb2_grpc import TombstoneServiceStub
 from chenu.identity.v1.agent_service_pb2 import HireAgentRequest
 from chenu.identity.v1.agent_service_pb2_grpc import AgentServiceStub
+from chenu.identity.v1.identity_pb2 import IdentityType
+from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
+from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
+from chenu.threads.v1.thread_service_pb2 import GetThreadRequest
 from chenu_gate.action import Target
 from tests.laws.changes.governance import a_grant
 from tests.laws.deciding import interaction
@@ -69,6 +73,7 @@ async def household(me: Client, hands: Hands) -> Household:
     await MessageServiceStub(me.fleet.channel("threads")).CreateMessage(
         CreateMessageRequest(thread_id=thread, content="Private words."), metadata=me.me
     )
+    await _shared(me, hands, thread)
     revision = await _governed(me)
     search = use(me, "thread.search", query="Mine")
     searched = await hands.ask(me, search)
@@ -171,6 +176,21 @@ async def _rejected(me: Client, hands: Hands) -> str:
         LiftTombstoneRequest(checkpoint_id=checkpoint_id), metadata=me.me
     )
     return checkpoint_id
+
+
+async def _shared(me: Client, hands: Hands, thread: str) -> None:
+    """Another identity, which may read the thread."""
+    made = await IdentityServiceStub(me.fleet.channel("identity")).CreateIdentity(
+        CreateIdentityRequest(type=IdentityType.IDENTITY_TYPE_ENTERPRISE, display_name="Shop"),
+        metadata=me.me,
+    )
+    request = GetThreadRequest(thread_id=thread)
+    etag = (await me.threads.GetThread(request, metadata=me.me)).thread.etag
+    shop, request_id = made.identity.identity_id, str(uuid4())
+    targets = Target("thread", thread, etag, "Mine"), Target("identity", shop, name="Shop")
+    action = use(me, "thread.share", *targets, thread=thread, identity=shop)
+    await me.approve((await hands.ask(me, action, request_id)).checkpoint.checkpoint_id)
+    await hands.execute(me, action, (await hands.ask(me, action, request_id)).permit)
 
 
 async def _governed(me: Client) -> str:

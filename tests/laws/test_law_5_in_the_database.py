@@ -1,6 +1,8 @@
 """Law 5 in the database: row-level security as the only guard, over the whole catalogue."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -18,7 +20,6 @@ WITHOUT_POLICY = {f"{service}.alembic_version" for service in SERVICES} | {
     "audit.cosignatures",
     "nova.workers",
 }  # fmt: skip
-UNUSED = {"threads.participants"}  # nothing of this fleet adds participants yet
 OF_THE_TENANT = {"identity.tenants", "governance.freezes", "audit.holds", "audit.erasures",
     "governance.rule_revisions", "governance.rule_labels", "governance.counted",
     "governance.shadow_verdicts",
@@ -92,7 +93,37 @@ async def test_nobody_sees_a_row_of_anybody_else_when_only_the_policies_stand_be
                     of_the_tenant = table["name"] in OF_THE_TENANT and who.tenant == mine.tenant
                     assert bool(seen) == of_the_tenant, (table["name"], who)
     # A policy that shows nobody anything would pass all of the above.
-    assert empty == UNUSED
+    assert empty == set()
+
+
+async def test_what_one_identity_shares_another_of_the_same_person_reads_and_nobody_else(
+    me: Client, stranger: Client, hands: Hands, superuser: Any
+) -> None:
+    """With the policies as the only guard: the thread and what it holds, to be read."""
+    home = await household(me, hands)
+    mine, other = person_of(me), person_of(stranger)
+    reader = await superuser.fetchval(
+        "SELECT identity::text FROM threads.participants WHERE thread_id = $1", home.thread
+    )
+    held = ("threads", "messages", "thread_events", "event_payloads", "participants")
+    counted = [f"SELECT count(*) FROM threads.{table} WHERE thread_id = $1" for table in held]
+    async with hands.login("threads_app", mine) as connection:
+        whole = [await connection.fetchval(query, home.thread) for query in counted]
+        assert all(whole)
+        for who, sees in (
+            (replace(mine, identity=reader), True),
+            (replace(mine, identity=str(uuid4())), False),
+            (replace(mine, tenant=other.tenant, identity=reader), False),
+            # The right identity in the hands of somebody whose it is not.
+            (replace(other, tenant=mine.tenant, identity=reader), False),
+        ):
+            await act_for(connection, who)
+            seen = [await connection.fetchval(query, home.thread) for query in counted]
+            assert seen == (whole if sees else [0] * len(held)), who
+            changed = await connection.execute(
+                "UPDATE threads.threads SET title = 'x' WHERE thread_id = $1", home.thread
+            )
+            assert changed == "UPDATE 0"
 
 
 async def test_a_query_with_no_identity_set_is_an_error_in_every_table(

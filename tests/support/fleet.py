@@ -30,8 +30,16 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
     RejectCheckpointRequest,
 )
 from chenu.governance.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
-from chenu.identity.v1.auth_service_pb2 import RegisterRequest, RegisterResponse
+from chenu.identity.v1.auth_service_pb2 import (
+    LoginRequest,
+    LoginResponse,
+    RegisterRequest,
+    RegisterResponse,
+)
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
+from chenu.identity.v1.identity_pb2 import IdentityType
+from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
+from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest, IssueVoteTokenRequest
 from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from chenu.nova.v1.run_pb2 import Run
@@ -125,18 +133,32 @@ class Client:
     """One person's view of the fleet, with the tokens that the person has."""
 
     fleet: Fleet
-    session: RegisterResponse
+    session: RegisterResponse | LoginResponse
     _delegation: str = field(default="", init=False)
 
     @property
     def identity_id(self) -> str:
-        """The person's default identity."""
+        """The identity that the person acts under."""
         return self.session.session.identity.identity_id
 
     @property
     def me(self) -> Metadata:
         """The access token."""
         return bearer(self.session.access_token)
+
+    async def another(self, name: str) -> "Client":
+        """The same person, logged in under another identity that is called so."""
+        channel = self.fleet.channel("identity")
+        made = await IdentityServiceStub(channel).CreateIdentity(
+            CreateIdentityRequest(type=IdentityType.IDENTITY_TYPE_ENTERPRISE, display_name=name),
+            metadata=self.me,
+        )
+        request = LoginRequest(
+            email=self.session.session.user.email,
+            password=PASSWORD,
+            identity_id=made.identity.identity_id,
+        )
+        return Client(self.fleet, await AuthServiceStub(channel).Login(request))
 
     async def nova(self) -> Metadata:
         """The delegation, exchanged once."""

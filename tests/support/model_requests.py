@@ -16,6 +16,8 @@ TOOLS = (
     "thread_delete",
     "thread_transfer",
     "thread_export",
+    "thread_share",
+    "thread_unshare",
     "webhook_send",
     "finish",
 )
@@ -44,6 +46,14 @@ def transfer(thread: str, sphere: str) -> tuple[str, dict[str, Any]]:
 
 def export(thread: str) -> tuple[str, dict[str, Any]]:
     return "thread_export", {"thread": thread}
+
+
+def share(thread: str, identity: str) -> tuple[str, dict[str, Any]]:
+    return "thread_share", {"thread": thread, "identity": identity}
+
+
+def unshare(thread: str, identity: str) -> tuple[str, dict[str, Any]]:
+    return "thread_unshare", {"thread": thread, "identity": identity}
 
 
 def send(endpoint: str, payload: Any) -> tuple[str, dict[str, Any]]:

@@ -63,6 +63,8 @@ class ThreadsClient:
             arguments = {"thread": thread.thread_id, **arguments}
             version = "" if definition.target_arguments[0].any_version else thread.etag
             targets = (Target("thread", thread.thread_id, version, thread.title),)
+        if "identity" in arguments:
+            targets = (*targets, Target("identity", str(arguments["identity"])))
         return Action(
             kind=definition.kind,
             tool=definition.pinned,
@@ -112,6 +114,7 @@ TOOL_CALLS: dict[str, dict[str, Any]] = {
     "thread.delete": {},
     "thread.transfer": {"sphere": "social"},
     "thread.export": {},
+    "thread.share": {"identity": "01a00000-0000-7000-8000-000000000000"},
 }
 
 

@@ -75,6 +75,15 @@ _APPENDED: Final = [
 _TRANSFERRED: Final = re.compile(
     r"(?P<thread>.+)\s+(?:to|into|in|vers|dans|à|au)\s+(?P<sphere>.+)", _FLAGS
 )
+_SHARED: Final = re.compile(
+    r"(?P<thread>.+)\s+(?:with|from|avec|à)\s+(?P<identity>.+?)(?:\s+(?:any ?more|any longer))?",
+    _FLAGS,
+)
+_IDENTITY: Final = re.compile(
+    r"(?:(?:my|our|the|mon|notre)\s+|l['’])?(?:(?:other|autre)\s+)?(?:(?:identity|identité)\s+)?"
+    rf"(?:{NAMED}\s+)?(?P<name>.+?)(?:\s+identity)?",
+    _FLAGS,
+)
 _EVENT: Final = (
     r"(?:(?:an?|the|une?|le|la)\s+)?"
     r"(?:webhook|message|note|notification|payload|event|text|texte)"
@@ -185,6 +194,18 @@ def _transfer(order: Order) -> Iterator[Step]:
         yield Step("thread_transfer", {"sphere": sphere}, thread)
 
 
+def _sharing(tool: str) -> Callable[[Order], Iterator[Step]]:
+    def read(order: Order) -> Iterator[Step]:
+        found = _SHARED.fullmatch(order.words)
+        if not found or _PART_OF_A_THREAD.search(found["thread"]):
+            return
+        named = _IDENTITY.fullmatch(order.masked.open(found["identity"]).strip(" \t,.!?;:"))
+        for thread in references(found["thread"], order.masked):
+            yield Step(tool, {"identity": named["name"] if named else ""}, thread)
+
+    return read
+
+
 def _send(order: Order) -> Iterator[Step]:
     if _TO_A_THREAD.search(order.words):
         yield from _append(order)
@@ -222,6 +243,8 @@ READERS: Final[dict[str, Callable[[Order], Iterator[Step]]]] = {
     "thread_delete": _delete,
     "thread_export": _export,
     "thread_transfer": _transfer,
+    "thread_share": _sharing("thread_share"),
+    "thread_unshare": _sharing("thread_unshare"),
     "webhook_send": _send,
     TELL: _tell,
 }

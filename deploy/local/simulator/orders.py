@@ -20,6 +20,10 @@ _VERBS: Final = {
     rf"|(?:supprim|effac){_FR}|détrui(?:s|re|sez|se)",
     "thread_transfer": rf"transfer|move|(?:transf[éè]r|déplac){_FR}",
     "thread_export": rf"export|download|(?:export|télécharg){_FR}",
+    "thread_share": rf"share|partag{_FR}(?! plus)",
+    "thread_unshare": r"unshare|(?:stop|cease|end) sharing|no longer share"
+    r"|(?:do not|don['’]t) share(?=.*\bany ?(?:more|longer)\b)"
+    rf"|(?:arrêt|cess){_FR} de partager|ne partag{_FR} plus|retir{_FR} le partage(?: du| de la)?",
     "webhook_send": r"send|notify|ping|call(?! it)|trigger|push|post|publish|deliver"
     rf"|envo(?:ie|ies|yer|yez)|(?:notifi|post|publi|appell){_FR}|transmet(?:s|tre|tez)"
     r"|prév(?:enir|enez|iens)",

@@ -52,6 +52,18 @@ _DEEDS: Final[Mapping[str, tuple[str, str, str, str]]] = {
         "exporter le fil « {thread} »",
         "fil « {thread} » exporté",
     ),
+    "thread_share": (
+        "share the thread “{thread}” with the identity “{identity}”",
+        "shared the thread “{thread}” with the identity “{identity}”",
+        "partager le fil « {thread} » avec l’identité « {identity} »",
+        "fil « {thread} » partagé avec l’identité « {identity} »",
+    ),
+    "thread_unshare": (
+        "stop sharing the thread “{thread}” with the identity “{identity}”",
+        "stopped sharing the thread “{thread}” with the identity “{identity}”",
+        "ne plus partager le fil « {thread} » avec l’identité « {identity} »",
+        "partage du fil « {thread} » avec l’identité « {identity} » arrêté",
+    ),
     "webhook_send": (
         "send {payload} to “{endpoint}”",
         "sent {payload} to “{endpoint}”",

@@ -8,6 +8,8 @@ import rfc8785
 
 from chenu.courier.v1.endpoint_service_pb2 import ListEndpointsRequest
 from chenu.courier.v1.endpoint_service_pb2_grpc import EndpointServiceStub
+from chenu.identity.v1.identity_service_pb2 import ListIdentitiesRequest
+from chenu.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from chenu.nova.v1.run_pb2 import Lane
 from chenu.threads.v1.thread_pb2 import Sphere, Thread, ThreadStatus
 from chenu.threads.v1.thread_service_pb2 import GetContextRequest
@@ -19,6 +21,7 @@ from services.nova.targets import Candidate
 
 # The kinds of entity that lane A finds and that may name a thread.
 _REFERENCES: Final = frozenset({"title", "thread", "id"})
+_AT_MOST: Final = 200
 _SENDING: Final = frozenset({"send", "publish", "export"})
 _TIMEOUT: Final = 10.0
 
@@ -29,6 +32,7 @@ class Contexts:
     def __init__(self, channels: Channels) -> None:
         self._threads = ThreadServiceStub(channels.channel("threads"))
         self._endpoints = EndpointServiceStub(channels.channel("courier"))
+        self._identities = IdentityServiceStub(channels.channel("identity"))
 
     async def freeze(self, record: RunRecord) -> None:
         """Read once; a request that names nothing reads nothing."""
@@ -68,7 +72,9 @@ class Contexts:
             else list(answer.candidates)
         )
         context["threads"] += [
-            _thread(t) for t in {t.thread_id: t for t in found}.values() if t.thread_id not in known
+            _thread(t, record.caller.identity)
+            for t in {t.thread_id: t for t in found}.values()
+            if t.thread_id not in known
         ]
         context["messages"] = [{"role": m.role, "content": m.content} for m in answer.messages]
 
@@ -85,18 +91,32 @@ class Contexts:
     async def add_endpoints(self, record: RunRecord) -> None:
         """Add the identity's endpoints."""
         answer = await self._endpoints.ListEndpoints(
-            ListEndpointsRequest(page_size=200), timeout=_TIMEOUT
+            ListEndpointsRequest(page_size=_AT_MOST), timeout=_TIMEOUT
         )
         record.journal["context"]["endpoints"] = [
             {"id": e.endpoint_id, "name": e.name, "url": e.url, "version": e.etag}
             for e in answer.endpoints
         ]
 
+    async def add_identities(self, record: RunRecord) -> None:
+        """Add the person's other identities; a thing is not done to the one that it is done for."""
+        answer = await self._identities.ListIdentities(
+            ListIdentitiesRequest(page_size=_AT_MOST), timeout=_TIMEOUT
+        )
+        record.journal["context"]["identities"] = [
+            {"id": i.identity_id, "name": i.display_name}
+            for i in answer.identities
+            if i.identity_id != record.caller.identity
+        ]
+
 
 def candidates(context: dict[str, Any]) -> list[Candidate]:
     """Everything in a frozen context that a reference may mean."""
-    return [Candidate("thread", t["id"], t["title"], t["version"]) for t in context["threads"]] + [
-        Candidate("endpoint", e["id"], e["name"], e["version"]) for e in context["endpoints"]
+    return [
+        *(Candidate("thread", t["id"], t["title"], t["version"]) for t in context["threads"]),
+        *(Candidate("endpoint", e["id"], e["name"], e["version"]) for e in context["endpoints"]),
+        # Read only once a plan names one.
+        *(Candidate("identity", i["id"], i["name"], "") for i in context.get("identities", ())),
     ]
 
 
@@ -105,11 +125,18 @@ def sphere_name(sphere: Sphere) -> str:
     return "" if not sphere else Sphere.Name(sphere).removeprefix("SPHERE_").lower()
 
 
-def _thread(thread: Thread) -> dict[str, str]:
-    return {
+def read_only(record: RunRecord) -> bool:
+    """Whether the run's thread is another identity's, which shares it."""
+    threads = record.journal.get("context", {}).get("threads", ())
+    return any(t["id"] == record.run.thread_id and "read_only" in t for t in threads)
+
+
+def _thread(thread: Thread, identity: str) -> dict[str, Any]:
+    known = {
         "id": thread.thread_id,
         "title": thread.title,
         "sphere": sphere_name(thread.sphere),
         "status": ThreadStatus.Name(thread.status).removeprefix("THREAD_STATUS_").lower(),
         "version": thread.etag,
     }
+    return known if thread.owner_identity_id == identity else {**known, "read_only": True}

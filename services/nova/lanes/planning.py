@@ -120,6 +120,8 @@ class Planner:
             await self._contexts.add_threads(record, missing["thread"])
         if "endpoint" in missing and not context["endpoints"]:
             await self._contexts.add_endpoints(record)
+        if "identity" in missing and "identities" not in context:
+            await self._contexts.add_identities(record)
 
     def _add(
         self,

@@ -12,7 +12,7 @@ revision = "0002"
 down_revision = "0001"
 
 JOINED = """
-CREATE FUNCTION threads.joined(as_roles text[]) RETURNS uuid[]
+CREATE OR REPLACE FUNCTION threads.joined(as_roles text[]) RETURNS uuid[]
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT coalesce(array_agg(thread_id), '{}') FROM threads.participants
     WHERE tenant = current_setting('chenu.tenant')::uuid

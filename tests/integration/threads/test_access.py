@@ -158,12 +158,13 @@ async def join(
     superuser: asyncpg.Connection, person: Person, thread: Thread, role: str, tenant: str
 ) -> None:
     await superuser.execute(
-        "INSERT INTO threads.participants (thread_id, identity, tenant, role)"
-        " VALUES ($1, $2, $3, $4)",
+        "INSERT INTO threads.participants (thread_id, identity, tenant, role, person)"
+        " VALUES ($1, $2, $3, $4, $5)",
         thread.thread_id,
         person.identity,
         tenant,
         role,
+        person.person,
     )
 
 
@@ -194,6 +195,7 @@ async def test_a_viewer_changes_nothing_and_an_editor_does(
     thread = await client.found(person)
     await join(superuser, viewer, thread, "viewer", person.tenant)
     await join(superuser, editor, thread, "editor", person.tenant)
+    thread = await client.get(person, thread.thread_id)
 
     as_viewer, as_editor = client.identity.as_human(viewer), client.identity.as_human(editor)
     await refused(CHANGES[rpc](client, thread.thread_id, as_viewer), DENIED, "FORBIDDEN")
@@ -201,14 +203,20 @@ async def test_a_viewer_changes_nothing_and_an_editor_does(
     assert await CHANGES[rpc](client, thread.thread_id, as_editor)
 
 
-@pytest.mark.parametrize("tool", ["thread.delete", "thread.transfer", "thread.export"])
+@pytest.mark.parametrize(
+    "tool",
+    ["thread.delete", "thread.transfer", "thread.export", "thread.share", "thread.unshare"],
+)
 async def test_what_becomes_of_a_thread_is_its_owners_alone(
     client: ThreadsClient, person: Person, superuser: asyncpg.Connection, tool: str
 ) -> None:
     editor = Person(tenant=person.tenant)
     thread = await client.found(person)
     await join(superuser, editor, thread, "editor", person.tenant)
+    thread = await client.get(person, thread.thread_id)
     arguments = {"sphere": "social"} if tool == "thread.transfer" else {}
+    if tool.endswith("share"):
+        arguments = {"identity": str(uuid4())}
     action = client.action(editor, tool, thread, **arguments)
 
     await refused(client.execute(editor, action), DENIED, "FORBIDDEN")

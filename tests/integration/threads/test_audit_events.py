@@ -93,6 +93,7 @@ async def test_every_change_by_a_person_is_recorded_without_a_word_of_theirs(
         ("thread.delete", "thread.deleted", "DELETE"),
         ("thread.transfer", "thread.transferred", "CROSS_SPHERE_TRANSFER"),
         ("thread.export", "thread.exported", "EXECUTE"),
+        ("thread.share", "thread.shared", "UPDATE"),
     ],
 )
 async def test_an_executed_action_leaves_one_event_that_names_its_decision(

@@ -98,6 +98,10 @@ async def test_a_row_cannot_be_written_into_another_identity(
         "UPDATE threads.threads SET founding_intent = 'another'",
         "UPDATE threads.threads SET owner_identity = '00000000-0000-0000-0000-000000000001'",
         "UPDATE threads.threads SET delete_time = NULL",
+        """INSERT INTO threads.participants (thread_id, identity, tenant, person, role)
+        SELECT thread_id, owner_identity, tenant, founder, 'editor' FROM threads.threads""",
+        "UPDATE threads.participants SET role = 'editor', leave_time = NULL",
+        "DELETE FROM threads.participants",
         "DELETE FROM threads.executions",
         "UPDATE threads.executions SET decision_id = gen_random_uuid()",
         "DELETE FROM threads.outbox",

@@ -96,7 +96,7 @@ async def test_a_decision_that_was_executed_serves_no_other_action(
 
 
 @pytest.mark.parametrize(
-    "tool", ["thread.archive", "thread.delete", "thread.transfer", "thread.export"]
+    "tool", ["thread.archive", "thread.delete", "thread.transfer", "thread.export", "thread.share"]
 )
 async def test_a_thread_that_has_changed_is_left_alone_and_the_decision_is_kept(
     client: ThreadsClient,
@@ -157,7 +157,7 @@ async def test_what_another_run_or_a_person_did_in_between_is_a_change(
 
 
 @pytest.mark.parametrize(
-    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.export"]
+    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.export", "thread.share"]
 )
 async def test_a_sphere_that_the_thread_is_not_in_is_a_changed_target(
     client: ThreadsClient, person: Person, tool: str
@@ -171,9 +171,7 @@ async def test_a_sphere_that_the_thread_is_not_in_is_a_changed_target(
     )
 
 
-@pytest.mark.parametrize(
-    "tool", ["thread.append", "thread.archive", "thread.delete", "thread.transfer", "thread.export"]
-)
+@pytest.mark.parametrize("tool", sorted(TOOL_CALLS.keys() - {"thread.create", "thread.search"}))
 async def test_a_thread_of_another_name_than_the_one_approved_is_left_alone(
     client: ThreadsClient, person: Person, tool: str
 ) -> None:
@@ -181,13 +179,13 @@ async def test_a_thread_of_another_name_than_the_one_approved_is_left_alone(
     misleading = replace(action.targets[0], name="Something harmless")
 
     await refused(
-        client.execute(person, replace(action, targets=(misleading,))),
+        client.execute(person, replace(action, targets=(misleading, *action.targets[1:]))),
         PRECONDITION,
         "TARGET_CHANGED",
     )
     assert await client.get(person, thread.thread_id) == thread
     nameless = replace(action.targets[0], name="")
-    assert await client.execute(person, replace(action, targets=(nameless,)))
+    assert await client.execute(person, replace(action, targets=(nameless, *action.targets[1:])))
 
 
 async def test_governance_is_told_what_became_of_its_decisions(

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -19,7 +20,9 @@ from chenu.nova.v1.run_service_pb2 import (
     GetRunResponse,
     ListRunsResponse,
 )
-from chenu.threads.v1.thread_service_pb2 import ListThreadsResponse
+from chenu.threads.v1.message_service_pb2 import ListMessagesResponse
+from chenu.threads.v1.thread_pb2 import Thread
+from chenu.threads.v1.thread_service_pb2 import GetThreadResponse, ListThreadsResponse
 from cli.main import app
 from tests.unit.cli import samples
 from tests.unit.cli.conftest import Recording, rpc_error
@@ -200,6 +203,27 @@ def test_pages_are_followed_until_an_abbreviated_id_is_found(
     assert chenu("runs", "0000d001").exit_code == 0
     assert [request.page_token for request in recording.calls("ListRuns")] == ["", "2"]
     assert recording.calls("GetRun")[0].run_id == samples.RUN
+
+
+def test_threads_that_are_shared_are_marked_and_tell_with_whom(
+    chenu: Chenu, recording: Recording
+) -> None:
+    owner, reader = str(uuid4()), str(uuid4())
+    shared = Thread(thread_id=samples.THREAD, title="Lease", reader_identity_ids=[reader])
+    private = Thread(title="Diary", owner_identity_id=owner)
+    recording.answer("ListThreads", ListThreadsResponse(threads=[shared, private]))
+    shared.owner_identity_id = owner
+    recording.answer("GetThread", GetThreadResponse(thread=shared))
+    recording.answer("ListMessages", ListMessagesResponse())
+
+    listed = chenu("threads", "list").stdout
+    shown = chenu("threads", "show", samples.THREAD).stdout
+    as_json = chenu("-o", "json", "threads", "show", samples.THREAD).stdout
+
+    assert ("Lease (shared)" in listed, "Diary (shared)" in listed) == (True, False)
+    assert owner in shown
+    assert reader in shown
+    assert json.loads(as_json)["thread"]["reader_identity_ids"] == [reader]
 
 
 def test_words_that_the_contract_does_not_know_are_wrong_usage(

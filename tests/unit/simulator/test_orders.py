@@ -16,7 +16,9 @@ from tests.support.model_requests import (
     plan_of,
     request_of,
     send,
+    share,
     transfer,
+    unshare,
 )
 
 
@@ -38,6 +40,17 @@ from tests.support.model_requests import (
         ("Peux-tu archiver le fil « Cuisine » ?", archive("Cuisine")),
         ('Export the thread "Old plans"', export("Old plans")),
         ("Peux-tu exporter le fil Cuisine ?", export("Cuisine")),
+        ('Share the thread "Lease" with my identity "Shop"', share("Lease", "Shop")),
+        ("could you share Lease with my Shop identity?", share("Lease", "Shop")),
+        ("Share Working with Bob with the identity called Shop", share("Working with Bob", "Shop")),
+        ("Partage le fil « Bail » avec mon identité « Boutique »", share("Bail", "Boutique")),
+        ("Peux-tu partager le fil Bail avec l'identité Boutique ?", share("Bail", "Boutique")),
+        ('Stop sharing the thread "Lease" with my identity Shop', unshare("Lease", "Shop")),
+        ("Unshare Lease from my identity Shop", unshare("Lease", "Shop")),
+        ("Don't share Lease with my identity Shop any more", unshare("Lease", "Shop")),
+        ("Arrête de partager le fil Bail avec mon identité Boutique", unshare("Bail", "Boutique")),
+        ("Ne partage plus le fil Bail avec mon identité Boutique", unshare("Bail", "Boutique")),
+        ("Retire le partage du fil Bail à mon identité Boutique", unshare("Bail", "Boutique")),
         ('Delete the thread "Old plans"', delete("Old plans")),
         ("delete the Old plans thread please", delete("Old plans")),
         (f"Remove thread {THREAD_ID}", delete(THREAD_ID)),
