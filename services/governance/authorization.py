@@ -115,7 +115,6 @@ class Authorization:
         )
         rows_of = partial(self._decisions.rows, judged, takes, approvable, today)
         items, stored, standings = await self._decide(caller, judged, rows_of, basis)
-        self._asking.decided(caller, asked)
         # Nova supersedes the runs of a thread itself, before it asks for anything new.
         if caller.kind != CallerKind.CALLER_KIND_DELEGATION:
             await self._supersede_older(caller, judged, items, stored)

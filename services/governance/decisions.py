@@ -150,9 +150,8 @@ class Decisions:
         """The decisions as they are stored where the request ids are new: see migration 0004.
 
         What it takes to approve each, whether there are people who could, what of the likes of
-        those was permitted `today` (nothing is told where all are known to be decided: those
-        rows are not stored), what stands against each besides the rules (as a rule nothing: ""),
-        and the grant that covers it.
+        those was permitted `today`, what stands against each besides the rules (as a rule
+        nothing: ""), and the grant that covers it.
         """
         rows = []
         for index, one in enumerate(judged):
@@ -161,8 +160,7 @@ class Decisions:
             if not unasked and not refused and not approvable[index]:
                 refused = NO_ELIGIBLE_APPROVER
             granted = uses[index] if requirement is not None and not refused else None
-            used = today.get((one.action.kind, one.action.tool.name))
-            rows.append(self._row(one, index, requirement, refused, granted, used))
+            rows.append(self._row(one, index, requirement, refused, granted, today))
         return rows
 
     def _row(
@@ -172,10 +170,11 @@ class Decisions:
         requirement: ApprovalRequirement | None,
         refused: str,
         granted: Use | None,
-        used: Used | None,
+        today: Likes,
     ) -> dict[str, Any]:
         request, action, facts, judgement, rules, shadow, counted, _ = judged
         asks = requirement if not refused and granted is None else None
+        used = today[action.kind, action.tool.name] if asks is not None else {}
         stored = facts.stored() | {"built_in": rules.built_in_revision}
         if requirement is not None:
             stored["risk"] = risk_word(action)
@@ -211,7 +210,7 @@ class Decisions:
                 for tally, amount in counted.items()
                 if not refused
             ],
-            "checkpoint": self._gate(judged, index, asks, used) if asks and used else None,
+            "checkpoint": self._gate(judged, index, asks, used) if asks else None,
         }
         return row | {"events": outbox_rows(row)}
 

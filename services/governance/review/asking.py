@@ -15,7 +15,6 @@ from services.governance.errors import AskedTooOften
 from services.governance.policy.today import Likes, start_of_day
 
 WINDOW: Final = timedelta(hours=1)
-_REMEMBERED: Final = 10_000
 
 
 class Asking:
@@ -25,13 +24,6 @@ class Asking:
         # It writes nothing, and is grouped like what does: no round trip but its own.
         self._before = GroupedWriter(database, "governance.before")
         self._clock, self._most = clock, asks_per_hour
-        self._decided = set[tuple[str, str, str]]()
-
-    def decided(self, caller: Caller, request_ids: Sequence[str]) -> None:
-        """These are decided for ever: whoever asks again is told, and nobody is asked anything."""
-        if len(self._decided) > _REMEMBERED:
-            self._decided.clear()
-        self._decided.update((caller.identity, caller.person, one) for one in request_ids)
 
     async def before(
         self,
@@ -42,13 +34,11 @@ class Asking:
     ) -> Likes:
         """What of the likes of these actions was permitted on the day of `moment`, before this.
 
-        Nothing is read, and nothing told, where all of these requests are known to be decided.
         Raises AskedTooOften where these requests would be more questions than the agent may put
         before people within an hour. Two calls at the same moment may both get through: it saves
         people's time, not a law.
         """
-        known = ((caller.identity, caller.person, one) in self._decided for one in request_ids)
-        if not actions or (request_ids and all(known)):
+        if not actions:
             return {}
         since = start_of_day(moment).isoformat()
         likes = list(dict.fromkeys((action.kind, action.tool.name) for action in actions))
