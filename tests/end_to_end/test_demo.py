@@ -1,7 +1,6 @@
 """`chenu demo` tells the whole story, and leaves nothing behind."""
 
 import re
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,14 +24,12 @@ STATUSES = (
 )
 
 
-def folders() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("chenu-demo-*"))
-
-
 def test_the_demo_plays_to_its_end_beside_another_stack_and_leaves_nothing(
-    stack: RunningStack, tmp_path: Path
+    stack: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = folders()
+    made = tmp_path / "made"
+    made.mkdir()
+    monkeypatch.setenv("TMPDIR", str(made))
     done = chenu_process(tmp_path / "unused", "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     for status in STATUSES:
@@ -40,7 +37,7 @@ def test_the_demo_plays_to_its_end_beside_another_stack_and_leaves_nothing(
     assert "✗" not in done.stdout
     assert "VERIFIED by the key that was pinned" in done.stdout
     assert len(re.findall(r"(?m)^ +\d+  ✓ ", done.stdout)) >= 40
-    assert folders() <= before
+    assert list(made.iterdir()) == []
     assert not (tmp_path / "unused").exists()
     until(lambda: stack.chenu("doctor").exit_code == 0)
 
