@@ -37,6 +37,7 @@ from kernel.watching import Changes
 from services.governance.authorization import Authorization
 from services.governance.clock import Clock
 from services.governance.decisions import Decisions
+from services.governance.evidence.built_in_rules import keep
 from services.governance.evidence.export import Evidence
 from services.governance.holds.freezes import Freezes
 from services.governance.holds.grants import Grants
@@ -251,6 +252,7 @@ async def assemble(
         ("operations", operations.run),
         ("permit_keys", permits.reload_forever),
         ("rules", partial(book.warm, service.worker)),
+        ("built_in_rules", partial(keep, service.worker, book.built_in)),
         ("retention", Retention(service.worker, clock, settings.retention).run),
     ):
         service.background(f"governance.{name}", task)

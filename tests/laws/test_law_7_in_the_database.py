@@ -28,6 +28,7 @@ APPEND_ONLY: dict[str, set[str]] = {
     "governance.freezes": LASTING,
     "governance.grants": LASTING,
     "governance.rule_revisions": ALL,
+    "governance.built_in_rules": ALL,
     "governance.rule_labels": LASTING,
     "governance.counted": KEPT,
     "governance.shadow_verdicts": KEPT,

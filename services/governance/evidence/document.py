@@ -69,7 +69,7 @@ def open_rules(said: dict[str, Any], known: Iterable[bytes], texts: Texts) -> No
         gate = decision["checkpoint"]
         for one in (decision, *(gate["revisions"] if gate else ())):
             named |= {one["rule_revision"], one["facts"].get("built_in", "")}
-    for words in known:
+    for words in dict.fromkeys(known):
         if digest(words) in named:
             texts.bound(words.decode())
 

@@ -24,7 +24,7 @@ from kernel.context import current, new_id
 from kernel.database import Database
 from services.governance.clock import Clock
 from services.governance.errors import EvidenceNotLogged
-from services.governance.evidence import audit_events, reading
+from services.governance.evidence import audit_events, built_in_rules, reading
 from services.governance.evidence.agreement import told_alike
 from services.governance.evidence.document import Texts, document, open_rules
 from services.governance.policy import rule_documents
@@ -58,6 +58,7 @@ class Evidence:
             async with self._database.transaction(caller) as tx:
                 rows = await reading.decisions(tx, caller, kind, value, self._clock.offset)
                 rules = await reading.rules(tx, rows) if whole else []
+                older = await built_in_rules.named(tx, rows) if whole else []
             evidence_id, texts = new_id(), Texts()
             subject = f"{kind.removesuffix('_id')}/{value}"
             now = datetime.now(UTC).isoformat()
@@ -71,7 +72,7 @@ class Evidence:
             raise EvidenceNotLogged
         file = b'{"evidence":%b}\n' % write(said)
         if whole:
-            open_rules(said, await asyncio.to_thread(self._words, rules), texts)
+            open_rules(said, [*older, *await asyncio.to_thread(self._words, rules)], texts)
             file += b'{"texts":%b}\n' % write(texts.opened)
         file += records
         for start in range(0, len(file), _PIECE_BYTES):

@@ -82,6 +82,14 @@ def rule_tables(metadata: MetaData) -> None:
     )
 
     Table(
+        "built_in_rules",
+        metadata,
+        Column("revision", Text, primary_key=True),
+        Column("words", Text, nullable=False),
+        Column("create_time", _TIME, nullable=False, server_default=_NOW),
+    )
+
+    Table(
         "shadow_verdicts",
         metadata,
         Column("decision_id", _ID, ForeignKey(_DECISION), primary_key=True),

@@ -1,6 +1,7 @@
 """Two processes of governance over one database: neither knows what the other has heard."""
 
 import asyncio
+import json
 from collections import Counter as Tally
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,10 +21,14 @@ from kernel.context import background
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
 from services.governance.__main__ import assemble
+from services.governance.policy.built_in_rules import BUILT_IN
 from services.governance.policy.rule_book import RuleBook
-from services.governance.policy.rules import RuleSet
+from services.governance.policy.rules import RuleSet, words_of
 from services.governance.settings import GovernanceSettings
+from tests.integration.governance.conftest import Events
+from tests.integration.governance.test_evidence import export, line
 from tests.integration.governance.test_rule_limits import LIMIT, SPENT, spend
+from tests.support.audit import StandInAudit
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person, StandInIdentity
@@ -229,3 +234,32 @@ async def test_a_document_that_no_database_holds_is_refused(
         grpc.StatusCode.INVALID_ARGUMENT,
         "INVALID_REQUEST",
     )
+
+
+async def test_evidence_opens_the_built_in_rules_of_the_release_that_decided(
+    client: GovernanceClient,
+    other: GovernanceClient,
+    person: Person,
+    audit: StandInAudit,
+    events: Events,
+    superuser: Any,
+) -> None:
+    """It is taken from a process that has other ones."""
+    (verdict,) = await other.ask(person, allowed(person))
+    decision_id = verdict.decision.decision_id
+    (made,) = await events(f"decision/{decision_id}")
+    theirs = RuleSet(BUILT_IN)
+    kept = "SELECT words FROM governance.built_in_rules WHERE revision = $1"
+    await soon(lambda: superuser.fetchval(kept, theirs.revision), "it has put its own down")
+    audit.shown = line(made)
+
+    file = await export(client, person, decision_id=decision_id, whole=True)
+
+    audit.shown = b""
+    first, second, *_ = file.splitlines()
+    (decided,) = json.loads(first)["evidence"]["decisions"]
+    assert decided["facts"]["built_in"] == decided["rule_revision"] == theirs.revision
+    texts = [one["text"] for one in json.loads(second)["texts"]]
+    assert texts.count(words_of(theirs.rules).decode()) == 1
+    (told,) = await events(f"rules/{theirs.revision}")
+    assert told["type"] == "chenu.governance.built_in_rules.kept"
