@@ -6,7 +6,7 @@
     python executor.py reconcile DECISION sent|not-sent
 
 To report what became of its decisions, it needs to be registered (letters.pem is its key, and
-letters.pub.pem lies in identity's keys folder since before identity started), and
+letters.pub.pem lies in identity's keys folder), and
 
     export IDENTITY=localhost:50050 GOVERNANCE=localhost:50052 KEY=letters.pem
 

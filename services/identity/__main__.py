@@ -39,7 +39,11 @@ from services.identity.passwords import Passwords
 from services.identity.people import People
 from services.identity.personal import SubjectKeys
 from services.identity.refresh_tokens import RefreshTokens
-from services.identity.service_keys import ServiceKeys, register_service_keys
+from services.identity.service_keys import (
+    ServiceKeys,
+    register_service_keys,
+    register_what_comes,
+)
 from services.identity.servicers.agent import AgentServicer
 from services.identity.servicers.auth import AuthServicer
 from services.identity.servicers.channel_grant import ChannelGrantServicer
@@ -70,6 +74,8 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     await register_service_keys(service.worker, service.shared.keys_dir)
     sweep = partial(sweep_forever, service.worker, keys, settings.sweep_seconds)
     service.background("identity.sweeper", sweep)
+    come = partial(register_what_comes, service.worker, service.shared.keys_dir)
+    service.background("identity.service_keys", come)
 
     subject_keys = SubjectKeys(database, own_key.secret("subject keys"))
     tokens, sessions = Tokens(keys, settings), Sessions(settings, subject_keys)

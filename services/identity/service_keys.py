@@ -1,15 +1,17 @@
 """Services' own keys, and the tokens that they buy.
 
 `<keys_dir>/<service>.pub.pem` names a service and its key. Identity registers
-what lies there whenever it starts; another key for the same service replaces
-the one before.
+what lies there when it starts, and what is laid there while it runs; another key
+for the same service replaces the one before.
 """
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Final
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from kernel.context import background, current
@@ -27,6 +29,9 @@ _AUDIENCE: Final = "identity"
 _MAX_LIFE_SECONDS: Final = 60
 _TOKEN_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _SERVICE: Final = re.compile(r"[a-z]{1,32}")
+
+_RELOAD_SECONDS: Final = 5.0
+_log: Final = structlog.get_logger(component="service_keys")
 
 _REPLACE: Final = Statement(
     "UPDATE service_keys SET end_time = clock_timestamp()"
@@ -55,10 +60,34 @@ def make_service_key(keys_dir: Path, service: str) -> SigningKey:
 
 async def register_service_keys(worker: Database, keys_dir: Path) -> list[str]:
     """Bring the table up to what lies in `keys_dir`; the services named there. Idempotent."""
-    publics = _publics(keys_dir)
+    publics = {service: load_public(path) for service, path in _paths(keys_dir).items()}
     for service, public in publics.items():
         await _register(worker, service, public_jwk(public)["kid"], public.public_bytes_raw())
     return list(publics)
+
+
+async def register_what_comes(
+    worker: Database, keys_dir: Path, every: float = _RELOAD_SECONDS
+) -> None:
+    """A background task: register keys that are new in the folder, or others than they were.
+
+    A file that holds no key, which may be half written, is said once and holds up no other.
+    """
+    known: dict[str, str] = {}
+    while True:
+        for service, path in (await asyncio.to_thread(_paths, keys_dir)).items():
+            try:
+                public = await asyncio.to_thread(load_public, path)
+            except (OSError, TypeError, ValueError) as error:
+                if known.get(service) != "":
+                    _log.warning("no key of a service", service=service, error=str(error))
+                known[service] = ""
+                continue
+            kid = public_jwk(public)["kid"]
+            if known.get(service) != kid:
+                await _register(worker, service, kid, public.public_bytes_raw())
+                known[service] = kid
+        await asyncio.sleep(every)
 
 
 async def _register(worker: Database, service: str, kid: str, public_key: bytes) -> None:
@@ -69,10 +98,10 @@ async def _register(worker: Database, service: str, kid: str, public_key: bytes)
                 tx.emit(audit_events.service_key_registered(service, kid))
 
 
-def _publics(keys_dir: Path) -> dict[str, Ed25519PublicKey]:
-    """The keys that lie in the folder, by service."""
+def _paths(keys_dir: Path) -> dict[str, Path]:
+    """The files that should hold keys, by service."""
     paths = {p.name.removesuffix(PUBLIC): p for p in sorted(keys_dir.glob(f"*{PUBLIC}"))}
-    return {name: load_public(path) for name, path in paths.items() if _SERVICE.fullmatch(name)}
+    return {name: path for name, path in paths.items() if _SERVICE.fullmatch(name)}
 
 
 class ServiceKeys:

@@ -1,5 +1,6 @@
 """Services' keys, and the assertions that they trade for tokens."""
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,16 @@ import pytest
 
 from chenu.identity.v1.token_service_pb2 import IssueServiceTokenRequest
 from kernel.tokens import SigningKey
-from services.identity.service_keys import make_service_key, register_service_keys
+from services.identity.service_keys import (
+    make_service_key,
+    register_service_keys,
+    register_what_comes,
+)
 from tests.integration.identity.conftest import Identity, Start, events, refusal
+from tests.support.waiting import soon
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+ASSERTION = "assertion+jwt"
 
 
 async def trade(identity: Identity, assertion: str) -> str:
@@ -103,6 +110,29 @@ async def test_another_key_for_a_service_replaces_the_one_before(
     )
     registered = await events(admin, "service/illustrator")
     assert [event["data"]["details"]["kid"] for event in registered] == [old.kid, new.kid]
+
+
+async def test_a_key_that_comes_while_identity_runs_is_registered_whatever_lies_beside_it(
+    identity: Identity, tmp_path: Path, admin: Any
+) -> None:
+    (tmp_path / "broken.pub.pem").write_text("half a k")
+    claims = {"sub": "sculptor", "aud": "identity"}
+    coming = asyncio.create_task(register_what_comes(identity.service.worker, tmp_path, 0.01))
+    try:
+        for folder in ("one", "two"):
+            key = make_service_key(tmp_path / folder, "sculptor")
+            (tmp_path / folder / "sculptor.pub.pem").replace(tmp_path / "sculptor.pub.pem")
+
+            async def trades(key: SigningKey = key) -> bool:
+                try:
+                    return bool(await trade(identity, key.sign(claims, typ=ASSERTION, ttl=60)))
+                except grpc.aio.AioRpcError:
+                    return False
+
+            await soon(trades, "the key is good")
+    finally:
+        coming.cancel()
+    assert len(await events(admin, "service/sculptor")) == 2
 
 
 async def test_making_a_service_key_again_changes_nothing(tmp_path: Path) -> None:
