@@ -54,6 +54,8 @@ def _serve(name: str, log: str, environment: Mapping[str, str]) -> None:
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
+    # As an exec would: among them is what keeps the server of forks, whose death is ours, alive.
+    os.closerange(3, 256)
     os.environ.clear()
     os.environ.update(environment)
     main(import_module(f"services.{name}.__main__").PROGRAM)
