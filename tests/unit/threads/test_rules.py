@@ -74,10 +74,10 @@ def test_a_snippet_is_short_whatever_the_text(text: str, query: str) -> None:
     assert len(snippet(text, query)) <= len(query) + 162
 
 
-def test_every_tool_that_needs_a_thread_names_it_as_its_target() -> None:
+def test_every_tool_that_needs_a_thread_or_an_identity_names_it_as_its_target() -> None:
     for tool in TOOLS:
-        needs_thread = '"thread":' in tool.input_schema
-        assert [t.argument for t in tool.target_arguments] == ["thread"] * needs_thread
-        assert [t.any_version for t in tool.target_arguments] == (
-            [tool.name == "thread.append"] * needs_thread
-        )
+        needed = [name for name in ("thread", "identity") if f'"{name}":' in tool.input_schema]
+        assert [t.argument for t in tool.target_arguments] == needed
+        of_any_version = {t.argument for t in tool.target_arguments if t.any_version}
+        expected = {"thread"} if tool.name == "thread.append" else set(needed) - {"thread"}
+        assert of_any_version == expected, tool.name
