@@ -11,6 +11,7 @@ from chenu.identity.v1.auth_service_pb2 import (
     LoginResponse,
     RefreshSessionRequest,
     RegisterResponse,
+    SwitchIdentityResponse,
 )
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from chenu.identity.v1.channel_grant_pb2 import ChannelMethod
@@ -51,6 +52,17 @@ class Credentials:
         )
         self.file.save(session)
         return session
+
+    def go_on_as(self, answer: SwitchIdentityResponse) -> None:
+        """Keep what a switch gave; Nova's delegation was of the identity before."""
+        with self.file.locked():
+            session = self.file.load()
+            session.identity_id = answer.identity.identity_id
+            session.identity_name = answer.identity.display_name
+            session.access_token = answer.access_token
+            session.access_expires = answer.access_expire_time.ToSeconds()
+            session.delegation_token, session.delegation_expires = "", 0.0
+            self.file.save(session)
 
     async def access_token(self) -> str:
         """An access token with some life before it."""

@@ -18,6 +18,7 @@ from cli import (
     fleet,
     freezes,
     grants,
+    identities,
     login,
     migrate,
     outcomes,
@@ -65,9 +66,9 @@ def everywhere(
 
 
 for noun in (
-    fleet, login, runs, checkpoints, reviews, outcomes, people, freezes, tombstones, grants,
-    reviewers, threads, endpoints, deliveries, channels, agents, rules, audit, evidence, witness,
-    doctor, seed, demo, migrate,
+    fleet, login, identities, runs, checkpoints, reviews, outcomes, people, freezes, tombstones,
+    grants, reviewers, threads, endpoints, deliveries, channels, agents, rules, audit, evidence,
+    witness, doctor, seed, demo, migrate,
 ):  # fmt: skip
     noun.register_commands(app)
 

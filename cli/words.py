@@ -6,6 +6,7 @@ from chenu.audit.v1.export_pb2 import ExportFormat
 from chenu.courier.v1.delivery_pb2 import DeliveryState
 from chenu.events.v1.audit_event_pb2 import AuditAction
 from chenu.governance.v1.approval_pb2 import RiskClass
+from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.nova.v1.run_pb2 import RunMode, RunState
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
 from chenu.threads.v1.thread_pb2 import Sphere, ThreadKind, ThreadStatus
@@ -21,6 +22,7 @@ DELIVERY_STATES: Final[Any] = DeliveryState
 AUDIT_ACTIONS: Final[Any] = AuditAction
 RISKS: Final[Any] = RiskClass
 EXPORT_FORMATS: Final[Any] = ExportFormat
+IDENTITY_TYPES: Final[Any] = IdentityType
 
 
 def choices(enum: Any) -> list[str]:

@@ -88,3 +88,20 @@ def test_an_agent_is_given_other_limits(ada: RunningStack) -> None:
     renamed = answer(ada, "agents", "update", "Filer", "--name", "Clerk")["agent"]
     assert (renamed["display_name"], renamed["always_gated"]) == ("Clerk", True)
     assert ada.chenu("agents", "update", "Clerk").exit_code == 2
+
+
+def test_one_identity_of_mine_reads_what_another_shared_with_it_once_i_approved(
+    ada: RunningStack,
+) -> None:
+    answer(ada, "identities", "create", "Shop", "--type", "enterprise")
+    name = title()
+    new_thread(ada, name)
+    waiting = blocked(ada, f"Share the thread “{name}” with my identity “Shop”")["checkpoint_id"]
+    assert "identity" in ada.chenu("show", waiting).stdout
+    assert ada.chenu("approve", waiting, "--wait").exit_code == 0
+
+    assert answer(ada, "identities", "switch", "Shop")["identity"]["display_name"] == "Shop"
+    assert answer(ada, "whoami")["identity"]["display_name"] == "Shop"
+    assert answer(ada, "threads", "show", name)["thread"]["title"] == name
+    answer(ada, "identities", "switch", "Ada")
+    assert answer(ada, "whoami")["identity"]["display_name"] == "Ada"
