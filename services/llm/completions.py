@@ -74,7 +74,7 @@ class Completions:
     ) -> AsyncIterator[StreamCompleteResponse]:
         """Ask and pass text on as it comes; the whole completion at the end."""
         call, assembly = self._dial(request), Assembly()
-        body = _body(call)
+        body = _body(call, stream=True)
         try:
             async for event in self._client.stream(body):
                 text = _add(assembly, event)
@@ -136,9 +136,9 @@ def _add(assembly: Assembly, event: dict[str, Any]) -> str:
         raise ProviderUnavailable("the provider's stream is broken") from None
 
 
-def _body(call: _Call) -> dict[str, Any]:
+def _body(call: _Call, *, stream: bool = False) -> bytes:
     try:
-        return to_wire(call.request, call.route.model)
+        return to_wire(call.request, call.route.model, stream=stream)
     except ValueError:
         raise InvalidArgument(
             "a tool's input_schema or input is not JSON", field="request.tools"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from chenu.llm.v1.completion_pb2 import Completion, ContentBlock, StopReason, Turn
@@ -17,7 +18,7 @@ _STOP: Final = {
 DEFAULT_MAX_TOKENS: Final = 4000
 
 
-def to_wire(request: CompleteRequest, model: str) -> dict[str, Any]:
+def to_wire(request: CompleteRequest, model: str, *, stream: bool = False) -> bytes:
     """The body of POST /v1/messages; ValueError where a part is not JSON."""
     body: dict[str, Any] = {
         "model": model,
@@ -28,16 +29,13 @@ def to_wire(request: CompleteRequest, model: str) -> dict[str, Any]:
         body["system"] = request.system
     if request.temperature_millis:
         body["temperature"] = request.temperature_millis / 1000
+    if stream:
+        body["stream"] = True
+    text = json.dumps(body)
     if request.tools:
-        body["tools"] = [
-            {
-                "name": tool.name,
-                "description": tool.description,
-                "input_schema": json.loads(tool.input_schema),
-            }
-            for tool in request.tools
-        ]
-    return body
+        tools = (_tool(tool.name, tool.description, tool.input_schema) for tool in request.tools)
+        text = f'{text[:-1]}, "tools": [{", ".join(tools)}]}}'
+    return text.encode()
 
 
 def from_wire(message: Mapping[str, Any]) -> Completion:
@@ -61,6 +59,13 @@ def from_wire(message: Mapping[str, Any]) -> Completion:
     )
     completion.usage.output_tokens = int(usage.get("output_tokens") or 0)
     return completion
+
+
+@lru_cache(maxsize=128)
+def _tool(name: str, description: str, input_schema: str) -> str:
+    """Most of a body are its tools, and they are the same in every call."""
+    schema = json.loads(input_schema)
+    return json.dumps({"name": name, "description": description, "input_schema": schema})
 
 
 def _turn(turn: Turn) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Catalogue:
     def __init__(self, channels: Channels) -> None:
         self.executors = {name: ExecutorServiceStub(channels.channel(name)) for name in EXECUTORS}
         self._tools: dict[str, Tool] = {}
+        self.for_model: Sequence[ModelTool] = ()
+        """The tools as a model is offered them."""
 
     async def refresh(self) -> None:
         """Ask every executor for its tools; what is known of one that is not there stays."""
@@ -34,6 +36,14 @@ class Catalogue:
                 continue
             for definition in answer.tools:
                 self._tools[definition.name] = Tool.from_definition(definition)
+        self.for_model = [
+            ModelTool(
+                name=tool.name.replace(".", "_"),
+                description=tool.description,
+                input_schema=tool.input_schema,
+            )
+            for tool in self._tools.values()
+        ]
 
     @property
     def complete(self) -> bool:
@@ -43,14 +53,3 @@ class Catalogue:
     def find(self, wire_name: str) -> Tool | None:
         """The tool that a model calls by this name."""
         return self._tools.get(wire_name.replace("_", ".", 1))
-
-    def for_model(self) -> Sequence[ModelTool]:
-        """The tools as a model is offered them."""
-        return [
-            ModelTool(
-                name=tool.name.replace(".", "_"),
-                description=tool.description,
-                input_schema=tool.input_schema,
-            )
-            for tool in self._tools.values()
-        ]

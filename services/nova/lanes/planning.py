@@ -176,7 +176,7 @@ class Planner:
                 model=self._settings.model,
                 system=SYSTEM,
                 turns=[ParseDict(turn, Turn()) for turn in turns],
-                tools=[*self._catalogue.for_model(), _FINISH] if tools else [],
+                tools=[*self._catalogue.for_model, _FINISH] if tools else [],
                 max_tokens=self._settings.max_tokens,
                 run_id=record.run.run_id,
             ),

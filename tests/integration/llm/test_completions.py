@@ -94,6 +94,7 @@ async def test_a_streamed_answer_is_the_same_as_a_whole_one(
         ("overloaded", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("garbage", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("slow:9000", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
+        ("truncate", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE"),
         ("wrong_model", grpc.StatusCode.FAILED_PRECONDITION, "MODEL_MISMATCH"),
     ],
 )
@@ -109,10 +110,11 @@ async def test_each_failure_of_the_provider_has_its_reason_and_a_ledger_row(
     assert {e.outcome for e in entries} == {reason}
 
 
-async def test_a_stream_that_breaks_off_is_no_answer_and_is_booked(
-    completions, ledger, identity, person
+@pytest.mark.parametrize("fault", ["truncate", "garbage", "overloaded"])
+async def test_a_stream_that_breaks_off_or_never_begins_is_no_answer_and_is_booked(
+    completions, ledger, identity, person, fault: str
 ) -> None:
-    request = asking("Tell me a story\n#simulate-fault: truncate")
+    request = asking(f"Tell me a story\n#simulate-fault: {fault}")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         async for _ in completions.StreamComplete(
             StreamCompleteRequest(request=request), metadata=identity.as_nova(person)

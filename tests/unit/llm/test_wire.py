@@ -41,7 +41,8 @@ def test_every_kind_of_block_and_every_option_reaches_the_wire() -> None:
             ),
         ],
     )
-    assert to_wire(request, "claude-x") == {
+    body = json.loads(to_wire(request, "claude-x"))
+    assert body == {
         "model": "claude-x",
         "max_tokens": 4000,
         "system": "rules",
@@ -61,6 +62,17 @@ def test_every_kind_of_block_and_every_option_reaches_the_wire() -> None:
             },
         ],
     }
+    assert json.loads(to_wire(request, "claude-x", stream=True)) == body | {"stream": True}
+
+
+def test_a_tool_is_sent_as_it_stands_in_this_call() -> None:
+    for schema in ('{"type":"object"}', '{"type":"object","required":["é"]}', '{"type":"object"}'):
+        offered = [Tool(name=name, description="“d”", input_schema=schema) for name in "tu"]
+        body = json.loads(to_wire(CompleteRequest(tools=offered), "claude-x"))
+        assert body["tools"] == [
+            {"name": name, "description": "“d”", "input_schema": json.loads(schema)}
+            for name in "tu"
+        ]
 
 
 def test_a_schema_that_is_no_json_is_an_error_and_not_left_out() -> None:
