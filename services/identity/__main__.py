@@ -52,6 +52,7 @@ from services.identity.servicers.identity import IdentityServicer
 from services.identity.servicers.people import PeopleServicer
 from services.identity.servicers.subject_key import SubjectKeyServicer
 from services.identity.servicers.token import TokenServicer
+from services.identity.session_secrets import SessionSecrets
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
 from services.identity.stream_tickets import StreamTickets
@@ -90,7 +91,8 @@ async def assemble(service: Service[IdentitySettings]) -> None:
         RefreshTokens(database, sessions, tokens, settings),
         identities,
     )
-    vote_tokens = VoteTokens(database, sessions, tokens)
+    secrets = SessionSecrets(database, settings)
+    vote_tokens = VoteTokens(database, secrets, sessions, tokens)
     service_keys = ServiceKeys(database, tokens)
     tickets = StreamTickets(database, keys, sessions, tokens)
     token = TokenServicer(keys, vote_tokens, delegations, service_keys, agents, tickets)
@@ -102,7 +104,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     add(
         add_ChannelGrantServiceServicer_to_server,
         ChannelGrantServicer(
-            ChannelGrants(database, sessions, tokens, service.page_tokens, settings),
+            ChannelGrants(database, secrets, sessions, tokens, service.page_tokens, settings),
             Ballots(database, sessions, tokens, settings),
         ),
     )

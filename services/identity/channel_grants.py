@@ -11,16 +11,15 @@ from chenu.identity.v1.channel_grant_service_pb2 import (
     ListChannelGrantsResponse,
 )
 from kernel.caller import Caller
-from kernel.context import current, new_id
+from kernel.context import new_id
 from kernel.database import Database, Record, Transaction
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.identity import audit_events
-from services.identity.identities import find_identity
+from services.identity.session_secrets import SessionSecrets
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
 from services.identity.tokens import Tokens
-from services.identity.vote_tokens import by_session
 
 _PREFIX: Final = "CHANNEL_METHOD_"
 _INSERT: Final = Statement(
@@ -43,21 +42,20 @@ class ChannelGrants:
     """A person's grants, under one identity."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, tokens: Tokens, pages: PageTokens,
-        settings: IdentitySettings,
+        self, database: Database, secrets: SessionSecrets, sessions: Sessions, tokens: Tokens,
+        pages: PageTokens, settings: IdentitySettings,
     ) -> None:  # fmt: skip
-        self._database, self._sessions, self._tokens = database, sessions, tokens
+        self._database, self._secrets = database, secrets
+        self._sessions, self._tokens = sessions, tokens
         self._pages, self._offset = pages, settings.clock_offset
         self._life = timedelta(days=settings.channel_grant_days)
 
     async def issue(self, request: IssueChannelGrantRequest) -> IssueChannelGrantResponse:
         """A grant in the place of the channel's earlier one."""
-        async with self._database.transaction(current().caller) as tx:
-            person, _ = await by_session(tx, request.session_secret, request.identity_id)
+        person, _ = await self._secrets.holder(request.session_secret, request.identity_id)
         method = ChannelMethod.Name(request.method).removeprefix(_PREFIX).lower()
         async with self._database.transaction(person) as tx:
             person = await self._sessions.require(tx, person)
-            await find_identity(tx, person.identity)
             await self._end(tx, person, request.channel_id)
             (row,) = await tx.fetch(
                 _INSERT, grant=new_id(), tenant=person.tenant, person=person.person,

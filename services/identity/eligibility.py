@@ -11,18 +11,14 @@ from chenu.identity.v1.eligibility_service_pb2 import (
     Voter,
 )
 from kernel.caller import UUID, Caller
-from kernel.database import Database, Transaction
+from kernel.database import Database
+from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 
 _NOBODYS: Final = "00000000-0000-0000-0000-000000000000"
-_CHECK: Final = Statement(
-    "SELECT is_known, is_active, holds_own, is_owner, session_is_good, roles FROM check_voters("
-    ":tenant, :owner_identity, :persons, :identities, :sessions) ORDER BY place"
-)
 _LIST: Final = Statement(
     "SELECT person_id FROM list_approvers(:tenant, :owner_identity, :owner, :roles, :persons)"
 )
-_BEARS: Final = Statement("SELECT bears_name(:tenant, :identity, :name) AS borne")
 _EVERYBODY: Final = Statement("SELECT person_id FROM living_people(:tenant)")
 
 
@@ -31,22 +27,25 @@ class EligibilityChecks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # It writes nothing, and is grouped like what does: no round trip but its own.
+        self._check = GroupedWriter(database, "identity.check_eligibility")
 
     async def check(self, caller: Caller, request: CheckEligibilityRequest) -> list[Eligibility]:
         """An answer for each voter, in the order asked."""
         voters = request.voters
-        async with self._database.transaction(caller) as tx:
-            rows = await tx.fetch(
-                _CHECK,
-                tenant=request.tenant_id,
-                owner_identity=request.owner_identity_id,
-                persons=[voter.person_id for voter in voters],
-                identities=[voter.identity_id for voter in voters],
-                sessions=_sessions(voters),
-            )
-            borne = await _borne(tx, request)
+        found = await self._check.write(
+            caller,
+            {
+                "tenant": request.tenant_id,
+                "owner_identity": request.owner_identity_id,
+                "owner_name": request.owner_identity_name,
+                "persons": [voter.person_id for voter in voters],
+                "identities": [voter.identity_id for voter in voters],
+                "sessions": _sessions(voters),
+            },
+        )
         answers = []
-        for voter, row in zip(voters, rows, strict=True):
+        for voter, row in zip(voters, found["voters"], strict=True):
             reason = why_not(
                 row["is_known"], row["is_active"], row["holds_own"], row["session_is_good"]
             )
@@ -55,7 +54,7 @@ class EligibilityChecks:
                     person_id=voter.person_id,
                     eligible=not reason,
                     reason=reason,
-                    is_owner=row["is_owner"] and borne and not reason,
+                    is_owner=row["is_owner"] and found["bears_name"] and not reason,
                     roles=() if reason else row["roles"],
                 )
             )
@@ -79,19 +78,6 @@ class EligibilityChecks:
                     )
                 found.append(ApproverList(person_ids=[row["person_id"] for row in rows]))
         return found
-
-
-async def _borne(tx: Transaction, request: CheckEligibilityRequest) -> bool:
-    """Whether the identity is called what it is said to be called."""
-    if not request.owner_identity_name:
-        return True
-    row = await tx.fetch_one(
-        _BEARS,
-        tenant=request.tenant_id,
-        identity=request.owner_identity_id,
-        name=request.owner_identity_name,
-    )
-    return row is not None and bool(row["borne"])
 
 
 def why_not(is_known: bool, is_active: bool, holds_own: bool, session_is_good: bool) -> str:

@@ -37,12 +37,7 @@ _INSERT_REFRESH_TOKEN: Final = Statement(
     "INSERT INTO refresh_tokens (token_hash, session_id, tenant_id, user_id, expire_time)"
     " VALUES (:token_hash, :session, :tenant, :person, :expire_time)"
 )
-_FIND_ALIVE: Final = Statement(
-    "SELECT u.roles FROM sessions AS s JOIN users AS u USING (user_id)"
-    " WHERE s.session_id = :session AND s.end_time IS NULL AND u.deactivate_time IS NULL"
-    " AND s.expire_time > clock_timestamp() + :clock_offset"
-    " FOR SHARE OF s"
-)
+_HOLD: Final = Statement("SELECT hold_session(:held) AS alive")
 _SWITCH: Final = Statement("UPDATE sessions SET identity_id = :to WHERE session_id = :session")
 _END: Final = Statement(
     "UPDATE sessions SET end_time = clock_timestamp() + :clock_offset, end_cause = :cause"
@@ -105,10 +100,17 @@ class Sessions:
         An access token outlives its session by minutes, so what makes further
         credentials asks here first.
         """
-        row = await tx.fetch_one(_FIND_ALIVE, session=caller.session, clock_offset=self._offset)
-        if row is None:
+        row = await tx.fetch_one(_HOLD, held=self.held(caller))
+        if row is None or row["alive"] is None:
             raise SessionInvalid
-        return replace(caller, roles=tuple(row["roles"]))
+        return replace(caller, roles=tuple(row["alive"]["roles"]))
+
+    def held(self, caller: Caller) -> dict[str, str]:
+        """What `hold_session` takes: it keeps the session from ending before the commit."""
+        return {
+            "session": caller.session,
+            "clock_offset": f"{self._offset.total_seconds()} seconds",
+        }
 
     async def switch(self, tx: Transaction, caller: Caller, to: str) -> None:
         """The session goes on under another identity."""
