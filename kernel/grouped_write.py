@@ -46,14 +46,18 @@ class _Item(NamedTuple):
 
 
 class GroupedWriter:
-    """Writes through one function, one group at a time."""
+    """Writes through one function, one group at a time.
 
-    def __init__(self, database: Database, function: str) -> None:
+    `at_once` groups where what is slow in one, and writes nothing, should not hold up the others.
+    """
+
+    def __init__(self, database: Database, function: str, at_once: int = 1) -> None:
         if not _FUNCTION.fullmatch(function):
             raise ValueError("function is <schema>.<name>")
         self._database, self._sql = database, f"SELECT {function}_group($1,$2,$3,$4,$5,$6,$7,$8)"
         self._waiting: list[_Item] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._at_once = at_once
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def write(
         self, caller: Caller, payload: dict[str, Any], events: Sequence[AuditRecord] = ()
@@ -63,8 +67,10 @@ class GroupedWriter:
             raise AuditBacklog
         item = _Item(caller, payload, events, asyncio.get_running_loop().create_future())
         self._waiting.append(item)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_groups())
+        if sum(not task.done() for task in self._writing) < self._at_once:
+            task = asyncio.create_task(self._write_groups())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
         return await item.done
 
     async def _write_groups(self) -> None:

@@ -15,7 +15,6 @@ from chenu_gate.freezes import FreezeWatch
 from chenu_gate.gatekeeper import Gatekeeper
 from chenu_gate.outcome_reporter import OutcomeReporter
 from kernel.channels import alone
-from kernel.grouped_write import GroupedWriter
 from kernel.service import Program, Service, main
 from kernel.subject_servicer import SubjectServicer
 from kernel.watching import Changes
@@ -55,13 +54,7 @@ async def assemble(service: Service[ThreadsSettings]) -> None:
         changes.notify(thread_id)
         reporter.wake()
 
-    executor = Executor(
-        database,
-        GroupedWriter(database, "threads.execute"),
-        gatekeeper,
-        executions,
-        done,
-    )
+    executor = Executor(database, gatekeeper, executions, done)
     watcher = Watcher(database, changes, service.settings, service.stopping)
     service.add_servicer(
         add_ThreadServiceServicer_to_server, ThreadServicer(database, pages, changes, watcher)

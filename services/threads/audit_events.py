@@ -6,7 +6,7 @@ from typing import Any, Final
 from chenu.events.v1.audit_event_pb2 import PHASE_DONE, PHASE_OUTCOME, AuditAction
 from chenu_gate.permit import PermittedAction
 from kernel.audit_event import AuditRecord, Decision, record
-from services.threads.tables import Thread
+from services.threads.tables import Row
 
 SOURCE: Final = "threads"
 CREATE: Final = AuditAction.AUDIT_ACTION_CREATE
@@ -21,9 +21,9 @@ _CONTENT: Final = ("title", "description", "sphere", "status", "tags")
 def thread_changed(
     happened: str,
     action: AuditAction,
-    thread: Thread,
+    thread: Row,
     permitted: PermittedAction | None = None,
-    before: Thread | None = None,
+    before: Row | None = None,
     **details: str,
 ) -> AuditRecord:
     """A thread was created, updated, archived, …: a version of the thread's own stream.
@@ -68,7 +68,7 @@ def message_created(
     )
 
 
-def thread_event_appended(thread: Thread, event_id: str, payload: Mapping[str, Any]) -> AuditRecord:
+def thread_event_appended(thread: Row, event_id: str, payload: Mapping[str, Any]) -> AuditRecord:
     """A person recorded an event in a thread's history, or Nova what became of a run."""
     return record(
         source=SOURCE,
@@ -100,7 +100,7 @@ def search_executed(permitted: PermittedAction, found: int) -> AuditRecord:
 
 
 def thread_exported(
-    thread: Thread, permitted: PermittedAction, document: Mapping[str, Any]
+    thread: Row, permitted: PermittedAction, document: Mapping[str, Any]
 ) -> AuditRecord:
     """A copy of the thread was given away."""
     return record(

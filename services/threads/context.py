@@ -2,47 +2,47 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from kernel.database import Record, Transaction
-from kernel.statement import Statement
+from kernel.caller import Caller
+from kernel.database import Database
+from kernel.errors import Forbidden
+from kernel.grouped_write import GroupedWriter
+from services.threads.tables import stored
 
 MESSAGES: Final = 30
-# Enough to tell one from several; nobody chooses among more.
-_PARTS: Final = 20
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-CANDIDATES: Final = Statement(
-    f"""
-WITH words AS MATERIALIZED (
-    SELECT DISTINCT threads.folded(word) AS word FROM unnest(CAST(:words AS text[])) AS word
-), exact AS MATERIALIZED (
-    SELECT w.word, t.thread_id
-    FROM words w JOIN threads.threads t ON t.folded_title = w.word
-    UNION
-    SELECT CAST(t.thread_id AS text), t.thread_id
-    FROM threads.threads t WHERE t.thread_id = ANY (CAST(:ids AS uuid[]))
-), part AS (
-    SELECT p.thread_id FROM words w CROSS JOIN LATERAL (
-        SELECT thread_id FROM threads.threads
-        WHERE strpos(folded_title, w.word) > 0
-        ORDER BY update_time DESC LIMIT {_PARTS}
-    ) p
-    WHERE w.word <> '' AND NOT EXISTS (SELECT FROM exact e WHERE e.word = w.word)
-), recent AS (
-    SELECT thread_id FROM threads.threads
-    ORDER BY update_time DESC, thread_id DESC LIMIT :recent
-)
-SELECT * FROM threads.threads
-WHERE thread_id IN (
-    SELECT thread_id FROM exact UNION SELECT thread_id FROM part UNION SELECT thread_id FROM recent
-)
-ORDER BY update_time DESC, thread_id DESC
-"""  # noqa: S608 - a number of our own
-)
 
 
-async def candidates(tx: Transaction, references: Sequence[str], recent: int) -> list[Record]:
-    """What the references match, exactly or else in part, and the recent threads; none twice."""
-    words = [reference.strip() for reference in references]
-    ids = [word.lower() for word in words if _UUID.fullmatch(word.lower())]
-    return await tx.fetch(CANDIDATES, words=words, ids=ids, recent=recent)
+class Contexts:
+    """Reads a context by one statement, `threads.context`."""
+
+    def __init__(self, database: Database) -> None:
+        # It writes nothing, and is grouped like what does: no round trip but its own.
+        self._context = GroupedWriter(database, "threads.context")
+
+    async def read(
+        self, caller: Caller, thread_id: str, references: Sequence[str], recent: int
+    ) -> dict[str, Any]:
+        """The `thread` with its latest `messages`, oldest first, where one is named; `candidates`.
+
+        Candidates are what the references match, exactly or else in part, and the recent threads;
+        none twice. Forbidden where the caller may not see the thread, whether or not it exists.
+        """
+        words = [reference.strip() for reference in references]
+        found = await self._context.write(
+            caller,
+            {
+                "thread_id": thread_id or None,
+                "messages": MESSAGES,
+                "words": words,
+                "ids": [word.lower() for word in words if _UUID.fullmatch(word.lower())],
+                "recent": recent,
+            },
+        )
+        if thread_id and found["thread"] is None:
+            raise Forbidden(subject=f"thread/{thread_id}")
+        candidates = [stored(row) for row in found["candidates"]]
+        if not thread_id:
+            return {"candidates": candidates}
+        return {**found, "thread": stored(found["thread"]), "candidates": candidates}

@@ -10,25 +10,37 @@ from chenu_gate.action import Principal
 from chenu_gate.executor import DecisionAlreadyExecuted, Executions
 from chenu_gate.gatekeeper import Gatekeeper, Refused
 from chenu_gate.permit import PermittedAction
+from chenu_gate.tools import ToolMisused
 from kernel.caller import Caller
 from kernel.database import Database
-from kernel.errors import Forbidden, ServiceError, refused
+from kernel.errors import Forbidden, refused
 from kernel.grouped_write import GroupedWriter, TouchedNoRow
+from services.threads.answers import with_answer
 from services.threads.changes import Author
-from services.threads.effects import EFFECTS, Outcome, with_answer
+from services.threads.effects import BLIND, Effect, Outcome
 from services.threads.errors import (
     DecisionUsed,
     PermitExpired,
     TargetChanged,
     ThreadArchived,
 )
-from services.threads.grouped_effects import GROUPED, GroupedEffect
+from services.threads.judged_effects import JUDGED, reading
+
+# A search may take long, and others need not wait for its end to read.
+_READERS: Final = 4
+
+
+class _NotAsRead(Exception):
+    """The thread was changed between the reading and the effect."""
+
 
 # What `threads.execute` says by an SQLSTATE of its own.
-_REFUSED_BY_FUNCTION: Final[Mapping[str | None, type[ServiceError]]] = {
+_REFUSED_BY_FUNCTION: Final[Mapping[str | None, Callable[[], Exception]]] = {
     "TH001": ThreadArchived,
     "TH002": TargetChanged,
     "TH003": PermitExpired,
+    "TH004": _NotAsRead,
+    "TH005": lambda: ToolMisused("the thread is not shared with that identity", cause="identity"),
 }
 
 
@@ -47,12 +59,13 @@ class Executor:
     def __init__(
         self,
         database: Database,
-        writer: GroupedWriter,
         gatekeeper: Gatekeeper,
         executions: Executions,
         done: Callable[[str], None],
     ) -> None:
-        self._database, self._writer = database, writer
+        self._database = database
+        self._reader = GroupedWriter(database, "threads.read_first", at_once=_READERS)
+        self._writer = GroupedWriter(database, "threads.execute")
         self._gatekeeper, self._executions, self._done = gatekeeper, executions, done
 
     async def execute(self, caller: Caller, action_bytes: bytes, permit: str) -> Answer:
@@ -61,10 +74,7 @@ class Executor:
         action, decision = permitted.action, permitted.permit.decision
         author = Author.of(caller, run=action.run, decision=decision)
         try:
-            if grouped := GROUPED.get(action.tool.name):
-                result = await self._write(caller, permitted, grouped(permitted, author))
-            else:
-                result = await self._perform(caller, permitted, author)
+            result = await self._perform(caller, permitted, author)
         except (DecisionAlreadyExecuted, asyncpg.UniqueViolationError):
             return await self._first_answer(caller, permitted)
         except Refused as refusal:
@@ -79,25 +89,30 @@ class Executor:
         except Refused as refusal:
             raise refused(refusal) from None
 
-    async def _write(
-        self, caller: Caller, permitted: PermittedAction, effect: GroupedEffect
-    ) -> Outcome:
+    async def _perform(self, caller: Caller, permitted: PermittedAction, author: Author) -> Outcome:
+        tool = permitted.action.tool.name
+        if effect := BLIND.get(tool):
+            return await self._write(caller, permitted, effect(permitted, author))
+        while True:
+            read = await self._reader.write(caller, reading(permitted))
+            if "executed" in read:
+                raise DecisionAlreadyExecuted(None)
+            try:
+                return await self._write(caller, permitted, JUDGED[tool](permitted, author, read))
+            except _NotAsRead:
+                continue  # and judge it as it is now; the permit's end is the last time
+
+    async def _write(self, caller: Caller, permitted: PermittedAction, effect: Effect) -> Outcome:
         try:
-            return await self._writer.write(caller, effect.payload(permitted), [effect.event])
+            outcome = await self._writer.write(caller, effect.payload(permitted), [effect.event])
         except TouchedNoRow:
             raise Forbidden(subject=f"thread/{effect.outcome['thread_id']}") from None
         except asyncpg.PostgresError as error:
             refusal = _REFUSED_BY_FUNCTION.get(error.sqlstate)
             if refusal is None:
                 raise
-            raise refusal from None
-
-    async def _perform(self, caller: Caller, permitted: PermittedAction, author: Author) -> Outcome:
-        async with self._database.transaction(caller) as tx:
-            await self._executions.fence(tx, permitted)
-            outcome = await EFFECTS[permitted.action.tool.name](tx, permitted, author)
-            await self._executions.set_outcome(tx, permitted, outcome)
-            return await with_answer(tx, permitted.permit.decision, outcome)
+            raise refusal() from None
+        return {**outcome, **effect.told}
 
     async def _first_answer(self, caller: Caller, permitted: PermittedAction) -> Answer:
         permit = permitted.permit

@@ -15,10 +15,6 @@ LIST: Final = Statement(
     " WHERE thread_id = :thread_id AND sequence_number > :after"
     " ORDER BY sequence_number LIMIT :limit"
 )
-LATEST: Final = Statement(
-    "SELECT * FROM threads.messages WHERE thread_id = :thread_id"
-    " ORDER BY sequence_number DESC LIMIT :limit"
-)
 
 
 def new_message(
@@ -49,8 +45,3 @@ async def get(tx: Transaction, message_id: str) -> Record:
 async def list_messages(tx: Transaction, thread_id: str, *, after: int, limit: int) -> list[Record]:
     """Messages after a sequence number, oldest first."""
     return await tx.fetch(LIST, thread_id=thread_id, after=after, limit=limit)
-
-
-async def latest_messages(tx: Transaction, thread_id: str, limit: int) -> list[Record]:
-    """The last messages, oldest first."""
-    return (await tx.fetch(LATEST, thread_id=thread_id, limit=limit))[::-1]

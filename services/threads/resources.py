@@ -10,6 +10,7 @@ from chenu.threads.v1.message_pb2 import Message
 from chenu.threads.v1.thread_event_pb2 import ThreadEvent
 from chenu.threads.v1.thread_pb2 import Thread
 from kernel.database import Record
+from services.threads.tables import Row
 from services.threads.threads import etag
 from services.threads.words import (
     EVENT_TYPES,
@@ -22,7 +23,7 @@ from services.threads.words import (
 )
 
 
-def thread(row: Record) -> Thread:
+def thread(row: Row) -> Thread:
     """A thread."""
     return Thread(
         thread_id=row["thread_id"],

@@ -1,38 +1,14 @@
 """Search: threads that hold a text, by time; never ranked."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
-
-from kernel.database import Record, Transaction
-from kernel.statement import Statement
 
 DEFAULT_LIMIT: Final = 10
 _AROUND: Final = 80
-SEARCH: Final = Statement(
-    """
-SELECT t.thread_id, t.title, t.sphere, t.status, t.description, t.update_time, m.content
-FROM threads.threads t
-LEFT JOIN LATERAL (
-    SELECT content FROM threads.messages
-    WHERE thread_id = t.thread_id AND strpos(threads.folded(content), threads.folded(:query)) > 0
-    ORDER BY sequence_number DESC LIMIT 1
-) m ON true
-WHERE (:sphere = '' OR t.sphere = :sphere)
-  AND (
-    strpos(t.folded_title, threads.folded(:query)) > 0
-    OR strpos(threads.folded(t.description), threads.folded(:query)) > 0
-    OR m.content IS NOT NULL
-  )
-ORDER BY t.update_time DESC, t.thread_id DESC
-LIMIT :limit
-"""
-)
 
 
-async def search_threads(
-    tx: Transaction, query: str, *, sphere: str = "", limit: int = DEFAULT_LIMIT
-) -> list[dict[str, Any]]:
-    """Id, title and a snippet of each thread that holds the text, the latest change first."""
-    rows = await tx.fetch(SEARCH, query=query, sphere=sphere, limit=limit)
+def found_threads(rows: Sequence[Mapping[str, Any]], query: str) -> list[dict[str, Any]]:
+    """Id, title and a snippet of each thread that was found to hold the text."""
     return [
         {
             "thread_id": row["thread_id"],
@@ -53,5 +29,5 @@ def snippet(text: str, query: str) -> str:
     return f"{'…' if begin else ''}{cut}{'…' if end < len(text) else ''}"
 
 
-def _text(row: Record) -> str:
+def _text(row: Mapping[str, Any]) -> str:
     return str(row["content"] or row["description"] or row["title"])

@@ -6,6 +6,7 @@ and may want erased one day, lies in tables of its own (`threads`, `messages`, `
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
@@ -19,8 +20,17 @@ from kernel.outbox import outbox_tables
 SCHEMA: Final = "threads"
 metadata = sa.MetaData(schema=SCHEMA)
 
-# A row of `threads`, or what is known of one before it is written.
-Thread: TypeAlias = Record | Mapping[str, Any]
+# A row of a table, or what is known of one before it is written.
+Row: TypeAlias = Record | Mapping[str, Any]
+
+
+def stored(row: Row) -> Row:
+    """A row that a function answered with as JSON: its times are times again."""
+    times = {name: row[name] for name in ("create_time", "update_time") if name in row}
+    return {
+        **row,
+        **{name: datetime.fromisoformat(at).astimezone(UTC) for name, at in times.items()},
+    }
 
 
 def _id(name: str, **options: Any) -> sa.Column[str]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from chenu_gate.permit import PermittedAction
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Record, Transaction
@@ -12,7 +11,7 @@ from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
 from services.threads import audit_events
 from services.threads.changes import FOUND, Author, Event, change, lock
-from services.threads.tables import Thread
+from services.threads.tables import Row
 
 _READERS: Final = """ARRAY(
     SELECT p.identity FROM threads.participants p
@@ -52,7 +51,7 @@ _STATUS_EVENTS: Final = {
 }
 
 
-def etag(thread: Thread) -> str:
+def etag(thread: Row) -> str:
     """The version of a thread's content; checkpoint events do not move it."""
     return f"v{thread['version']}"
 
@@ -136,22 +135,21 @@ async def update(
     return thread
 
 
-async def set_status(
-    tx: Transaction,
-    author: Author,
-    before: Record,
-    status: str,
-    permitted: PermittedAction | None = None,
-) -> Record:
-    """Resolve, archive or reopen a locked thread; what is so already is left alone."""
-    if before["status"] == status and permitted is None:
-        return before
+def status_event(before: Row, status: str) -> tuple[Event, str]:
+    """How a change of status is told in the thread's own history, and its word in the audit log."""
     event_type, happened = _STATUS_EVENTS[status]
-    event = Event(event_type, {"status": {"from": before["status"], "to": status}})
+    return Event(event_type, {"status": {"from": before["status"], "to": status}}), happened
+
+
+async def set_status(tx: Transaction, author: Author, before: Record, status: str) -> Record:
+    """Resolve, archive or reopen a locked thread; what is so already is left alone."""
+    if before["status"] == status:
+        return before
+    event, happened = status_event(before, status)
     thread = await change(tx, before["thread_id"], author, event, columns={"status": status})
     tx.emit(
         audit_events.thread_changed(
-            happened, audit_events.UPDATE, thread, permitted, before, was=before["status"]
+            happened, audit_events.UPDATE, thread, before=before, was=before["status"]
         )
     )
     return thread

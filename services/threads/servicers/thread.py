@@ -11,9 +11,9 @@ from kernel.database import Database, Record
 from kernel.idempotency import claim, remember
 from kernel.pagination import PageTokens, page_size
 from kernel.watching import Changes
-from services.threads import context as contexts
-from services.threads import messages, resources, threads
+from services.threads import resources, threads
 from services.threads.changes import Author, lock
+from services.threads.context import Contexts
 from services.threads.edits import edited_columns
 from services.threads.watching import Watcher
 from services.threads.words import KINDS, OWNERSHIPS, SPHERES, STATUSES, VISIBILITIES
@@ -27,7 +27,7 @@ class ThreadServicer(ThreadServiceServicer):
     def __init__(
         self, database: Database, pages: PageTokens, changes: Changes, watcher: Watcher
     ) -> None:
-        self._database, self._pages = database, pages
+        self._database, self._pages, self._contexts = database, pages, Contexts(database)
         self._changes, self._watcher = changes, watcher
 
     async def CreateThread(
@@ -114,18 +114,15 @@ class ThreadServicer(ThreadServiceServicer):
     async def GetContext(
         self, request: rpc.GetContextRequest, context: Any
     ) -> rpc.GetContextResponse:
+        found = await self._contexts.read(
+            current().caller, request.thread_id, request.references, request.recent
+        )
         response = rpc.GetContextResponse()
-        async with self._database.transaction(current().caller) as tx:
-            if request.thread_id:
-                row = await threads.get(tx, request.thread_id)
-                response.thread.CopyFrom(resources.thread(row))
-                for said in await messages.latest_messages(
-                    tx, request.thread_id, contexts.MESSAGES
-                ):
-                    response.messages.add(role=said["role"], content=said["content"])
-            if request.references or request.recent:
-                found = await contexts.candidates(tx, request.references, request.recent)
-                response.candidates.extend(resources.thread(row) for row in found)
+        if request.thread_id:
+            response.thread.CopyFrom(resources.thread(found["thread"]))
+            for said in found["messages"]:
+                response.messages.add(role=said["role"], content=said["content"])
+        response.candidates.extend(resources.thread(row) for row in found["candidates"])
         return response
 
     async def _set_status(self, thread_id: str, etag: str, status: str) -> Record:

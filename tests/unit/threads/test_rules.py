@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
 from chenu.threads.v1.thread_pb2 import Sphere
 from chenu_gate.action import Target
-from services.threads.effects import target_unchanged
+from services.threads.judged_effects import target_unchanged
 from services.threads.search import snippet
 from services.threads.tools import TOOLS
 from services.threads.words import EVENT_TYPES, SPHERES
