@@ -136,6 +136,30 @@ async def test_a_lost_connection_is_told_to_all_and_the_next_write_works(
     assert (await writer.write(someone(), {"id": new_id(), "title": "again"}))["seen"] == 1
 
 
+async def test_of_several_groups_at_once_one_that_waits_holds_up_no_other(
+    database: Database, admin: asyncpg.Connection
+) -> None:
+    writer = GroupedWriter(database, "sample.write_note", at_once=2)
+    caller, held, free = someone(), new_id(), new_id()
+    for note in (held, free):
+        await writer.write(caller, {"id": note, "title": "before"})
+    async with admin.transaction():
+        await admin.execute("SELECT FROM sample.notes WHERE id = $1 FOR UPDATE", held)
+        waiting = asyncio.create_task(writer.write(caller, {"rename": held, "title": "after"}))
+
+        async def waits() -> bool:
+            mine = "transactionid = pg_current_xact_id()::xid"
+            return bool(
+                await admin.fetchval(f"SELECT 1 FROM pg_locks WHERE NOT granted AND {mine}")
+            )
+
+        await until(waits)
+        for _ in range(3):
+            assert await writer.write(caller, {"rename": free, "title": "after"})
+        assert not waiting.done()
+    assert (await waiting)["title"] == "after"
+
+
 async def test_with_too_much_unreleased_a_write_with_events_is_refused(
     writer: GroupedWriter, database: Database
 ) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -6,6 +7,10 @@ import pytest
 
 from chenu.threads.v1.message_service_pb2 import CreateMessageRequest
 from chenu.threads.v1.thread_service_pb2 import GetContextRequest, GetContextResponse
+from kernel.database import Database
+from kernel.errors import Forbidden
+from services.threads.context import Contexts
+from tests.integration.threads.test_database_guards import caller_of
 from tests.support.identity import Metadata, Person
 from tests.support.refusals import refused
 from tests.support.threads import ThreadsClient
@@ -99,6 +104,29 @@ async def test_nobody_elses_thread_is_a_candidate(client: ThreadsClient, person:
 
     assert await found_titles(client, person, "same words", theirs.thread_id) == []
     assert not (await context(client, person, recent=50)).candidates
+
+
+async def test_contexts_that_are_read_together_are_each_of_their_own_identity(
+    client: ThreadsClient, database: Database
+) -> None:
+    people = [Person() for _ in range(8)]
+    threads = [await client.found(person, "Same words") for person in people]
+    contexts = Contexts(database)
+
+    answers = await asyncio.gather(
+        *(
+            contexts.read(caller_of(person), thread.thread_id, ["same words"], 1)
+            for person, thread in zip(people, threads, strict=True)
+        ),
+        contexts.read(caller_of(Person()), threads[0].thread_id, [], 0),
+        return_exceptions=True,
+    )
+
+    assert isinstance(answers.pop(), Forbidden)
+    for thread, answer in zip(threads, answers, strict=True):
+        assert not isinstance(answer, BaseException)
+        ids = [answer["thread"]["thread_id"], *(c["thread_id"] for c in answer["candidates"])]
+        assert ids == [thread.thread_id] * 2
 
 
 async def test_a_context_of_a_foreign_thread_is_refused(
