@@ -23,7 +23,7 @@ from kernel.watching import Changes
 from services.nova import audit_events
 from services.nova.errors import LeaseLost
 from services.nova.record import RunRecord
-from services.nova.tables import run_contents, run_delegations, run_events, runs
+from services.nova.tables import run_contents, run_events, runs
 
 LEASE_LOST: Final = "CH001"
 
@@ -35,14 +35,13 @@ _CONTENT: Final = Statement(
         runs.c.cancel_reason,
         run_contents.c.run,
         run_contents.c.journal,
-        run_delegations.c.token,
+        run_contents.c.delegation,
         sa.select(sa.func.coalesce(sa.func.max(run_events.c.sequence_number), 0))
         .where(run_events.c.run_id == runs.c.run_id)
         .scalar_subquery()
         .label("sequence"),
     )
     .join(run_contents, run_contents.c.run_id == runs.c.run_id)
-    .join(run_delegations, run_delegations.c.run_id == runs.c.run_id, isouter=True)
     .where(runs.c.run_id == sa.bindparam("run_id"))
 )
 _RUN: Final = Statement(
@@ -59,20 +58,13 @@ _BY_REQUEST: Final = Statement(
     )
 )
 _EVENTS: Final = Statement(
-    sa.select(
-        run_events.c.sequence_number,
-        run_events.c.type,
-        run_events.c.lane,
-        run_events.c.round,
-        run_events.c.state,
-        run_events.c.summary,
-    )
+    sa.select(run_events.c.events)
     .where(
         run_events.c.run_id == sa.bindparam("run_id"),
         run_events.c.sequence_number > sa.bindparam("after", type_=sa.BigInteger),
     )
     .order_by(run_events.c.sequence_number)
-    .limit(500)
+    .limit(100)
 )
 _REQUEST_CANCEL: Final = Statement(
     sa.update(runs)
@@ -151,7 +143,7 @@ class Journal:
             Run.FromString(row["run"]),
             caller,
             journal=row["journal"],
-            delegation=row["token"] or "",
+            delegation=row["delegation"],
             version=row["version"],
             sequence=row["sequence"],
             cancel_reason=row["cancel_reason"],
@@ -166,12 +158,13 @@ class Journal:
         return as_it_stands(row)
 
     async def events(self, caller: Caller, run_id: str, after: int) -> Sequence[RunEvent]:
-        """Up to 500 events after a sequence number; Forbidden where there is no such run."""
+        """The events of up to 100 writes after a number; Forbidden where there is no such run."""
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_EVENTS, run_id=run_id, after=after)
             if not rows and await tx.fetch_one(_RUN, run_id=run_id) is None:
                 raise Forbidden(subject=f"run/{run_id}")
-        return [RunEvent(**dict(row)) for row in rows]
+        events = [RunEvent(**event) for row in rows for event in row["events"]]
+        return [event for event in events if event.sequence_number > after]
 
     async def request_cancel(self, caller: Caller, run_id: str, reason: str) -> RunState | None:
         """Ask the run's worker to end it; returns its state, None where it has ended."""

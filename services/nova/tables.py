@@ -1,7 +1,7 @@
 """Tables of schema `nova`: what a run is, what it holds, what happened to it.
 
 `runs`, `run_events` and `workers` hold no text of anyone's; what may have to be
-erased lies in `run_contents`, and what is secret in `run_delegations`.
+erased, and what is secret, lies in `run_contents`.
 """
 
 from typing import Final
@@ -56,17 +56,7 @@ run_contents = sa.Table(
     sa.Column("identity", UUID(as_uuid=False), nullable=False),
     sa.Column("run", BYTEA, nullable=False, comment="chenu.nova.v1.Run"),
     sa.Column("journal", JSONB, nullable=False, comment="what a resumed run needs beside it"),
-)
-
-run_delegations = sa.Table(
-    "run_delegations",
-    metadata,
-    sa.Column(
-        "run_id", UUID(as_uuid=False), sa.ForeignKey(f"{SCHEMA}.runs.run_id"), primary_key=True
-    ),
-    sa.Column("tenant", UUID(as_uuid=False), nullable=False),
-    sa.Column("identity", UUID(as_uuid=False), nullable=False),
-    sa.Column("token", sa.Text, nullable=False),
+    sa.Column("delegation", sa.Text, nullable=False, server_default=""),
 )
 
 run_events = sa.Table(
@@ -78,11 +68,7 @@ run_events = sa.Table(
     sa.Column("sequence_number", sa.BigInteger, primary_key=True),
     sa.Column("tenant", UUID(as_uuid=False), nullable=False),
     sa.Column("identity", UUID(as_uuid=False), nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("lane", sa.SmallInteger, nullable=False),
-    sa.Column("round", sa.SmallInteger, nullable=False),
-    sa.Column("state", sa.SmallInteger, nullable=False),
-    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("events", JSONB, nullable=False),
     sa.Column(
         "create_time",
         sa.TIMESTAMP(timezone=True),

@@ -244,6 +244,24 @@ async def test_a_started_run_answers_at_once_and_is_watched_to_its_end(me: Clien
     assert "Later" in await me.titles()
 
 
+@pytest.mark.parametrize("behind", [1, 2, 3])
+async def test_who_watches_again_hears_only_what_came_after_the_last_event_heard(
+    me: Client, behind: int
+) -> None:
+    run = await me.execute("What is a thread?")
+    heard: list[list[int]] = []
+    for after in (0, behind):
+        answers = me.runs.WatchRun(
+            WatchRunRequest(run_id=run.run_id, after_sequence=after),
+            metadata=await me.nova(),
+            timeout=30,
+        )
+        events = [a.event.sequence_number async for a in answers if a.HasField("event")]
+        heard.append(events)
+    assert heard[0] == list(range(1, len(heard[0]) + 1))
+    assert heard[1] == heard[0][behind:]
+
+
 async def test_a_blocked_start_is_a_success_answer_and_its_state_says_so(me: Client) -> None:
     await me.new_thread("Waiting")
     run = await me.begin("Delete the thread “Waiting”")

@@ -140,7 +140,7 @@ async def test_what_a_run_cannot_tell_whose_delegation_has_ended_the_next_one_te
     checkpoint = block.checkpoints[0].checkpoint_id
     spent = jwt.encode({"exp": 1}, "0" * 32)
     await superuser.execute(
-        "UPDATE nova.run_delegations SET token = $1 WHERE run_id = $2", spent, block.run_id
+        "UPDATE nova.run_contents SET delegation = $1 WHERE run_id = $2", spent, block.run_id
     )
     await me.approve(checkpoint)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
