@@ -31,7 +31,8 @@ C = TypeVar("C", bound=Connection)
 _log = logging.getLogger(__name__)
 _BATCH = 200
 _POLL_SECONDS = 1.0
-_LINGER_SECONDS = 0.25  # a report costs the same for one outcome and for a hundred
+_LINGER_SECONDS = 0.25
+_LONGEST_LINGER = 4  # times that, where much is done
 _LONGEST_WAIT_SECONDS = 60.0
 # What governance says of a row rather than of its own state: that row waits, the others go on.
 _REFUSALS = {
@@ -79,7 +80,7 @@ class OutcomeReporter(Generic[C]):
             if failures:
                 await asyncio.sleep(_backed_off(failures))
             elif reported < _BATCH:
-                await self._until_woken()
+                await self._until_woken(reported)
 
     async def report_once(self) -> int:
         """Report what has ended and is not reported; how many governance took."""
@@ -149,13 +150,13 @@ class OutcomeReporter(Generic[C]):
         aside.postpone()
         return new
 
-    async def _until_woken(self) -> None:
+    async def _until_woken(self, reported: int) -> None:
         try:
             async with asyncio.timeout(_POLL_SECONDS):
                 await self._woken.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(_LINGER_SECONDS)
+        await asyncio.sleep(_linger(reported))
         self._woken.clear()
 
 
@@ -183,6 +184,11 @@ def _outcome(execution: Execution) -> Outcome:
     if execution.finished_at is not None:
         outcome.finish_time.FromDatetime(execution.finished_at)
     return outcome
+
+
+def _linger(reported: int) -> float:
+    """Longer after a report of many, since one costs the same for one outcome and for a hundred."""
+    return _LINGER_SECONDS * min(_LONGEST_LINGER, 1 + reported / 10)
 
 
 def _backed_off(failures: int) -> float:
