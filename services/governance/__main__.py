@@ -116,11 +116,12 @@ async def assemble(
     decisions, counting = Decisions(requirements, clock), Counting(database, clock)
     judging = Judging(decisions, book, counting, eligibility)
     asking = Asking(database, clock, settings.agent_asks_per_hour)
+    verdicts = Verdicts(book, permits, settings.review_uri)
     authorization = Authorization(
         database=database,
         decisions=decisions,
         judging=judging,
-        verdicts=Verdicts(book, permits, settings.review_uri),
+        verdicts=verdicts,
         eligibility=eligibility,
         transitions=transitions,
         changes=changes,
@@ -170,7 +171,7 @@ async def assemble(
         seconds=settings.watch_seconds,
         heartbeat=settings.heartbeat_seconds,
     )
-    votes = Votes(database, eligibility, transitions, clock, service.keys)
+    votes = Votes(database, eligibility, transitions, verdicts, clock, service.keys)
     service.add_servicer(
         add_AuthorizationServiceServicer_to_server, AuthorizationServicer(authorization, permits)
     )

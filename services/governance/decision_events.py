@@ -12,7 +12,7 @@ from services.governance.policy.rule import as_told
 
 def outbox_rows(row: dict[str, Any]) -> list[dict[str, Any]]:
     """What a decision says of itself, and of the checkpoint that it makes."""
-    return [_outbox_row(event) for event in _events(row)]
+    return [outbox_row(event) for event in _events(row)]
 
 
 def _events(row: dict[str, Any]) -> list[AuditRecord]:
@@ -44,7 +44,8 @@ def _events(row: dict[str, Any]) -> list[AuditRecord]:
     return [made, created]
 
 
-def _outbox_row(event: AuditRecord) -> dict[str, Any]:
+def outbox_row(event: AuditRecord) -> dict[str, Any]:
+    """The event as a statement that stores it with other things takes it."""
     return {
         "id": event.id,
         "stream": event.stream,

@@ -1,10 +1,12 @@
 """Runs belong to workers: this one's tasks, its lease, and what it takes over from others."""
 
 import asyncio
+from collections import OrderedDict
 from typing import Final
 
 import structlog
 
+from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.nova.v1.run_pb2 import Run, RunState
 from kernel.caller import Caller
 from kernel.context import background
@@ -17,6 +19,8 @@ from services.nova.pipeline import Pipeline
 from services.nova.record import ENDED, RunRecord
 
 _POLL_SECONDS: Final = 0.5
+_WAKE_SECONDS: Final = 0.05
+_REMEMBERED: Final = 200
 _log = structlog.get_logger(component="engine")
 
 
@@ -29,15 +33,20 @@ class Engine:
         self._pipeline, self._journal = pipeline, journal
         self._leases, self._changes = leases, changes
         self._tasks: dict[str, asyncio.Task[Run | None]] = {}
+        # The last that blocked here: most go on where they stopped, and need not be read again.
+        self._blocked: OrderedDict[str, RunRecord] = OrderedDict()
         # Runs that are this worker's by their row, and that nobody works on: as long as the worker
         # lives no other would adopt them, so the next sweep gives them back.
         self._left: set[str] = set()
 
     def start(self, record: RunRecord) -> None:
         """Go on with a run that this worker owns."""
-        task = asyncio.create_task(self._advance(record), name=f"run {record.run.run_id}")
-        self._tasks[record.run.run_id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(record.run.run_id, None))
+        self._begin(record.run.run_id, asyncio.create_task(self._advance(record)))
+
+    async def woken(self, run_id: str) -> None:
+        """Give a wake-up that is on its way a moment to arrive."""
+        if run_id not in self._tasks:
+            await self._changes.wait(run_id, _WAKE_SECONDS)
 
     async def settled(self, caller: Caller, run_id: str) -> Run:
         """Wait until the run has ended or waits for a person; it may be another worker's."""
@@ -53,15 +62,17 @@ class Engine:
                 return run
             await self._changes.wait(run_id, _POLL_SECONDS)
 
-    async def resume(self, run_id: str) -> bool:
-        """Take up a run that waited for a person; False where it does not wait any more."""
+    async def resume(self, run_id: str, verdict: Verdict | None = None) -> bool:
+        """Take up a run that waited for a person; False where it does not wait any more.
+
+        `verdict` is what governance would answer now about the action that was decided.
+        """
         if run_id in self._tasks:
             return False  # taken up already, by another of the ways to hear of a decision
-        caller = await self._leases.claim_blocked(run_id)
-        if caller is None:
-            return False
-        await self._take_up(caller, run_id)
-        return True
+        claimed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._begin(run_id, asyncio.create_task(self._claim(run_id, verdict, claimed)))
+        self._changes.notify(run_id)
+        return await claimed
 
     async def adopt(self) -> None:
         """Take over the runs of workers that have lost their lease, and those that timed out."""
@@ -70,21 +81,53 @@ class Engine:
             self._left.discard(run_id)
         for caller, run_id in await self._leases.claim_orphans():
             if run_id not in self._tasks:
-                try:
-                    await self._take_up(caller, run_id)
-                except Exception:  # noqa: BLE001 - the others must be taken up too
-                    _log.exception("the run was not taken up", run=run_id)
+                self._begin(run_id, asyncio.create_task(self._take_up(caller, run_id)))
 
-    async def _take_up(self, caller: Caller, run_id: str) -> None:
+    def _begin(self, run_id: str, task: asyncio.Task[Run | None]) -> None:
+        self._tasks[run_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(run_id, None))
+
+    async def _claim(
+        self, run_id: str, verdict: Verdict | None, claimed: asyncio.Future[bool]
+    ) -> Run | None:
+        """The run as it came to rest, None where it was not this worker's to take up."""
+        remembered = self._blocked.pop(run_id, None)
         try:
-            record = await self._journal.load(caller, run_id)
-        except Exception:
-            self._left.add(run_id)
-            raise
-        record.run.state = RunState.RUN_STATE_RUNNING
-        record.audit.append(audit_events.resumed(record))
-        record.event("pipeline.resumed", "goes on")
-        self.start(record)
+            found = await self._leases.claim_blocked(run_id)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the claim is told
+            if not claimed.done():
+                claimed.set_exception(error)
+            return None
+        if not claimed.done():
+            claimed.set_result(found is not None)
+        if found is None:
+            return None
+        caller, version, cancel_reason = found
+        if remembered is not None and remembered.version == version:
+            remembered.caller, remembered.cancel_reason = caller, cancel_reason
+        else:
+            remembered = None
+        return await self._take_up(caller, run_id, remembered, verdict)
+
+    async def _take_up(
+        self,
+        caller: Caller,
+        run_id: str,
+        record: RunRecord | None = None,
+        verdict: Verdict | None = None,
+    ) -> Run | None:
+        with background("nova.run", caller=caller):
+            try:
+                record = record or await self._journal.load(caller, run_id)
+            except Exception:  # noqa: BLE001 - it is claimed again, and read then
+                _log.exception("the run was not taken up", run=run_id)
+                self._left.add(run_id)
+                return None
+            record.verdict = verdict
+            record.run.state = RunState.RUN_STATE_RUNNING
+            record.audit.append(audit_events.resumed(record))
+            record.event("pipeline.resumed", "goes on")
+            return await self._advance(record)
 
     async def _advance(self, record: RunRecord) -> Run | None:
         """The run as it came to rest, None where it is no longer this worker's."""
@@ -101,4 +144,11 @@ class Engine:
                 _log.exception("the run was left", run=record.run.run_id)
                 self._left.add(record.run.run_id)
                 return None
-        return record.run
+        run = record.run
+        if run.state == RunState.RUN_STATE_BLOCKED:
+            record.run = Run()  # whoever is told of this block still has it when the run goes on
+            record.run.CopyFrom(run)
+            self._blocked[run.run_id] = record
+            if len(self._blocked) > _REMEMBERED:
+                self._blocked.popitem(last=False)
+        return run

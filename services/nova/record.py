@@ -10,6 +10,7 @@ import json
 import time
 from typing import Any, Final
 
+from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.nova.v1.run_pb2 import Lane, LaneState, Run, RunAction, RunState
 from chenu.nova.v1.run_service_pb2 import RunEvent
@@ -61,6 +62,8 @@ class RunRecord:
         self.cancel_reason = cancel_reason
         self.untold = False
         """Whether its thread could not be told how it ended."""
+        self.verdict: Verdict | None = None
+        """What its wake-up says that governance would answer about the action that was decided."""
         self.events: list[RunEvent] = []
         self.audit: list[AuditRecord] = []
         self._started: dict[int, float] = {}

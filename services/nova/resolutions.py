@@ -7,6 +7,7 @@ import structlog
 from chenu.governance.v1.resolution_service_pb2 import (
     AcknowledgeResolutionsRequest,
     ListResolutionsRequest,
+    WakeUp,
 )
 from chenu.governance.v1.resolution_service_pb2_grpc import ResolutionServiceStub
 from chenu.nova.v1.run_pb2 import RunState
@@ -30,7 +31,9 @@ class Resolutions:
     async def wake(self, data: bytes) -> None:
         """A wake-up for one run; harmless when it comes early, late or twice."""
         with background("nova.wake"):
-            await self._engine.resume(data.decode())
+            wake_up = WakeUp.FromString(data)
+            verdict = wake_up.verdict if wake_up.HasField("verdict") else None
+            await self._engine.resume(wake_up.run_id, verdict)
 
     async def sweep(self) -> None:
         """Resume what lost wake-ups missed; acknowledge what its run has taken note of."""

@@ -109,20 +109,19 @@ class Runs:
 
     async def settled(self, caller: Caller, run_id: str) -> Run:
         """Wait for a run; the run that succeeded, or the error that says how else it stands."""
-        run = await self._engine.settled(caller, run_id)
-        if run.state != RunState.RUN_STATE_SUCCEEDED:
-            raise _error(run)
-        return run
+        return _succeeded(await self._engine.settled(caller, run_id))
 
     async def go_on(self, caller: Caller, run_id: str) -> Run:
         """As `settled`, without waiting for the wake-up where something has been decided."""
         run = await self._journal.get(caller, run_id)
-        if run.state != RunState.RUN_STATE_BLOCKED:
-            run = await self._engine.settled(caller, run_id)
+        if run.state == RunState.RUN_STATE_BLOCKED:
+            await self._engine.woken(run_id)
+        run = await self._engine.settled(caller, run_id)
         # Decided while the run was on its way to blocking: nobody would have woken it yet.
         if run.state == RunState.RUN_STATE_BLOCKED and await self._authorizer.decided(run.block):
             await self._engine.resume(run_id)
-        return await self.settled(caller, run_id)
+            run = await self._engine.settled(caller, run_id)
+        return _succeeded(run)
 
     async def get(self, caller: Caller, run_id: str) -> Run:
         """The run as it stands."""
@@ -193,6 +192,12 @@ def _digest(wanted: Any) -> str:
     """What the same request_id must come with again: the body without it, in any RPC."""
     text = "\0".join([wanted.text, str(wanted.mode), str(wanted.sphere), wanted.thread_id])
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _succeeded(run: Run) -> Run:
+    if run.state != RunState.RUN_STATE_SUCCEEDED:
+        raise _error(run)
+    return run
 
 
 def _word(run: Run) -> str:

@@ -6,6 +6,7 @@ as it was when the action was asked for.
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -95,7 +96,13 @@ def stored(requirement: ApprovalRequirement) -> dict[str, Any]:
 
 def read(document: dict[str, Any]) -> ApprovalRequirement:
     """The requirement that a row keeps."""
-    return json_format.ParseDict(document, ApprovalRequirement())
+    return _read(json.dumps(document))
+
+
+@lru_cache(maxsize=1_000)
+def _read(document: str) -> ApprovalRequirement:
+    """There are few of them, and they are read for every vote: nobody changes what comes back."""
+    return json_format.Parse(document, ApprovalRequirement())
 
 
 def required(requirement: ApprovalRequirement) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.resolution_service_pb2 import WakeUp
 from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
 from kernel.messaging import Messaging
@@ -107,14 +109,20 @@ class Transitions:
             await tx.execute(_RESOLVE, **own, state=state)
         tx.emit(audit_events.checkpoint_changed(row, happened or state, **facts))
 
-    async def announce(self, moved: Sequence[Record]) -> None:
-        """After the commit: wake the runs that wait, and the streams that watch."""
+    async def announce(
+        self, moved: Sequence[Mapping[str, Any] | Record], verdict: Verdict | None = None
+    ) -> None:
+        """After the commit: wake the runs that wait, and the streams that watch.
+
+        `verdict` is what the run of the only one that moved would be told if it asked.
+        """
         for key in {row[name] for row in moved for name in ("tenant", "executor")}:
             self._changes.notify(key)
         if moved:
             await self._messaging.wake(NOTICES_SUBJECT)
         for run in sorted({row["run"] for row in moved if row["run"]}):
-            await self._messaging.wake(WAKE_SUBJECT, run.encode())
+            wake_up = WakeUp(run_id=run, verdict=verdict)
+            await self._messaging.wake(WAKE_SUBJECT, wake_up.SerializeToString())
 
     async def asked(self) -> None:
         """After the commit of new checkpoints: wake whoever tells people."""

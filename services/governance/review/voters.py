@@ -8,6 +8,7 @@ every service see those of their own identity, whoever they act for.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from chenu.events.v1.method_policy_pb2 import CallerKind
@@ -15,18 +16,9 @@ from kernel.caller import Caller
 from kernel.database import Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
-from services.governance.review.gate import owner_word
 
 _PEOPLE: Final = (CallerKind.CALLER_KIND_HUMAN, CallerKind.CALLER_KIND_VOTER)
-_STANDS_FOR: Final = Statement(
-    "SELECT person, identity, roles FROM deputies WHERE deputy = :person"
-    " AND dismiss_time IS NULL AND end_time > clock_timestamp() + CAST(:offset AS interval)"
-    " ORDER BY person, create_time"
-)
-_LOOK: Final = Statement(
-    "SELECT set_config('chenu.voters', CAST(CAST(:voters AS uuid[]) AS text), true),"
-    " set_config('chenu.voter_roles', CAST(CAST(:roles AS text[]) AS text), true)"
-)
+_LOOK: Final = Statement("SELECT look(true, :roles, :offset) AS principals")
 
 
 class Principal(NamedTuple):
@@ -43,13 +35,21 @@ def only_bought_for(caller: Caller, checkpoint_id: str) -> None:
         raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
 
 
-async def look(tx: Transaction, caller: Caller, offset: Any) -> list[Principal]:
-    """Let the transaction see what the caller may decide; those whose deputy the caller is."""
-    if caller.kind not in _PEOPLE or caller.actor != "human":
-        return []
-    rows = await tx.fetch(_STANDS_FOR, person=caller.person, offset=offset)
-    roles = {*caller.roles, *(role for row in rows for role in row["roles"])}
-    roles |= {owner_word(row["person"]) for row in rows}
-    voters = sorted({caller.person, *(row["person"] for row in rows)})
-    await tx.execute(_LOOK, voters=voters, roles=sorted(roles))
-    return [Principal(row["person"], row["identity"]) for row in rows]
+async def look(tx: Transaction, caller: Caller, offset: timedelta) -> None:
+    """Let the transaction see what the caller may decide."""
+    if is_person(caller):
+        await tx.fetch_one(_LOOK, roles=sorted(caller.roles), offset=offset)
+
+
+def eyes(caller: Caller, offset: timedelta) -> dict[str, Any]:
+    """What a function needs to let its transaction see that, as the group before it did not."""
+    return {
+        "people": is_person(caller),
+        "roles": sorted(caller.roles),
+        "offset": f"{offset.total_seconds()} seconds",
+    }
+
+
+def is_person(caller: Caller) -> bool:
+    """Whether there is a person at the other end, who may see checkpoints of other identities."""
+    return caller.kind in _PEOPLE and caller.actor == "human"

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -27,6 +29,7 @@ from tests.support.governance_client import GovernanceClient, a_request, gated
 from tests.support.governance_roles import become
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.wake_ups import woken_by
 
 PENDING = CheckpointState.CHECKPOINT_STATE_PENDING
 APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
@@ -117,15 +120,17 @@ async def test_what_was_edited_is_what_the_permit_is_for_and_whoever_asked_is_to
     identity: StandInIdentity,
     person: Person,
     permit_key_set: PermitKeys,
+    nats_url: str,
 ) -> None:
     bea = colleague(identity, person, "finance")
-    request, checkpoint = await paying(client, person)
+    payment = replace(a_payment(person), run=str(uuid4()))
+    request, checkpoint = await client.blocked(person, payment)
     edited = await edit(client, reviews, bea, checkpoint, {"amount": 50})
     (verdict,) = await client.ask(person, request)
     assert verdict.state == VerdictState.VERDICT_STATE_BLOCKED
     assert verdict.checkpoint.view_digest == edited.etag
-    for voter in (person, bea):
-        await client.approve(voter, as_blocked(edited))
+    votes = (client.approve(voter, as_blocked(edited)) for voter in (person, bea))
+    _, woken = await woken_by(nats_url, *votes)
 
     (verdict,) = await client.ask(person, request)
 
@@ -133,11 +138,12 @@ async def test_what_was_edited_is_what_the_permit_is_for_and_whoever_asked_is_to
     action = Action.parse(verdict.edited_action)
     assert action.document()["arguments"] == ARGUMENTS | {"amount": 50}
     assert verdict.decision.action_digest == action.digest == edited.action_digest
-    permitted = verify(
-        verdict.permit, permit_key_set, audience="threads", now=datetime.now(UTC),
-        action_bytes=verdict.edited_action,
-    )  # fmt: skip
-    assert permitted.action == action
+    for told in (verdict, woken.verdict):
+        permitted = verify(
+            told.permit, permit_key_set, audience="threads", now=datetime.now(UTC),
+            action_bytes=told.edited_action,
+        )  # fmt: skip
+        assert permitted.action == action
     with pytest.raises(PermitForAnotherAction):
         verify(
             verdict.permit, permit_key_set, audience="threads", now=datetime.now(UTC),

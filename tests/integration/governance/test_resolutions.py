@@ -1,10 +1,10 @@
 """What Nova learns of the checkpoints that its runs wait for."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import grpc
-import nats
 import pytest
 
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
@@ -12,10 +12,13 @@ from chenu.governance.v1.resolution_service_pb2 import (
     AcknowledgeResolutionsRequest,
     ListResolutionsRequest,
 )
-from tests.support.governance_client import GovernanceClient, gated
-from tests.support.identity import Person, StandInIdentity
+from chenu_gate.permit import PermitKeys, verify
+from tests.support.governance_client import GovernanceClient, a_request, gated, principal
+from tests.support.identity import Person, StandInIdentity, bearer
 from tests.support.refusals import refused
-from tests.support.waiting import PATIENCE
+from tests.support.wake_ups import woken_by
+
+AGENT = str(uuid4())
 
 
 async def acknowledge(client: GovernanceClient, *resolution_ids: str) -> None:
@@ -82,20 +85,45 @@ async def test_what_is_no_list_of_ids_is_refused(client: GovernanceClient, ids: 
     await refused(acknowledge(client, *ids), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
-async def test_nova_is_woken_with_the_run_after_the_decision_is_committed(
-    client: GovernanceClient, person: Person, nats_url: str
+async def test_nova_is_woken_with_what_it_would_be_told_and_a_permit_once_it_is_committed(
+    client: GovernanceClient, person: Person, nats_url: str, permit_key_set: PermitKeys
 ) -> None:
     run = str(uuid4())
-    _, blocked = await client.blocked(person, gated(person, run=run))
-    connection = await nats.connect(nats_url)
-    try:
-        woken = await connection.subscribe("wake.nova.resolutions")
-        await connection.flush()
+    request, blocked = await client.blocked(person, gated(person, run=run))
 
-        await client.approve(person, blocked)
+    (heard,) = await woken_by(nats_url, client.approve(person, blocked))
 
-        message = await woken.next_msg(timeout=PATIENCE)
-        assert message.data.decode() == run
-        assert len(await client.resolved(run)) == 1
-    finally:
-        await connection.close()
+    assert heard.run_id == run
+    assert len(await client.resolved(run)) == 1
+    (told,) = await client.ask(person, request)
+    permit = verify(
+        heard.verdict.permit,
+        permit_key_set,
+        audience="threads",
+        action_bytes=request.action,
+        now=datetime.now(UTC),
+    )
+    assert permit.permit.decision == told.decision.decision_id
+    for verdict in (heard.verdict, told):  # but for the permit, which is another one
+        verdict.permit = ""
+        verdict.ClearField("permit_expire_time")
+    assert heard.verdict == told
+
+
+async def test_a_wake_up_has_no_permit_where_a_rejection_a_freeze_or_an_agent_takes_another_look(
+    client: GovernanceClient, person: Person, nats_url: str
+) -> None:
+    _, rejected = await client.blocked(person, gated(person, run=str(uuid4())))
+    _, frozen = await client.blocked(person, gated(person, run=str(uuid4())))
+    agents = a_request(gated(person, run=str(uuid4()), principal=principal(person, AGENT)))
+    metadata = bearer(client.identity.access(person, agent=AGENT))
+    (asked,) = await client.ask(person, agents, metadata=metadata)
+    freeze = await client.freeze(person)
+
+    heard = await woken_by(
+        nats_url, client.reject(person, rejected), client.approve(person, frozen)
+    )
+    await client.lift(person, freeze)
+    heard += await woken_by(nats_url, client.approve(person, asked.checkpoint))
+
+    assert [wake_up.HasField("verdict") for wake_up in heard] == [False] * 3

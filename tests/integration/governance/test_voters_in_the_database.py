@@ -1,5 +1,6 @@
 """Quorum held by the database alone, whoever has the connection: who sees, who votes, how many."""
 
+import json
 from typing import Any
 
 import asyncpg
@@ -97,3 +98,40 @@ async def test_nobody_who_does_not_see_it_votes_on_it(
     sql, values = insert_vote(bea, checkpoint, identity=person.identity)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await app.execute(sql, *values)
+
+
+async def test_of_a_group_nobody_sees_what_the_one_before_may_decide(
+    client: GovernanceClient, identity: StandInIdentity, person: Person, app: Any
+) -> None:
+    fin = colleague(identity, person, "finance")
+    colleague(identity, person, "finance")
+    _, checkpoint = await waiting(client, person, "quorum")
+
+    def question(*roles: str, people: bool = True) -> str:
+        return json.dumps(
+            {
+                "checkpoint": checkpoint.checkpoint_id,
+                "token": "",
+                "people": people,
+                "roles": roles,
+                "offset": "0 seconds",
+            }
+        )
+
+    other = colleague(identity, person, "sales")
+    asking = [fin, other, fin, fin, person]
+    questions = [
+        question("finance"),
+        question("sales"),
+        question("finance", people=False),
+        question("finance"),
+        question(people=False),
+    ]
+    found = await app.fetchval(
+        "SELECT governance.before_vote_group($1, $2, $3, $4, '{}', '{}', '{}', '{}')",
+        *([getattr(one, name) for one in asking] for name in ("tenant", "person", "identity")),
+        questions,
+    )
+
+    seen = [json.loads(one) != {} for one in found]
+    assert seen == [True, False, False, True, True]

@@ -33,8 +33,8 @@ class Database:
         self.owned = True
         return orphans
 
-    async def claim_blocked(self, _: str) -> Caller | None:
-        return CALLER
+    async def claim_blocked(self, _: str) -> tuple[Caller, int, str | None]:
+        return CALLER, 0, None
 
     async def load(self, caller: Caller, run_id: str) -> RunRecord:
         self.loads += 1
@@ -91,8 +91,8 @@ async def test_a_run_that_was_claimed_and_could_not_be_read_is_claimed_again() -
     database = Database()
     database.unreadable = 2
     engine = an_engine(Pipeline(), database)
-    with pytest.raises(ConnectionResetError):
-        await engine.resume("run")
+    assert await engine.resume("run")
+    await settled(engine)
     for _ in range(3):  # the first of these cannot read it either
         await engine.adopt()
         await settled(engine)
