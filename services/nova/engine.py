@@ -1,7 +1,6 @@
 """Runs belong to workers: this one's tasks, its lease, and what it takes over from others."""
 
 import asyncio
-from collections import OrderedDict
 from typing import Final
 
 import structlog
@@ -20,7 +19,6 @@ from services.nova.record import ENDED, RunRecord
 
 _POLL_SECONDS: Final = 0.5
 _WAKE_SECONDS: Final = 0.05
-_REMEMBERED: Final = 200
 _log = structlog.get_logger(component="engine")
 
 
@@ -33,8 +31,6 @@ class Engine:
         self._pipeline, self._journal = pipeline, journal
         self._leases, self._changes = leases, changes
         self._tasks: dict[str, asyncio.Task[Run | None]] = {}
-        # The last that blocked here: most go on where they stopped, and need not be read again.
-        self._blocked: OrderedDict[str, RunRecord] = OrderedDict()
         # Runs that are this worker's by their row, and that nobody works on: as long as the worker
         # lives no other would adopt them, so the next sweep gives them back.
         self._left: set[str] = set()
@@ -91,34 +87,22 @@ class Engine:
         self, run_id: str, verdict: Verdict | None, claimed: asyncio.Future[bool]
     ) -> Run | None:
         """The run as it came to rest, None where it was not this worker's to take up."""
-        remembered = self._blocked.pop(run_id, None)
         try:
-            found = await self._leases.claim_blocked(run_id)
+            caller = await self._leases.claim_blocked(run_id)
         except Exception as error:  # noqa: BLE001 - whoever waits for the claim is told
             if not claimed.done():
                 claimed.set_exception(error)
             return None
         if not claimed.done():
-            claimed.set_result(found is not None)
-        if found is None:
-            return None
-        caller, version, cancel_reason = found
-        if remembered is not None and remembered.version == version:
-            remembered.caller, remembered.cancel_reason = caller, cancel_reason
-        else:
-            remembered = None
-        return await self._take_up(caller, run_id, remembered, verdict)
+            claimed.set_result(caller is not None)
+        return await self._take_up(caller, run_id, verdict) if caller is not None else None
 
     async def _take_up(
-        self,
-        caller: Caller,
-        run_id: str,
-        record: RunRecord | None = None,
-        verdict: Verdict | None = None,
+        self, caller: Caller, run_id: str, verdict: Verdict | None = None
     ) -> Run | None:
         with background("nova.run", caller=caller):
             try:
-                record = record or await self._journal.load(caller, run_id)
+                record = await self._journal.load(caller, run_id)
             except Exception:  # noqa: BLE001 - it is claimed again, and read then
                 _log.exception("the run was not taken up", run=run_id)
                 self._left.add(run_id)
@@ -144,11 +128,4 @@ class Engine:
                 _log.exception("the run was left", run=record.run.run_id)
                 self._left.add(record.run.run_id)
                 return None
-        run = record.run
-        if run.state == RunState.RUN_STATE_BLOCKED:
-            record.run = Run()  # whoever is told of this block still has it when the run goes on
-            record.run.CopyFrom(run)
-            self._blocked[run.run_id] = record
-            if len(self._blocked) > _REMEMBERED:
-                self._blocked.popitem(last=False)
-        return run
+        return record.run

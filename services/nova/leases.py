@@ -44,8 +44,8 @@ _FORGET_DEAD: Final = Statement(
 _CLAIM_BLOCKED: Final = f"""
     UPDATE nova.runs SET worker_id = $2::text::uuid, state = {int(RunState.RUN_STATE_RUNNING)}
     WHERE run_id = $1::text::uuid AND state = {_BLOCKED}
-    RETURNING jsonb_build_object('tenant', tenant, 'person', person, 'identity', identity,
-        'agent', agent, 'version', version, 'cancel_reason', cancel_reason)"""  # noqa: S608
+    RETURNING jsonb_build_object('run_id', run_id, 'tenant', tenant, 'person', person,
+        'identity', identity, 'agent', agent)"""  # noqa: S608
 _living: Final = sa.exists().where(
     workers.c.worker_id == runs.c.worker_id, workers.c.expire_time > _now
 )
@@ -90,13 +90,10 @@ class Leases:
         async with self._worker.work() as tx:
             await tx.execute(_END, worker=self._worker_id)
 
-    async def claim_blocked(self, run_id: str) -> tuple[Caller, int, str | None] | None:
-        """Claim a run that waits for a person; None where it does not wait.
-
-        Its principal, its version, and the reason to cancel it where there is one.
-        """
+    async def claim_blocked(self, run_id: str) -> Caller | None:
+        """Claim a run that waits for a person; its principal, or None where it does not wait."""
         row = await self._worker.call(_CLAIM_BLOCKED, run_id, self._worker_id)
-        return None if row is None else (_principal(row), row["version"], row["cancel_reason"])
+        return None if row is None else _principal(row)
 
     async def claim_orphans(self) -> Sequence[tuple[Caller, str]]:
         """Claim up to 50 runs that have no living worker, or whose time is over."""

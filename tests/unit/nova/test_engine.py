@@ -33,8 +33,8 @@ class Database:
         self.owned = True
         return orphans
 
-    async def claim_blocked(self, _: str) -> tuple[Caller, int, str | None]:
-        return CALLER, 0, None
+    async def claim_blocked(self, _: str) -> Caller | None:
+        return CALLER
 
     async def load(self, caller: Caller, run_id: str) -> RunRecord:
         self.loads += 1
