@@ -12,9 +12,9 @@ from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from services.governance.clock import Clock
 from services.governance.review.endings import Sweeper
-from tests.integration.governance.test_edits import a_payment, as_blocked, edit
 from tests.integration.governance.test_rule_limits import BLOCKED, DENIED, LIMIT, SPENT, spend
 from tests.support.approvals import colleague
+from tests.support.edits import a_payment, as_blocked, edit
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person
 from tests.support.refusals import refused

@@ -9,8 +9,8 @@ import pytest
 
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from kernel.errors import reason_of
-from tests.integration.governance.test_edits import edit, paying
 from tests.support.approvals import colleague
+from tests.support.edits import edit, paying
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused

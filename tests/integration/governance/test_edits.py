@@ -11,8 +11,8 @@ import asyncpg
 import grpc
 import pytest
 
-from chenu.governance.v1.authorization_service_pb2 import ActionRequest, VerdictState
-from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, Checkpoint, CheckpointState
+from chenu.governance.v1.authorization_service_pb2 import VerdictState
+from chenu.governance.v1.checkpoint_pb2 import Checkpoint, CheckpointState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.governance.v1.review_service_pb2 import (
     EditCheckpointRequest,
@@ -20,11 +20,11 @@ from chenu.governance.v1.review_service_pb2 import (
     EditedTargets,
 )
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
-from chenu_gate.action import Action, ActionKind, Target
+from chenu_gate.action import Action, Target
 from chenu_gate.permit import PermitForAnotherAction, PermitKeys, verify
 from tests.integration.governance.conftest import Events
 from tests.support.approvals import colleague
-from tests.support.executor import PAY
+from tests.support.edits import ARGUMENTS, a_payment, as_blocked, edit, paying
 from tests.support.governance_client import GovernanceClient, a_request, gated
 from tests.support.governance_roles import become
 from tests.support.identity import Person, StandInIdentity
@@ -36,49 +36,11 @@ APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 DENIED = grpc.StatusCode.PERMISSION_DENIED
 ABORTED = grpc.StatusCode.ABORTED
-ARGUMENTS = {"account": "acc-1", "amount": 100, "note": "rent", "express": False}
 
 
 @pytest.fixture
 def reviews(channel: grpc.aio.Channel) -> ReviewServiceStub:
     return ReviewServiceStub(channel)
-
-
-def a_payment(person: Person, **arguments: Any) -> Action:
-    return gated(
-        person,
-        kind=ActionKind.PAYMENT,
-        tool=PAY.pinned,
-        targets=(Target("account", "acc-1", "v1", "Landlord"),),
-        arguments=ARGUMENTS | arguments,
-    )
-
-
-async def edit(
-    client: GovernanceClient,
-    reviews: ReviewServiceStub,
-    by: Person,
-    at: BlockedCheckpoint | Checkpoint,
-    arguments: dict[str, Any] | str,
-    **changes: Any,
-) -> Checkpoint:
-    text = arguments if isinstance(arguments, str) else json.dumps(ARGUMENTS | arguments)
-    etag = at.view_digest if isinstance(at, BlockedCheckpoint) else at.etag
-    given = {"checkpoint_id": at.checkpoint_id, "etag": etag, "arguments": text, **changes}
-    answer = await reviews.EditCheckpoint(
-        EditCheckpointRequest(**given), metadata=client.identity.as_human(by)
-    )
-    return answer.checkpoint
-
-
-def as_blocked(checkpoint: Checkpoint) -> BlockedCheckpoint:
-    return BlockedCheckpoint(checkpoint_id=checkpoint.checkpoint_id, view_digest=checkpoint.etag)
-
-
-async def paying(
-    client: GovernanceClient, person: Person, **arguments: Any
-) -> tuple[ActionRequest, BlockedCheckpoint]:
-    return await client.blocked(person, a_payment(person, **arguments))
 
 
 async def test_row_15_an_edit_makes_a_new_revision_that_needs_new_votes_and_shows_what_changed(

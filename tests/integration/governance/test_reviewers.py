@@ -10,8 +10,8 @@ from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.reviewer_service_pb2 import ListReviewersRequest
 from services.governance.clock import Clock
 from services.governance.review.reviewers import is_rubber_stamp
-from tests.integration.governance.test_edits import as_blocked, edit, paying
 from tests.support.approvals import colleague
+from tests.support.edits import as_blocked, edit, paying
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person
 

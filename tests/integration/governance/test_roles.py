@@ -16,9 +16,9 @@ from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu.governance.v1.tombstone_service_pb2 import LiftTombstoneRequest
 from services.governance.tables import metadata
-from tests.integration.governance.test_edits import edit, paying
 from tests.integration.governance.test_grants import granted
 from tests.support.approvals import colleague
+from tests.support.edits import edit, paying
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.governance_roles import become
 from tests.support.identity import Person

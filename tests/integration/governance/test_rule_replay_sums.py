@@ -13,9 +13,9 @@ from chenu.governance.v1.rule_pb2 import Counter, Replay, Rule
 from chenu.governance.v1.rule_service_pb2 import ReplayDecisionsRequest
 from chenu_gate.action import ActionKind
 from services.governance.policy import past
-from tests.integration.governance.test_edits import a_payment, edit
 from tests.integration.governance.test_rule_limits import spend
 from tests.support.approvals import colleague, with_roles
+from tests.support.edits import a_payment, edit
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.identity import Person
 from tests.support.rules import a_counter, a_document, a_rule, make_live

@@ -13,10 +13,10 @@ from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from chenu_gate.action import Action, ActionKind, Target, Tool
 from chenu_gate.canonical_json import digest
 from services.governance.clock import Clock
-from tests.integration.governance.test_edits import as_blocked, edit, paying
 from tests.integration.governance.test_endings import cancel
 from tests.support.actions import DEFINITION
 from tests.support.approvals import colleague
+from tests.support.edits import as_blocked, edit, paying
 from tests.support.governance_client import GovernanceClient, a_request, gated
 from tests.support.identity import Person, StandInIdentity
 
