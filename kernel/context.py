@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Final
 
 from opentelemetry import trace
 from uuid_utils import uuid7
@@ -17,6 +18,7 @@ from uuid_utils import uuid7
 from kernel.caller import Caller
 
 _current: ContextVar["CallContext"] = ContextVar("chenu_call")
+_SYSTEM: Final = Caller.system()
 
 
 def new_id() -> str:
@@ -35,7 +37,7 @@ class CallContext:
 
     method: str
     request_id: str = field(default_factory=new_id)
-    caller: Caller = field(default_factory=Caller.system)
+    caller: Caller = _SYSTEM
     trace_id: str = field(default_factory=_current_trace)
     """The W3C trace id, empty where no trace runs."""
     peer_ip: str = ""

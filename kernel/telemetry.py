@@ -78,7 +78,11 @@ def serve_metrics(listen: str) -> Callable[[], None]:
 def server_span(name: str, metadata: Mapping[str, Any]) -> Iterator[None]:
     """A span under the caller's trace context, current until it ends."""
     parent = _W3C.extract(metadata) if "traceparent" in metadata else None
-    span = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
+    span = trace.get_current_span(parent)
+    caller = span.get_span_context()
+    # In a trace that nobody records, the caller's own context is passed on as it came.
+    if not caller.is_valid or caller.trace_flags.sampled:
+        span = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
     with trace.use_span(span, end_on_exit=True):
         yield
 

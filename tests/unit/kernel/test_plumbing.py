@@ -15,6 +15,7 @@ import rfc8785
 import structlog
 from google.protobuf import json_format
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic_settings import SettingsConfigDict
 
 from chenu.events.v1.audit_event_pb2 import (
@@ -264,3 +265,21 @@ def test_the_remaining_time_shrinks() -> None:
     left = CallContext("/x", deadline=0.0).remaining()
     assert left is not None
     assert left < 0
+
+
+def test_a_span_is_begun_only_in_a_trace_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_tracer", TracerProvider().get_tracer("test"))
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    recorded, unrecorded = (f"00-{trace_id}-b7ad6b7169203331-{flags}" for flags in ("01", "00"))
+    state = {"tracestate": "vendor=1"}
+
+    def passed_on(**headers: str) -> dict[str, str]:
+        with telemetry.server_span("method", headers):
+            return telemetry.trace_headers()
+
+    assert passed_on(traceparent=unrecorded, **state) == {"traceparent": unrecorded} | state
+    own = passed_on(traceparent=recorded, **state)["traceparent"]
+    assert own.split("-")[1] == trace_id
+    assert own != recorded
+    for begun in (passed_on(), passed_on(traceparent="nonsense")):
+        assert begun["traceparent"].split("-")[1] not in (trace_id, "0" * 32)
