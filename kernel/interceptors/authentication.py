@@ -95,9 +95,8 @@ def _caller(claims: Mapping[str, Any], typ: str, token: str) -> Caller:
     }
     ids = [claims.get(name) for name in ("sub", "tenant", "identity")]
     agent, roles = claims.get("agent", ""), claims.get("roles", [])
-    if (typ, actor) not in kinds or not all(isinstance(i, str) and UUID.fullmatch(i) for i in ids):
-        raise Unauthenticated("the token's claims are not acceptable")
-    if bool(agent) != (actor == "agent") or not isinstance(roles, list):
+    known = (typ, actor) in kinds and all(isinstance(i, str) and UUID.fullmatch(i) for i in ids)
+    if not known or bool(agent) != (actor == "agent") or not isinstance(roles, list):
         raise Unauthenticated("the token's claims are not acceptable")
     return Caller(
         tenant=claims["tenant"], person=claims["sub"], identity=claims["identity"],
@@ -117,14 +116,10 @@ def _admit(method: Method, caller: Caller) -> None:
         delegated = CallerKind.CALLER_KIND_DELEGATION in policy.callers
         hint = ": exchange the access token for a delegation" if delegated else ""
         raise CallerNotAllowed(f"this kind of caller may not call it{hint}", kind=_word(kind))
-    service = caller.service
-    if (
-        kind == CallerKind.CALLER_KIND_SERVICE
-        and policy.services
-        and service not in policy.services
-    ):
+    service, named = caller.service, caller.service in policy.services
+    if kind == CallerKind.CALLER_KIND_SERVICE and policy.services and not named:
         raise CallerNotAllowed("this service may not call it", service=service)
-    if kind == CallerKind.CALLER_KIND_VOTER and service and service not in policy.services:
+    if kind == CallerKind.CALLER_KIND_VOTER and service and not named:
         raise CallerNotAllowed("a vote does not count in this service's hands", service=service)
     if kind == CallerKind.CALLER_KIND_DELEGATION and _DELEGATE not in (method.service, service):
         raise CallerNotAllowed("a delegation is honoured only in the hands of its service")
