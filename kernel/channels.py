@@ -26,7 +26,7 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 from chenu.events.v1.method_policy_pb2 import CallerKind
-from kernel.context import CallContext, current
+from kernel.context import CallContext, call_in_hand
 from kernel.errors import DeadlineExceeded
 from kernel.settings import SharedSettings
 from kernel.telemetry import trace_headers
@@ -161,7 +161,7 @@ class Channels:
 
     async def outgoing(self, timeout: float | None) -> tuple[float, list[tuple[str, str]]]:
         """Timeout and metadata of the next call."""
-        call = _call()
+        call = call_in_hand()
         if timeout is None:
             timeout = DEFAULT_DEADLINE_SECONDS
         remaining = call.remaining() if call else None
@@ -223,13 +223,6 @@ def open_channel(address: str, settings: SharedSettings) -> grpc.aio.Channel:
     authority, key, certificate = files
     credentials = grpc.ssl_channel_credentials(authority, key, certificate)
     return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
-
-
-def _call() -> CallContext | None:
-    try:
-        return current()
-    except LookupError:
-        return None
 
 
 def _token(call: CallContext | None) -> str:

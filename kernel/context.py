@@ -57,6 +57,11 @@ def current() -> CallContext:
     return _current.get()
 
 
+def call_in_hand() -> CallContext | None:
+    """The call in hand; None outside of one."""
+    return _current.get(None)
+
+
 def enter(call: CallContext) -> None:
     """Make `call` current for the rest of this task."""
     _current.set(call)

@@ -21,7 +21,7 @@ import structlog
 
 from kernel.audit_event import AuditRecord
 from kernel.caller import UUID, Caller
-from kernel.context import current
+from kernel.context import call_in_hand
 from kernel.errors import AuditBacklog, DeadlineExceeded
 from kernel.statement import Statement
 
@@ -225,10 +225,8 @@ def _milliseconds_left() -> int:
 
 def _time_left() -> float:
     """Seconds for the database, from the deadline of the call in hand."""
-    try:
-        remaining = current().remaining()
-    except LookupError:
-        remaining = None
+    call = call_in_hand()
+    remaining = call.remaining() if call else None
     if remaining is None:
         return DEFAULT_TIMEOUT_SECONDS
     if remaining <= 0.001:

@@ -72,6 +72,8 @@ class Server:
                 denials=self._denials,
             )  # fmt: skip
             wrapped[name] = grpc_handler(method, compose(method))
+        # Not registered at the server: of each registered method it would await the next call, and
+        # so each call would cost more with every method.
         generic = grpc.method_handlers_generic_handler(service, wrapped)
         self._server.add_generic_rpc_handlers((generic,))
         self.names.append(service)

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
-from kernel.context import current
+from kernel.context import call_in_hand
 from kernel.settings import SharedSettings
 
 CALLS: Final = Counter("chenu_calls", "Calls served, by method and code", ["method", "code"])
@@ -137,9 +137,8 @@ def _is_secret(key: str) -> bool:
 
 def add_call(_logger: object, _name: str, event: Event) -> Event:
     """Add the ids of the call in hand to a log line."""
-    try:
-        call = current()
-    except LookupError:
+    call = call_in_hand()
+    if call is None:
         return event
     event.setdefault("request_id", call.request_id)
     if call.trace_id:
