@@ -58,17 +58,18 @@ class Engine:
                 return run
             await self._changes.wait(run_id, _POLL_SECONDS)
 
-    async def resume(self, run_id: str, verdict: Verdict | None = None) -> bool:
-        """Take up a run that waited for a person; False where it does not wait any more.
+    def resume(self, run_id: str, verdict: Verdict | None = None) -> asyncio.Future[bool]:
+        """Take up a run that waited for a person; False where it could not be claimed.
 
         `verdict` is what governance would answer now about the action that was decided.
         """
-        if run_id in self._tasks:
-            return False  # taken up already, by another of the ways to hear of a decision
         claimed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._begin(run_id, asyncio.create_task(self._claim(run_id, verdict, claimed)))
-        self._changes.notify(run_id)
-        return await claimed
+        if run_id in self._tasks:
+            claimed.set_result(False)  # by another of the ways to hear of a decision
+        else:
+            self._begin(run_id, asyncio.create_task(self._claim(run_id, verdict, claimed)))
+            self._changes.notify(run_id)
+        return claimed
 
     async def adopt(self) -> None:
         """Take over the runs of workers that have lost their lease, and those that timed out."""
@@ -89,10 +90,9 @@ class Engine:
         """The run as it came to rest, None where it was not this worker's to take up."""
         try:
             caller = await self._leases.claim_blocked(run_id)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the claim is told
-            if not claimed.done():
-                claimed.set_exception(error)
-            return None
+        except Exception:  # noqa: BLE001 - its resolution stays listed, for the next sweep
+            _log.exception("the run was not claimed", run=run_id)
+            caller = None
         if not claimed.done():
             claimed.set_result(caller is not None)
         return await self._take_up(caller, run_id, verdict) if caller is not None else None

@@ -33,7 +33,7 @@ class Resolutions:
         with background("nova.wake"):
             wake_up = WakeUp.FromString(data)
             verdict = wake_up.verdict if wake_up.HasField("verdict") else None
-            await self._engine.resume(wake_up.run_id, verdict)
+            self._engine.resume(wake_up.run_id, verdict)  # the next wake-up need not wait for it
 
     async def sweep(self) -> None:
         """Resume what lost wake-ups missed; acknowledge what its run has taken note of."""

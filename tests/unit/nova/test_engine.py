@@ -34,6 +34,7 @@ class Database:
         return orphans
 
     async def claim_blocked(self, _: str) -> Caller | None:
+        self._reach()
         return CALLER
 
     async def load(self, caller: Caller, run_id: str) -> RunRecord:
@@ -97,3 +98,15 @@ async def test_a_run_that_was_claimed_and_could_not_be_read_is_claimed_again() -
         await engine.adopt()
         await settled(engine)
     assert database.loads == 3
+
+
+async def test_a_run_that_could_not_be_claimed_is_not_said_to_go_on() -> None:
+    database = Database()
+    database.away = True
+    engine = an_engine(Pipeline(), database)
+    assert not await engine.resume("run")
+    await settled(engine)
+    database.away = False
+    assert await engine.resume("run")
+    await settled(engine)
+    assert database.loads == 1
