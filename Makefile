@@ -11,7 +11,7 @@ TOOLS := $(addprefix tests/,mutants performance support torture)
 READY := .venv/.ready gen/.ready
 # Dozens of processes import the same modules: compiling them each time costs two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
-WORKERS := 2
+WORKERS := 3
 
 .PHONY: help demo up down test torture mutants check bench gen format lock upgrade clean
 
