@@ -50,6 +50,9 @@ class AnthropicClient:
         self._http.headers.update(
             {k: v for k, v in sdk.default_headers.items() if isinstance(v, str)}
         )
+        # Merged once: a request of the client merges address, headers and timeouts each time.
+        empty = self._http.build_request("POST", _PATH)
+        self._url, self._extensions = empty.url, empty.extensions
 
     async def close(self) -> None:
         """Close its connections."""
@@ -86,7 +89,13 @@ class AnthropicClient:
                 "there is no key for Claude: set CHENU_LLM_ANTHROPIC_API_KEY, "
                 "or start the local stack, which brings its simulator"
             )
-        request = self._http.build_request("POST", _PATH, content=body)
+        request = httpx2.Request(
+            "POST",
+            self._url,
+            headers=self._http.headers,
+            content=body,
+            extensions=self._extensions,
+        )
         try:
             response = await self._http.send(request, stream=stream)
         except _UNREACHABLE:
