@@ -12,12 +12,11 @@ are text, jsonb is Python objects, timestamptz is an aware datetime.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final, Self
 
 import asyncpg
-import structlog
 
 from kernel.audit_event import AuditRecord
 from kernel.caller import UUID, Caller
@@ -28,7 +27,6 @@ from kernel.statement import Statement
 Record = asyncpg.Record
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _CLEANUP_SECONDS: Final = 5.0
-_log: Final = structlog.get_logger(component="database")
 
 
 class OutboxState:
@@ -96,6 +94,8 @@ class Database:
 
     def __init__(self, pool: Any, url: str, schema: str, outbox: OutboxState) -> None:
         self._pool, self.url, self.schema, self.outbox = pool, url, schema, outbox
+        self._idle: list[Any] = []
+        self._wanted = 0
 
     @classmethod
     async def connect(
@@ -126,54 +126,73 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool, by force where a connection does not come back."""
+        self._wanted += 1  # what comes back now is not kept
         try:
             async with asyncio.timeout(_CLEANUP_SECONDS):
+                while self._idle:
+                    await self._pool.release(self._idle.pop())
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def transaction(self, caller: Caller) -> AsyncIterator[Transaction]:
+    def transaction(self, caller: Caller) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that sees and touches what row-level security grants this caller."""
-        async with self._open(_begin(caller)) as tx:
-            yield tx
+        return self._open(_begin(caller))
 
-    @asynccontextmanager
-    async def work(self) -> AsyncIterator[Transaction]:
+    def work(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction without any identity: queues, cursors, the outbox."""
-        async with self._open(f"BEGIN; SET LOCAL statement_timeout = {_milliseconds_left()}") as tx:
-            yield tx
+        return self._open(f"BEGIN; SET LOCAL statement_timeout = {_milliseconds_left()}")
 
     async def call(self, sql: str, *arguments: Any) -> Any:
         """One statement that is a transaction by itself and sets identities itself."""
-        async with self._pool.acquire() as connection:
+        async with self._connection(None) as connection:
             return await connection.fetchval(sql, *arguments)
 
     @asynccontextmanager
     async def _open(self, begin: str) -> AsyncIterator[Transaction]:
-        async with asyncio.timeout(_time_left()):  # the pool's own would cost a task
-            connection = await self._pool.acquire()
-        try:
+        async with self._connection(_time_left()) as connection:
             await connection.execute(begin)
             tx = Transaction(connection, self.schema, self.outbox)
             yield tx
             emitted = await tx.flush()
             await connection.execute("COMMIT")
-            if emitted:
-                self.outbox.written.set()
-        except BaseException:
-            # The pool would do it too, but as an error in the log for every refused call.
-            if not connection.is_closed() and connection.is_in_transaction():
-                await _finish(connection.execute("ROLLBACK", timeout=_CLEANUP_SECONDS))
-            raise
-        finally:  # it shields itself, and throws away what it cannot use again
-            await self._pool.release(connection, timeout=_CLEANUP_SECONDS)
+        if emitted:
+            self.outbox.written.set()
+
+    @asynccontextmanager
+    async def _connection(self, seconds: float | None) -> AsyncIterator[Any]:
+        """One that is at hand; else the pool's, whose ways cost more than most statements."""
+        connection, is_whole = await self._take(seconds), False
+        try:
+            yield connection
+            is_whole = True
+        finally:
+            if is_whole and not self._wanted:  # else others wait for it there
+                self._idle.append(connection)
+            else:
+                with suppress(Exception):  # another failure came before this one
+                    await self._pool.release(connection, timeout=_CLEANUP_SECONDS)
+
+    async def _take(self, seconds: float | None) -> Any:
+        while self._idle:
+            connection = self._idle.pop()
+            with suppress(asyncpg.InterfaceError):  # it was closed, and the pool knows already
+                if not connection.is_closed():
+                    return connection
+                await self._pool.release(connection, timeout=_CLEANUP_SECONDS)
+        self._wanted += 1
+        try:
+            async with asyncio.timeout(seconds):  # the pool's own would cost a task
+                return await self._pool.acquire()
+        finally:
+            self._wanted -= 1
 
 
 class _Connection(asyncpg.Connection):
-    def get_reset_query(self) -> str:
-        """Nothing to reset: all that a transaction sets is local to it. Saves a round trip."""
-        return ""
+    async def reset(self, *, timeout: float | None = None) -> None:
+        """Roll back what is open, without asyncpg's error in the log; all else was local to it."""
+        if self.is_in_transaction():
+            await self.execute("ROLLBACK", timeout=timeout)
 
 
 async def set_codecs(connection: Any) -> None:
@@ -232,18 +251,3 @@ def _time_left() -> float:
     if remaining <= 0.001:
         raise DeadlineExceeded
     return min(remaining, DEFAULT_TIMEOUT_SECONDS)
-
-
-async def _finish(cleanup: Awaitable[None]) -> None:
-    """Run it to its end even when the caller is being cancelled, and again while it runs."""
-    task = asyncio.ensure_future(cleanup)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-        except Exception as error:  # noqa: BLE001 - the first failure is the one to tell
-            _log.warning("cleanup failed", error=repr(error))
-    if cancelled is not None:
-        raise cancelled

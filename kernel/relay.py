@@ -60,17 +60,17 @@ _WINDOW: Final = f"""
 _NOT_BUNDLED: Final = " AND seq NOT IN (SELECT unnest(seqs) FROM bundles)"
 _BUNDLE: Final = "INSERT INTO bundles (number, manifest, seqs) VALUES ($1, $2, $3)"
 _ADVANCE: Final = "UPDATE relay_state SET number = $1, snapshot = $2, rebased = false"
-EVENTS: Final = """
-    SELECT event FROM unnest(CAST($1 AS bigint[])) WITH ORDINALITY AS wanted (seq, place)
-    JOIN outbox USING (seq) ORDER BY place"""
+BUNDLES: Final = """
+    SELECT number, manifest, attempt, cardinality(seqs) AS count, ARRAY(SELECT event
+        FROM unnest(seqs) WITH ORDINALITY AS wanted (seq, place) JOIN outbox USING (seq)
+        ORDER BY place) AS events FROM bundles"""
 # Not worth waiting for the disk: a lost mark means that the bundle is published once more.
 _MARK: Final = """
     UPDATE bundles SET publish_time = clock_timestamp(), attempt = attempt + 1
     WHERE number = $1 AND set_config('synchronous_commit', 'off', true) = 'off'"""
 RELEASED_NUMBER: Final = "SELECT coalesce(max(number), 0) FROM receipts"
-_UNPUBLISHED: Final = f"""
-    SELECT number, manifest, seqs, attempt FROM bundles
-    WHERE publish_time IS NULL AND number > ({RELEASED_NUMBER}) ORDER BY number LIMIT $1"""  # noqa: S608
+_UNPUBLISHED: Final = f"""{BUNDLES}
+    WHERE publish_time IS NULL AND number > ({RELEASED_NUMBER}) ORDER BY number LIMIT $1"""
 _AT_ONCE: Final = 16
 # The oldest first, and less often each time: audit may be down, with all of it in the stream.
 _OVERDUE: Final = f"""
@@ -202,8 +202,10 @@ class Relay:
         """In order, each marked when JetStream has it; after a failure in the next turn."""
         bundles = await connection.fetch(_UNPUBLISHED, _AT_ONCE)
         for bundle in bundles:
-            data = await read_bundle(connection, bundle)
-            number = bundle["number"]
+            number, events = bundle["number"], bundle["events"]
+            if len(events) != bundle["count"]:
+                raise LookupError("the outbox no longer holds all events of the bundle")
+            data = Bundle(manifest=bundle["manifest"], events=events)
             try:
                 await self._messaging.publish_bundle(
                     self._service, number, bundle["attempt"], data.SerializeToString()
@@ -216,14 +218,6 @@ class Relay:
             await connection.execute(_MARK, number)
             PUBLISHED.labels(self._service).set(number)
         self._unpublished = len(bundles) == _AT_ONCE
-
-
-async def read_bundle(connection: Any, row: Any) -> Bundle:
-    """The bundle of a row of `bundles`, byte for byte the same each time."""
-    events = await connection.fetch(EVENTS, row["seqs"])
-    if len(events) != len(row["seqs"]):
-        raise LookupError("the outbox no longer holds all events of the bundle")
-    return Bundle(manifest=row["manifest"], events=[event["event"] for event in events])
 
 
 async def _split(rows: Any) -> AsyncIterator[tuple[list[int], list[bytes]]]:

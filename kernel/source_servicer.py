@@ -15,11 +15,11 @@ from chenu.events.v1.source_service_pb2_grpc import SourceServiceServicer
 from kernel.database import Database, Transaction
 from kernel.errors import FailedPrecondition, NotFound
 from kernel.receipts import ReceiptInvalid, VerifierKey, check_inclusion, leaf_hash, open_tree_head
-from kernel.relay import EVENTS, RELEASED_NUMBER
+from kernel.relay import BUNDLES, RELEASED_NUMBER
 from kernel.statement import Statement
 
-_BUNDLE = Statement("SELECT number, manifest, seqs FROM bundles WHERE number = :number")
-_EVENTS = Statement(EVENTS.replace("$1", ":seqs"))
+_BUNDLE = Statement(f"{BUNDLES} WHERE number = :number")
+_MANIFEST = Statement("SELECT manifest FROM bundles WHERE number = :number")
 _LAST = Statement("SELECT number FROM relay_state")
 _VERSIONS = Statement(
     "SELECT event FROM outbox WHERE stream = :stream AND version >= :version AND stream <> ''"
@@ -65,11 +65,10 @@ class SourceServicer(SourceServiceServicer):
             row = await tx.fetch_one(_BUNDLE, number=request.number)
             if row is None:
                 raise BundleNotFound("there is no such bundle", number=str(request.number))
-            events = await tx.fetch(_EVENTS, seqs=row["seqs"])
             last = await _scalar(tx, _LAST)
         response = messages.GetBundleResponse(last_number=last)
         response.bundle.manifest = row["manifest"]
-        response.bundle.events.extend(event["event"] for event in events)
+        response.bundle.events.extend(row["events"])
         return response
 
     async def ListVersions(
@@ -92,7 +91,7 @@ class SourceServicer(SourceServiceServicer):
         return messages.ReleaseBundlesResponse(released_number=released)
 
     async def _check(self, tx: Transaction, receipt: Receipt) -> None:
-        row = await tx.fetch_one(_BUNDLE, number=receipt.number)
+        row = await tx.fetch_one(_MANIFEST, number=receipt.number)
         if receipt.source != self._source or row is None:
             raise ReceiptRefused("the receipt is for something that was not given out here")
         try:

@@ -212,6 +212,7 @@ async def test_an_erasure_cut_short_is_gone_on_with_and_gets_its_outcome(
         assert again.event.data.phase == PHASE_DONE
     finally:
         await fleet.start("threads")
+    await audit.channels.bare("threads").channel_ready()  # it tries again only after a while
     outcomes = (
         "SELECT count(*) FROM audit.outbox WHERE convert_from(event, 'UTF8') ~"
         f" '{ERASURE[1]}.*user/{person_of(me).person}'"

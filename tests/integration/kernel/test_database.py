@@ -236,6 +236,22 @@ async def test_a_connection_that_was_killed_is_replaced(
     assert len(await titles(database, caller)) == 1
 
 
+async def test_more_callers_than_connections_are_all_served_and_the_end_waits_for_none(
+    urls: Urls,
+) -> None:
+    few, caller = await Database.connect(urls.app, schema="sample", pool_size=2), someone()
+
+    async def write() -> None:
+        for _ in range(3):  # those who come back find one kept, those who wait get theirs too
+            await add(few, caller)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(write() for _ in range(10)))
+    assert len(await titles(few, caller)) == 30
+    async with asyncio.timeout(2):
+        await few.close()
+
+
 async def test_functions_and_counts_compile(database: Database, caller: Caller) -> None:
     count = Statement(select(func.count().label("n")).select_from(notes))
     async with database.transaction(caller) as tx:
