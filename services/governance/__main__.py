@@ -171,7 +171,15 @@ async def assemble(
         seconds=settings.watch_seconds,
         heartbeat=settings.heartbeat_seconds,
     )
-    votes = Votes(database, eligibility, transitions, verdicts, clock, service.keys)
+    votes = Votes(
+        database=database,
+        checkpoints=checkpoints,
+        eligibility=eligibility,
+        transitions=transitions,
+        verdicts=verdicts,
+        clock=clock,
+        keys=service.keys,
+    )
     service.add_servicer(
         add_AuthorizationServiceServicer_to_server, AuthorizationServicer(authorization, permits)
     )

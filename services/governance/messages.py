@@ -105,7 +105,7 @@ def blocked(row: Row, gate: Row, review_uri: str) -> BlockedCheckpoint:
 
 
 def checkpoint(row: Row) -> Checkpoint:
-    """A checkpoint from a row of `checkpoints.READ`; lists leave action and view out."""
+    """A checkpoint from a row of `checkpoints_told`; lists leave action and view out."""
     requirement = requirements.read(row["approval"])
     stages = _progress(requirement, row)
     return Checkpoint(

@@ -46,8 +46,10 @@ class Batches:
             found = await self._checkpoints.get(caller, checkpoint_id)
             if option is Option.APPROVE and found.risk == RiskClass.RISK_CLASS_CRITICAL:
                 raise RiskTooHigh
-            await self._votes.cast(voter, checkpoint_id, option, decision.etag, decision.comment)
-            outcome.checkpoint.CopyFrom(await self._checkpoints.get(caller, checkpoint_id))
+            decided = await self._votes.cast(
+                voter, checkpoint_id, option, decision.etag, decision.comment
+            )
+            outcome.checkpoint.CopyFrom(decided)
         except ServiceError as error:
             outcome.reason, outcome.message = error.reason, str(error)
         return outcome

@@ -13,74 +13,44 @@ from chenu.governance.v1.checkpoint_service_pb2 import ListCheckpointsRequest
 from kernel.caller import Caller
 from kernel.database import Database
 from kernel.errors import Forbidden
+from kernel.grouped_write import GroupedWriter
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import messages
 from services.governance.clock import Clock
 from services.governance.review.lifecycle import State
-from services.governance.review.voters import look
+from services.governance.review.voters import eyes, look
 
-# Silence has ended it from the moment that its time was over, whenever the sweeper comes by.
-_STANDING: Final = """
-    CROSS JOIN LATERAL (SELECT c.state = 'pending'
-        AND c.expire_time <= clock_timestamp() + CAST(:offset AS interval) AS overdue) AS o
-    CROSS JOIN LATERAL (SELECT CASE WHEN o.overdue THEN 'expired' ELSE c.state END AS state,
-        CASE WHEN o.overdue THEN c.expire_time ELSE c.resolve_time END AS resolve_time) AS s"""
-_COLUMNS: Final = """
-    SELECT c.checkpoint_id, c.type, s.state, c.revision, c.priority, c.etag, c.required_approvals,
-        c.approval, c.claimed_by, c.claim_until, c.run, c.thread, c.identity, c.expire_time,
-        c.valid_until, c.create_time, s.resolve_time, c.remind_time, c.reminders,
-        c.escalate_time, c.escalated, c.execute_by,
-        d.kind, d.tool, d.request_id, d.sphere,
-        coalesce(x.facts ->> 'risk', d.facts ->> 'risk', 'unspecified') AS risk,
-        e.state AS execution, e.contradicted_by, v.resolution_reason,
-        coalesce(c.edited_digest, d.action_digest) AS action_digest,
-        coalesce(x.rule, d.rule) AS rule, coalesce(x.rule_revision, d.rule_revision)
-            AS rule_revision, coalesce(n.question, v.question) AS question,
-        (SELECT jsonb_agg(to_jsonb(votes) || jsonb_build_object('comment', comment)
-                ORDER BY votes.create_time)
-            FROM votes LEFT JOIN comments USING (vote_id)
-            WHERE votes.checkpoint_id = c.checkpoint_id) AS votes"""
-_FROM: Final = f"""
-    FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
-        LEFT JOIN views AS v USING (checkpoint_id)
-        LEFT JOIN executions AS e USING (decision_id)
-        LEFT JOIN edits AS x ON x.checkpoint_id = c.checkpoint_id AND x.revision = c.revision
-        LEFT JOIN edited_views AS n
-            ON n.checkpoint_id = c.checkpoint_id AND n.revision = c.revision {_STANDING}"""
 # Actions and views may be large: a list names them by their digests.
-_BRIEF: Final = f"{_COLUMNS}, NULL AS action, NULL AS view, NULL AS remarks, NULL AS edits {_FROM}"
-_EDITS: Final = """(SELECT jsonb_agg(to_jsonb(one) || jsonb_build_object('changes', w.changes)
-        ORDER BY one.revision)
-    FROM edits AS one LEFT JOIN edited_views AS w USING (checkpoint_id, revision)
-    WHERE one.checkpoint_id = c.checkpoint_id) AS edits"""
-_REMARKS: Final = """(SELECT jsonb_agg(to_jsonb(r) ORDER BY r.create_time, r.remark_id)
-    FROM remarks AS r WHERE r.checkpoint_id = c.checkpoint_id) AS remarks"""
+_BRIEF: Final = """
+    SELECT checkpoint_id, type, state, revision, priority, etag, required_approvals, approval,
+        claimed_by, claim_until, run, thread, identity, expire_time, valid_until, create_time,
+        resolve_time, remind_time, reminders, escalate_time, escalated, execute_by, kind, tool,
+        request_id, sphere, risk, execution, contradicted_by, resolution_reason, action_digest,
+        rule, rule_revision, question, votes,
+        NULL AS action, NULL AS view, NULL AS remarks, NULL AS edits
+    FROM checkpoints_told(CAST(:offset AS interval))"""
 _FILTER: Final = """
-    (:state = '' OR s.state = :state) AND (:type = '' OR c.type = :type)
-    AND (:run = '' OR c.run = :run) AND (:thread = '' OR c.thread = :thread)
-    AND (CAST(:risks AS text[]) = '{}'
-        OR coalesce(x.facts ->> 'risk', d.facts ->> 'risk') = ANY (CAST(:risks AS text[])))"""
-_GET: Final = Statement(
-    f"{_COLUMNS}, coalesce(n.action, a.action) AS action, coalesce(n.view, v.view) AS view,"
-    f" {_REMARKS}, {_EDITS} {_FROM} LEFT JOIN actions AS a USING (decision_id)"
-    " WHERE c.checkpoint_id = :checkpoint_id"
-)
+    (:state = '' OR state = :state) AND (:type = '' OR type = :type)
+    AND (:run = '' OR run = :run) AND (:thread = '' OR thread = :thread)
+    AND (CAST(:risks AS text[]) = '{}' OR risk = ANY (CAST(:risks AS text[])))"""
 _LIST: Final = Statement(
-    f"{_BRIEF} WHERE {_FILTER} AND (c.create_time, c.checkpoint_id) < (:before_time, :before_id)"
-    " ORDER BY c.create_time DESC, c.checkpoint_id DESC LIMIT :size"
+    f"{_BRIEF} WHERE {_FILTER} AND (create_time, checkpoint_id) < (:before_time, :before_id)"
+    " ORDER BY create_time DESC, checkpoint_id DESC LIMIT :size"
 )
-_TOTAL: Final = Statement(f"SELECT count(*) AS total {_FROM} WHERE {_FILTER}")
+_TOTAL: Final = Statement(
+    "SELECT count(*) AS total FROM checkpoints_told(CAST(:offset AS interval))"  # noqa: S608
+    f" WHERE {_FILTER}"
+)
 _COUNT: Final = Statement(
-    f"SELECT s.state, count(*) AS count FROM checkpoints AS c {_STANDING} GROUP BY s.state"  # noqa: S608
+    "SELECT state, count(*) AS count FROM checkpoints_told(CAST(:offset AS interval))"
+    " GROUP BY state"
 )
-_PENDING: Final = Statement(
-    f"{_BRIEF} WHERE s.state = 'pending' ORDER BY c.create_time, c.checkpoint_id"
-)
+_PENDING: Final = Statement(f"{_BRIEF} WHERE state = 'pending' ORDER BY create_time, checkpoint_id")
 _CHANGED: Final = Statement(
-    f"{_BRIEF} WHERE c.changed >= pg_snapshot_xmin(CAST(CAST(:since AS text) AS pg_snapshot))"
-    " AND NOT pg_visible_in_snapshot(c.changed, CAST(CAST(:since AS text) AS pg_snapshot))"
-    " ORDER BY c.create_time, c.checkpoint_id"
+    f"{_BRIEF} WHERE changed >= pg_snapshot_xmin(CAST(CAST(:since AS text) AS pg_snapshot))"
+    " AND NOT pg_visible_in_snapshot(changed, CAST(CAST(:since AS text) AS pg_snapshot))"
+    " ORDER BY create_time, checkpoint_id"
 )
 # A snapshot of the future is from another life of the database, before it was restored.
 _SNAPSHOT: Final = Statement(
@@ -95,13 +65,14 @@ class Checkpoints:
 
     def __init__(self, database: Database, pages: PageTokens, clock: Clock) -> None:
         self._database, self._pages, self._clock = database, pages, clock
+        # It writes nothing, and is grouped like what does: no round trip but its own.
+        self._tell = GroupedWriter(database, "governance.tell_checkpoint")
 
     async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:
         """One checkpoint, whole."""
-        async with self._database.transaction(caller) as tx:
-            await look(tx, caller, self._clock.offset)
-            row = await tx.fetch_one(_GET, checkpoint_id=checkpoint_id, offset=self._clock.offset)
-        if row is None:
+        asked = {**eyes(caller, self._clock.offset), "checkpoint": checkpoint_id}
+        row = await self._tell.write(caller, asked)
+        if not row:
             raise Forbidden(subject=f"checkpoint/{checkpoint_id}")
         return messages.checkpoint(row)
 

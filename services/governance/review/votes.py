@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from chenu.governance.v1 import checkpoint_pb2 as told
 from chenu.governance.v1.approval_pb2 import RiskClass
 from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu_gate.action import Action
@@ -16,12 +17,12 @@ from kernel.database import Database
 from kernel.errors import AuditBacklog, EtagMismatch, Forbidden, Unavailable
 from kernel.grouped_write import GroupedWriter
 from kernel.tokens import KeySet
-from services.governance import audit_events
+from services.governance import audit_events, messages
 from services.governance.clock import Clock
 from services.governance.decision_events import outbox_row
 from services.governance.errors import LoginRequired, NotEntitled, VoteTokenUsed
-from services.governance.messages import RISKS
 from services.governance.review import requirements
+from services.governance.review.checkpoints import Checkpoints
 from services.governance.review.eligibility import Eligibility, Seat
 from services.governance.review.lifecycle import Answer, Checkpoint, Option, State
 from services.governance.review.quorum import Ballot, Electorate, decides_from_afar
@@ -43,7 +44,9 @@ class Votes:
 
     def __init__(
         self,
+        *,
         database: Database,
+        checkpoints: Checkpoints,
         eligibility: Eligibility,
         transitions: Transitions,
         verdicts: Verdicts,
@@ -51,23 +54,24 @@ class Votes:
         keys: KeySet,
     ) -> None:
         self._outbox, self._eligibility, self._keys = database.outbox, eligibility, keys
-        self._transitions, self._verdicts, self._clock = transitions, verdicts, clock
+        self._checkpoints, self._transitions = checkpoints, transitions
+        self._verdicts, self._clock = verdicts, clock
         # It writes nothing, and is grouped like what does: no round trip but its own.
         self._before = GroupedWriter(database, "governance.before_vote")
         self._cast = GroupedWriter(database, "governance.cast_vote")
 
     async def cast(
         self, caller: Caller, checkpoint_id: str, option: Option, etag: str, comment: str
-    ) -> None:
+    ) -> told.Checkpoint:
         """Give one option to exactly what the etag stands for; raises unless it counted.
 
-        The same vote by the same token again changes nothing.
+        The checkpoint as it stands then. The same vote by the same token again changes nothing.
         """
         _check_token(caller, checkpoint_id, etag)
         for attempt in range(_ATTEMPTS):
             row = await self._find(caller, checkpoint_id)
             if _was_cast(row, option, comment):
-                return
+                return await self._checkpoints.get(caller, checkpoint_id)
             electorate = await self._electorate(caller, row)
             standing, now = _standing(row), self._clock.at(datetime.fromisoformat(row["now"]))
             _check_means(caller, row, standing)
@@ -83,6 +87,7 @@ class Votes:
             raise Unavailable("what is voted on is being changed", retry_after=timedelta(seconds=1))
         self._outbox.written.set()
         await self._transitions.announce([_about(row)], self._permitted(row, after, stored))
+        return messages.checkpoint(stored["checkpoint"])
 
     async def electorate(self, caller: Caller, checkpoint_id: str) -> Electorate:
         """The caller as a voter on the checkpoint, by identity's word of this moment."""
@@ -248,6 +253,6 @@ def _check_means(caller: Caller, row: Row, standing: Checkpoint) -> None:
     """What came from a mail or a chat counts up to the class that the requirement names."""
     if not _REMOTE.intersection(caller.claims.get("amr", ())):
         return
-    if not decides_from_afar(standing.requirement, RISKS[row["risk"]]):
+    if not decides_from_afar(standing.requirement, messages.RISKS[row["risk"]]):
         most = RiskClass.Name(standing.requirement.remote_risk_class)
         raise LoginRequired(risk=row["risk"], remote_risk_class=most)

@@ -106,5 +106,6 @@ class CheckpointServicer(CheckpointServiceServicer):
 
     async def _vote(self, request: Any, option: Option) -> Checkpoint:
         caller = current().caller
-        await self._votes.cast(caller, request.checkpoint_id, option, request.etag, request.comment)
-        return await self._checkpoints.get(caller, request.checkpoint_id)
+        return await self._votes.cast(
+            caller, request.checkpoint_id, option, request.etag, request.comment
+        )
