@@ -9,6 +9,9 @@ timer. One statement calls `nova.write_step_group` (made in a migration by
 `nova.write_step(jsonb)`. When a group fails its items are written one by one, so
 that only the guilty one fails. A write that has begun is finished even when its
 caller has gone; whether it happened is unknown when the connection was lost.
+
+What only reads goes the same way where it is read often: under the same guard of
+row-level security, it costs one round trip, and that is shared.
 """
 
 import asyncio

@@ -27,7 +27,6 @@ class EligibilityChecks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # It writes nothing, and is grouped like what does: no round trip but its own.
         self._check = GroupedWriter(database, "identity.check_eligibility")
 
     async def check(self, caller: Caller, request: CheckEligibilityRequest) -> list[Eligibility]:

@@ -21,7 +21,6 @@ class SessionSecrets:
     """Reads the sessions of all secrets that are presented at once by one statement."""
 
     def __init__(self, database: Database, settings: IdentitySettings) -> None:
-        # It writes nothing, and is grouped like what does: no round trip but its own.
         self._find = GroupedWriter(database, "identity.find_holder")
         self._offset = f"{settings.clock_offset.total_seconds()} seconds"
 

@@ -75,7 +75,6 @@ class Journal:
         self._database, self._changes, self.worker_id = database, changes, worker_id
         self._accept = GroupedWriter(database, function="nova.accept_run")
         self._write = GroupedWriter(database, function="nova.write_run")
-        # These write nothing, and are grouped like what does: no round trip but their own.
         self._read = GroupedWriter(database, function="nova.read_run")
         self._load = GroupedWriter(database, function="nova.load_run")
 

@@ -18,7 +18,6 @@ class Contexts:
     """Reads a context by one statement, `threads.context`."""
 
     def __init__(self, database: Database) -> None:
-        # It writes nothing, and is grouped like what does: no round trip but its own.
         self._context = GroupedWriter(database, "threads.context")
 
     async def read(

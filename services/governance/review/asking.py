@@ -21,7 +21,6 @@ class Asking:
     """Reads it for all questions of a plan by one statement, `governance.before`."""
 
     def __init__(self, database: Database, clock: Clock, asks_per_hour: int) -> None:
-        # It writes nothing, and is grouped like what does: no round trip but its own.
         self._before = GroupedWriter(database, "governance.before")
         self._clock, self._most = clock, asks_per_hour
 

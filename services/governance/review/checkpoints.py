@@ -65,7 +65,6 @@ class Checkpoints:
 
     def __init__(self, database: Database, pages: PageTokens, clock: Clock) -> None:
         self._database, self._pages, self._clock = database, pages, clock
-        # It writes nothing, and is grouped like what does: no round trip but its own.
         self._tell = GroupedWriter(database, "governance.tell_checkpoint")
 
     async def get(self, caller: Caller, checkpoint_id: str) -> Checkpoint:

@@ -9,7 +9,7 @@ every service see those of their own identity, whoever they act for.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from chenu.events.v1.method_policy_pb2 import CallerKind
 from kernel.caller import Caller
@@ -19,13 +19,6 @@ from kernel.statement import Statement
 
 _PEOPLE: Final = (CallerKind.CALLER_KIND_HUMAN, CallerKind.CALLER_KIND_VOTER)
 _LOOK: Final = Statement("SELECT look(true, :roles, :offset) AS principals")
-
-
-class Principal(NamedTuple):
-    """Somebody whose seat a person may take."""
-
-    person: str
-    identity: str
 
 
 def only_bought_for(caller: Caller, checkpoint_id: str) -> None:

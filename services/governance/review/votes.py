@@ -56,7 +56,6 @@ class Votes:
         self._outbox, self._eligibility, self._keys = database.outbox, eligibility, keys
         self._checkpoints, self._transitions = checkpoints, transitions
         self._verdicts, self._clock = verdicts, clock
-        # It writes nothing, and is grouped like what does: no round trip but its own.
         self._before = GroupedWriter(database, "governance.before_vote")
         self._cast = GroupedWriter(database, "governance.cast_vote")
 
