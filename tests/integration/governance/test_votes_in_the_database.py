@@ -5,12 +5,15 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import grpc
 import pytest
 
+from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.governance_roles import become, insert_vote
 from tests.support.identity import Person
+from tests.support.refusals import refused
 
 REFUSED = (asyncpg.InsufficientPrivilegeError, asyncpg.CheckViolationError)
 APPROVE = (
@@ -169,3 +172,23 @@ async def test_the_worker_notes_executions_and_decides_nothing(
         await worker.execute(note, approved.checkpoint_id, False)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await worker.execute(APPROVE, waiting.checkpoint_id)
+
+
+async def test_a_vote_on_what_somebody_else_holds_is_given_back_and_can_be_cast_again(
+    client: GovernanceClient, person: Person, superuser: Any
+) -> None:
+    _, checkpoint = await client.blocked(person)
+    vote = client.vote(person, checkpoint)
+    async with superuser.transaction():
+        await superuser.execute(
+            "SELECT FROM governance.checkpoints WHERE checkpoint_id = $1 FOR UPDATE",
+            checkpoint.checkpoint_id,
+        )
+        await refused(
+            client.approve(person, checkpoint, metadata=vote),
+            grpc.StatusCode.UNAVAILABLE,
+            "UNAVAILABLE",
+        )
+    assert not (await client.get(person, checkpoint.checkpoint_id)).votes
+    approved = await client.approve(person, checkpoint, metadata=vote)
+    assert approved.state == CheckpointState.CHECKPOINT_STATE_APPROVED
