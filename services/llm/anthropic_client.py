@@ -1,7 +1,7 @@
 """The official SDK's headers over its HTTP client, and our own reading of the answers.
 
 The SDK's own calls put the same headers and options together anew each time, copy the body key by
-key, and wrap what comes back: that is more than half of what a call costs this service.
+key, and wrap what comes back: that is about half of what a call costs this service.
 """
 
 import json

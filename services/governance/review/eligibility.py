@@ -1,4 +1,4 @@
-"""Asks identity who may decide: at the vote, and again before an approval becomes a permit."""
+"""Asks identity who may decide: at the vote, and again before any later permit."""
 
 from __future__ import annotations
 

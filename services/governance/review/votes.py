@@ -184,13 +184,14 @@ class Votes:
         None where more than the votes stand between it and a permit, which the door looks at: an
         agent's scope, a freeze. Who is entitled was asked this moment, for every vote.
         """
-        if after.state is not State.APPROVED or stored["freeze"] or row["agent"]:
+        issued_at = datetime.fromisoformat(stored["issued_at"])
+        usable = after.usable(self._clock.at(issued_at))
+        if not usable or stored["freeze"] or row["agent"]:
             return None
         if not row["run"] or row["refusal"] or not row["action"]:
             return None
         verdict = self._verdicts.tell(row, Answer.PERMITTED)
         action = Action.parse(row["action"].encode())
-        issued_at = datetime.fromisoformat(stored["issued_at"])
         self._verdicts.permit(verdict, action, stored["freeze_epoch"], issued_at)
         return verdict
 
