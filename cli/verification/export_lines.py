@@ -112,6 +112,8 @@ class CloudEventLines(JsonLines):
         if not path:
             return line[:-1], []
         proof = self._unwrapped(line, "proof")
+        if not proof.endswith(b"}\n"):
+            raise self.wrong("its proof is not as an export writes it")
         leaf = self.line()[:-1]
         return self._record(proof[:-2] + _RECORD + leaf + b"}\n", index, path=True)
 

@@ -159,6 +159,22 @@ def test_any_flipped_bit_is_found(
 
 
 @pytest.mark.parametrize(("form", "whole"), KINDS)
+def test_a_flipped_bit_where_a_line_begins_or_ends_is_found(
+    files, check: Check, form: str, whole: bool
+) -> None:
+    honest, begin = files[form, whole], 0
+    for number, line in enumerate(lines_of(honest)[:8]):
+        for at in (*range(begin, begin + 3), *range(begin + len(line) - 5, begin + len(line))):
+            changed = bytearray(honest)
+            changed[at] ^= 1 << at % 7
+            try:
+                assert check(bytes(changed)).problems, f"byte {at} of line {number}"
+            except Malformed:
+                assert number == 0
+        begin += len(line)
+
+
+@pytest.mark.parametrize(("form", "whole"), KINDS)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_a_record_that_was_changed_removed_or_moved_is_named(
