@@ -12,6 +12,7 @@ import asyncio
 import json
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -53,10 +54,10 @@ PRINT_LETTER = Tool.declare(
 class Printer:
     """The service: it does what a permit says, once."""
 
-    def __init__(self, governance: AuthorizationServiceStub) -> None:
+    def __init__(self, governance: AuthorizationServiceStub, done: sqlite3.Connection) -> None:
         self._governance = governance
         self._gate = Gatekeeper("printer", Toolbox([PRINT_LETTER]), self._permit_keys)
-        self._done = sqlite3.connect(":memory:", isolation_level=None)
+        self._done = done
         self._done.execute("CREATE TABLE printed (decision TEXT PRIMARY KEY, text TEXT)")
 
     async def print_letter(self, action: bytes, permit: str, asker: Principal) -> str:
@@ -115,9 +116,10 @@ async def main(state: Path) -> None:
             print(error.code().name, "-", block.checkpoints[0].question)
             await approve(identity, governance, session, block)
             answer = await authorization.AuthorizeAction(request, metadata=as_me)
-        printer = Printer(authorization)
-        for _ in range(2):
-            print(await printer.print_letter(action, answer.verdict.permit, asker))
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as done:
+            printer = Printer(authorization, done)
+            for _ in range(2):
+                print(await printer.print_letter(action, answer.verdict.permit, asker))
 
 
 async def log_in(identity: grpc.aio.Channel, user: dict[str, Any]) -> LoginResponse:

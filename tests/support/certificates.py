@@ -5,11 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+_SIGNS: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +38,16 @@ def authority(folder: Path) -> Authority:
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     own = _named("Test authority", now).issuer_name(_name("Test authority"))
     own = own.public_key(key.public_key())
+    # Without these, which RFC 5280 asks for, Python 3.13 trusts nothing that it signed.
+    own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_id)
     constraints = x509.BasicConstraints(ca=True, path_length=0)
-    root = own.add_extension(constraints, critical=True).sign(key, hashes.SHA256())
+    root = (
+        own.add_extension(constraints, critical=True)
+        .add_extension(_SIGNS, critical=True)
+        .add_extension(own_id, critical=False)
+        .sign(key, hashes.SHA256())
+    )
     server_key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     server = (
@@ -34,6 +55,7 @@ def authority(folder: Path) -> Authority:
         .issuer_name(root.subject)
         .public_key(server_key.public_key())
         .add_extension(names, critical=False)
+        .add_extension(issuer_id, critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

@@ -15,6 +15,7 @@ from kernel.relay import Relay
 from kernel.settings import SharedSettings
 from tests.integration.kernel.relay_stage import Stage, make_event
 from tests.integration.kernel.support import until
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ async def messaging(broker: NatsServer) -> AsyncIterator[Messaging]:
 
 
 async def connected(broker: NatsServer, **options: Any) -> Messaging:
-    """A connection that is there: `connect` waits a second for it."""
+    """A connection that is there, and whose next subscription goes out at once."""
     made = await Messaging.connect(broker.url, **options)
-    await until(lambda: made.connected)
+    await asyncio.wait_for(made._connecting, PATIENCE)
     return made
 
 

@@ -1,7 +1,7 @@
 """A witness signs what continues what it has seen, and nothing else, whatever it is handed."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,14 +60,21 @@ class Stand:
     def __init__(self, folder: Path, *logs: PlayedLog) -> None:
         self.folder, self.keys = folder, [log.signer.verifier_key for log in logs]
         self.cosigner = open_cosigner(folder, "witness.example/w1")
+        self._opened: list[State] = []
         self.restart()
 
     def restart(self) -> None:
+        """The old connection is simply left, as by kill -9."""
         self.state = State(self.folder / "witness.sqlite3")
+        self._opened.append(self.state)
         self.witness = Witness(self.cosigner, self.state, lambda: self.keys)
 
     def ask(self, text: str) -> Answer:
         return self.witness.add_checkpoint(text)
+
+    def close(self) -> None:
+        for state in self._opened:
+            state.close()
 
 
 @pytest.fixture
@@ -78,8 +85,10 @@ def log() -> PlayedLog:
 
 
 @pytest.fixture
-def stand(tmp_path: Path, log: PlayedLog) -> Stand:
-    return Stand(tmp_path, log)
+def stand(tmp_path: Path, log: PlayedLog) -> Iterator[Stand]:
+    made = Stand(tmp_path, log)
+    yield made
+    made.close()
 
 
 def test_a_head_that_continues_is_cosigned_as_the_specification_says(
@@ -212,7 +221,7 @@ class WitnessMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        self.stand.restart()  # the old connection is simply left, as by kill -9
+        self.stand.restart()
 
     @invariant()
     def what_was_signed_is_one_history(self) -> None:
@@ -221,7 +230,7 @@ class WitnessMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "stand"):
-            self.stand.state.close()
+            self.stand.close()
             self.folder.cleanup()
 
 
