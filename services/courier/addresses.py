@@ -24,7 +24,8 @@ Address = IPv4Address | IPv6Address
 MAX_URL: Final = 2000
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-_BRACKETED: Final = re.compile(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
+_BRACKETED: Final = re.compile(r"\[([^]]*)\](:[0-9]+)?")
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f:.]+")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # The registries of IANA, written out: the standard library's answer depends on its version.
 _UNICAST_V6: Final = IPv6Network("2000::/3")
@@ -123,7 +124,10 @@ def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").lower()
     try:
         if "[" in parts.netloc:
-            if not _BRACKETED.fullmatch(parts.netloc):
+            bracketed = _BRACKETED.fullmatch(parts.netloc)
+            if not bracketed:  # newer versions of Python refuse to split it
+                raise AddressRefused(Cause.FORM)
+            if not _ADDRESS.fullmatch(bracketed[1]):
                 raise AddressRefused(Cause.HOST)
             return str(IPv6Address(host))
         host = host.removesuffix(".")
