@@ -1,5 +1,6 @@
 """The audit service on a free port, and sources of events that the tests play."""
 
+import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -7,20 +8,27 @@ import asyncpg
 import grpc
 import pytest
 
+from chenu.audit.v1 import log_service_pb2 as log_pb
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
+from cli.verification.export import verify_export
+from cli.verification.keys import Keys
+from cli.verification.verdict import Verdict
 from deploy.local.nats_server import NatsServer
 from kernel.database import set_codecs
+from kernel.receipts import VerifierKey
 from kernel.service import Service
 from kernel.settings import SharedSettings
 from services.audit import consumer, streams
 from services.audit.__main__ import PROGRAM
 from services.audit.settings import AuditSettings
+from tests.integration.audit.exports import KINDS, MINE, Check, exported
+from tests.integration.audit.listing import listed
 from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
-from tests.support.source import StandInSource
+from tests.support.source import StandInSource, an_event
 
 
 @pytest.fixture(scope="package")
@@ -123,3 +131,47 @@ async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
 @pytest.fixture
 def person() -> Person:
     return Person()
+
+
+@pytest.fixture(scope="package")
+def owner() -> Person:
+    return Person(roles=("owner",))
+
+
+@pytest.fixture(scope="package")
+async def log_key(log) -> VerifierKey:
+    answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
+    return VerifierKey.parse(answer.verifier_key)
+
+
+@pytest.fixture(scope="package")
+async def files(
+    exports, entries, identity, owner, source, service
+) -> dict[tuple[str, bool], bytes]:
+    """Each verifiable form, whole and filtered, of one log among whose records are 300 of ours."""
+    others = [an_event(Person(), sphere="business") for _ in range(40)]
+    mine = [an_event(owner, sphere="personal" if n % 3 else "social") for n in range(MINE)]
+    mixed = mine + others
+    random.Random(6962).shuffle(mixed)
+    for start in range(0, len(mixed), 100):
+        bundle = source.bundle(mixed[start : start + 100])
+        await service.messaging.publish_bundle(source.service, 10**15 + start, 1, bundle)
+    await listed(entries, identity, owner, MINE)
+    me = identity.as_human(owner)
+    found = {}
+    for form, whole in KINDS:
+        filters = {} if whole else {"sphere": "social"}
+        found[form, whole] = (await exported(exports, me, form, **filters))[0]
+    return found
+
+
+@pytest.fixture(scope="package")
+def check(tmp_path_factory: pytest.TempPathFactory, log_key: VerifierKey) -> Check:
+    folder = tmp_path_factory.mktemp("exports")
+
+    def check(data: bytes, *keys: VerifierKey, pinned: bool = True) -> Verdict:
+        path: Path = folder / "export"
+        path.write_bytes(data)
+        return verify_export(path, Keys(keys or ([log_key] if pinned else [])), lambda *_: None)
+
+    return check

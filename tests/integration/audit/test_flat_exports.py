@@ -11,8 +11,8 @@ import pytest
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed
-from tests.integration.audit.test_exports import exported
-from tests.integration.audit.test_log import listed
+from tests.integration.audit.exports import exported
+from tests.integration.audit.listing import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
 

@@ -22,7 +22,7 @@ from services.audit import folder as published
 from services.audit.folder import Folder
 from services.audit.retention import prune_before
 from services.audit.tree import append
-from tests.integration.audit.test_log import listed
+from tests.integration.audit.listing import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
 from tests.support.waiting import soon

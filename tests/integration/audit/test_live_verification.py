@@ -18,7 +18,7 @@ from kernel.receipts import VerifierKey, leaf_hash
 from kernel.service import Service
 from services.audit import log as audit_log
 from services.audit.settings import AuditSettings
-from tests.integration.audit.test_log import listed
+from tests.integration.audit.listing import listed
 from tests.support.identity import Person
 from tests.support.source import StandInSource, an_event
 

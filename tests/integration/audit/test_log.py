@@ -10,7 +10,6 @@ import pytest
 
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
 from chenu.audit.v1 import log_service_pb2 as log_pb
-from chenu.audit.v1.entry_pb2 import Entry
 from chenu.events.v1.bundle_pb2 import Bundle, Receipt
 from kernel.errors import reason_of
 from kernel.receipts import (
@@ -24,7 +23,8 @@ from kernel.receipts import (
 )
 from kernel.service import Service
 from services.audit.settings import AuditSettings
-from tests.support.identity import Person, StandInIdentity
+from tests.integration.audit.listing import listed
+from tests.support.identity import Person
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
 
@@ -38,22 +38,6 @@ def publish(service: Service[AuditSettings], source: StandInSource) -> Publish:
         await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
 
     return publish
-
-
-async def listed(
-    entries, identity: StandInIdentity, person: Person, count: int, **wanted: object
-) -> list[Entry]:
-    """The person's entries, as soon as there are so many."""
-
-    async def all_of_them() -> list[Entry]:
-        answer = await entries.ListEntries(
-            entry_pb.ListEntriesRequest(page_size=500, resource="", **wanted),
-            metadata=identity.as_human(person),
-        )
-        found = [e for e in answer.entries if e.event.source == "chenu/threads"]
-        return found if len(found) >= count else []
-
-    return await soon(all_of_them, f"{count} entries are listed")
 
 
 async def receipted(source: StandInSource) -> Receipt:

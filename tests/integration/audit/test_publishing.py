@@ -9,7 +9,7 @@ from kernel.context import background
 from services.audit.keys import open_log_keys
 from services.audit.note import NoteSigner
 from services.audit.publishing import record_keys
-from tests.integration.audit.test_log import listed
+from tests.integration.audit.listing import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
 from tests.support.waiting import soon

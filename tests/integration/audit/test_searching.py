@@ -14,7 +14,7 @@ from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from kernel.errors import reason_of
 from kernel.service import Service
 from services.audit.settings import AuditSettings
-from tests.integration.audit.test_exports import exported
+from tests.integration.audit.exports import exported
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon

@@ -25,8 +25,8 @@ from services.audit import log as audit_log
 from services.audit.folder import Folder
 from services.audit.retention import minimum_index, prune_before
 from services.gateway.__main__ import PROGRAM as GATEWAY
+from tests.integration.audit.listing import listed
 from tests.integration.audit.test_folder import right
-from tests.integration.audit.test_log import listed
 from tests.support.identity import Person
 from tests.support.running import running
 from tests.support.source import an_event

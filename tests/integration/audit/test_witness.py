@@ -23,8 +23,8 @@ from kernel.tokens import SigningKey
 from services.audit import log as audit_log
 from services.audit.note import NoteSigner, sign_tree_head
 from services.audit.witnesses import Witnesses, thin_cosignatures
-from tests.integration.audit.test_exports import exported
-from tests.integration.audit.test_log import listed
+from tests.integration.audit.exports import exported
+from tests.integration.audit.listing import listed
 from tests.support.identity import Person
 from tests.support.source import an_event
 
