@@ -1,9 +1,10 @@
-"""Carries a service's outbox to audit: in the order of commits, nothing left out.
+"""Carries a service's outbox to audit: in order, nothing left out.
 
 Events are read by snapshot window: what the previous snapshot did not see and
 the present one does. So a transaction that commits late is neither skipped nor
-waited for. A window becomes numbered bundles, committed before anything is
-published; audit's receipts (see `kernel.source_servicer`) release them.
+waited for; what one window holds is in the order of its writing. A window becomes
+numbered bundles, committed before anything is published; audit's receipts (see
+`kernel.source_servicer`) release them.
 
 One relay per service works at a time: it holds an advisory lock on the only
 connection that it uses, so that it cannot outlive its lock. NATS may be down or
@@ -57,6 +58,10 @@ _PREVIOUS: Final = "(SELECT snapshot::pg_snapshot FROM relay_state)"
 _WINDOW: Final = f"""
     FROM outbox WHERE xid >= pg_snapshot_xmin({_PREVIOUS})
     AND NOT pg_visible_in_snapshot(xid, {_PREVIOUS})"""
+# Events are written last, under the locks of what they tell of, so their order is that of `seq`;
+# who waited for a lock may have an earlier `xid`. The sum keeps the planner from the primary key,
+# along which it would pass everything that is kept.
+_ORDER: Final = "ORDER BY seq + 0"
 _NOT_BUNDLED: Final = " AND seq NOT IN (SELECT unnest(seqs) FROM bundles)"
 _BUNDLE: Final = "INSERT INTO bundles (number, manifest, seqs) VALUES ($1, $2, $3)"
 _ADVANCE: Final = "UPDATE relay_state SET number = $1, snapshot = $2, rebased = false"
@@ -172,7 +177,7 @@ class Relay:
             state = await connection.fetchrow(_STATE)
             window = _WINDOW + (_NOT_BUNDLED if state["rebased"] else "")
             number = state["number"]
-            rows = connection.cursor(f"SELECT seq, event {window} ORDER BY xid, seq", prefetch=500)
+            rows = connection.cursor(f"SELECT seq, event {window} {_ORDER}", prefetch=500)
             async for seqs, leaves in _split(rows):
                 number += 1
                 manifest = self._manifest(state, number, leaves)

@@ -74,6 +74,26 @@ async def test_an_event_of_a_transaction_that_commits_late_is_not_skipped(stage:
     assert len(stage.recorder.events()) == 2
 
 
+async def test_events_come_in_the_order_of_their_writing_whichever_transaction_began_first(
+    stage: Stage,
+) -> None:
+    """Whoever waits for a row has its number of transaction already, and writes its event last."""
+    opening, first, second = make_event(), make_event(), make_event()
+    async with stage.relaying():
+        await stage.write(opening)
+        await stage.all_of([opening])
+    waiting = await asyncpg.connect(stage.urls.app)
+    await waiting.execute("BEGIN; SELECT pg_current_xact_id()")
+    await stage.write(first)
+    insert = "INSERT INTO sample.outbox (id, stream, version, event) VALUES ($1, '', 0, $2)"
+    await waiting.execute(insert, second.id, second.bytes)
+    await waiting.execute("COMMIT")
+    await waiting.close()
+    async with stage.relaying():
+        await stage.all_of([first, second])
+    assert stage.recorder.events() == [event.bytes for event in (opening, first, second)]
+
+
 async def test_a_manifest_tells_what_its_bundle_holds(stage: Stage) -> None:
     events = [make_event() for _ in range(3)]
     async with stage.relaying():
