@@ -58,11 +58,16 @@ _PREVIOUS: Final = "(SELECT snapshot::pg_snapshot FROM relay_state)"
 _WINDOW: Final = f"""
     FROM outbox WHERE xid >= pg_snapshot_xmin({_PREVIOUS})
     AND NOT pg_visible_in_snapshot(xid, {_PREVIOUS})"""
-# Events are written last, under the locks of what they tell of, so their order is that of `seq`;
-# who waited for a lock may have an earlier `xid`. The sum keeps the planner from the primary key,
-# along which it would pass everything that is kept.
-_ORDER: Final = "ORDER BY seq + 0"
 _NOT_BUNDLED: Final = " AND seq NOT IN (SELECT unnest(seqs) FROM bundles)"
+# What is released is kept for a day. That the window is its end, and by which index it is found,
+# the planner does not know: where no order is asked for it reads all of it.
+_ALONG: Final = "ORDER BY xid"
+_ANY: Final = f"SELECT 1 {_WINDOW} {_ALONG} LIMIT 1"
+# Events are written last, under the locks of what they tell of, so their order is that of `seq`;
+# whoever waited for a lock may have an earlier `xid`.
+_EVENTS: Final = f"""
+    SELECT seq, event FROM (SELECT seq, event {_WINDOW} {{condition}} {_ALONG}) AS latest
+    ORDER BY seq"""  # noqa: S608
 _BUNDLE: Final = "INSERT INTO bundles (number, manifest, seqs) VALUES ($1, $2, $3)"
 _ADVANCE: Final = "UPDATE relay_state SET number = $1, snapshot = $2, rebased = false"
 BUNDLES: Final = """
@@ -86,7 +91,7 @@ _OVERDUE: Final = f"""
 _PRUNE: Final = "SELECT prune_outbox($1)"
 _BACKLOG: Final = Statement(f"""
     SELECT coalesce(sum(cardinality(seqs)), 0)
-        + (SELECT count(*) FROM (SELECT 1 {_WINDOW} LIMIT :most) AS unbundled) AS waiting,
+        + (SELECT count(*) FROM (SELECT 1 {_WINDOW} {_ALONG} LIMIT :most) AS unbundled) AS waiting,
         ({RELEASED_NUMBER}) AS released
     FROM bundles WHERE number > ({RELEASED_NUMBER})""")  # noqa: S608
 
@@ -171,13 +176,13 @@ class Relay:
         """Commit the window since the last snapshot as bundles; an empty one as a heartbeat."""
         due = time.monotonic() - self._bundled_at > HEARTBEAT_SECONDS
         self._pause_seconds = PAUSE_SECONDS
-        if not due and not await connection.fetchval(f"SELECT 1 {_WINDOW} LIMIT 1"):
+        if not due and not await connection.fetchval(_ANY):
             return
         async with connection.transaction(isolation="repeatable_read"):
             state = await connection.fetchrow(_STATE)
-            window = _WINDOW + (_NOT_BUNDLED if state["rebased"] else "")
             number = state["number"]
-            rows = connection.cursor(f"SELECT seq, event {window} {_ORDER}", prefetch=500)
+            events = _EVENTS.format(condition=_NOT_BUNDLED if state["rebased"] else "")
+            rows = connection.cursor(events, prefetch=500)
             async for seqs, leaves in _split(rows):
                 number += 1
                 manifest = self._manifest(state, number, leaves)

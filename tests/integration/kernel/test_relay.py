@@ -94,6 +94,26 @@ async def test_events_come_in_the_order_of_their_writing_whichever_transaction_b
     assert stage.recorder.events() == [event.bytes for event in (opening, first, second)]
 
 
+async def test_of_everything_that_is_kept_only_the_end_is_read(stage: Stage) -> None:
+    admin = await asyncpg.connect(stage.urls.admin, server_settings={"search_path": "sample"})
+    await admin.execute(
+        "INSERT INTO outbox (id, stream, version, event)"
+        " SELECT gen_random_uuid(), '', 0, convert_to(repeat('x', 600), 'UTF8')"
+        " FROM generate_series(1, 3000)"
+    )
+    await admin.execute("UPDATE relay_state SET snapshot = pg_current_snapshot()")
+    backlog, arguments = relay_module._BACKLOG.bind({"most": 1_000_001})
+    events = relay_module._EVENTS.format(condition="")
+    for analyzed in (False, True):
+        if analyzed:
+            await admin.execute("VACUUM ANALYZE outbox")
+        for sql, given in ((relay_module._ANY, ()), (events, ()), (backlog, arguments)):
+            plan = "\n".join(row[0] for row in await admin.fetch(f"EXPLAIN {sql}", *given))
+            assert "using outbox_xid_seq" in plan, plan
+            assert "Seq Scan on outbox" not in plan, plan
+    await admin.close()
+
+
 async def test_a_manifest_tells_what_its_bundle_holds(stage: Stage) -> None:
     events = [make_event() for _ in range(3)]
     async with stage.relaying():
