@@ -175,10 +175,8 @@ class Database:
 
     def _at_hand(self, purpose: str) -> Any:
         """The one that did the same last: what its backend has planned and read is at hand, too."""
-        for place in reversed(range(len(self._idle))):
-            if self._idle[place][0] == purpose:
-                return self._idle.pop(place)[1]
-        return self._idle.pop(0)[1]
+        same = (n for n in reversed(range(len(self._idle))) if self._idle[n][0] == purpose)
+        return self._idle.pop(next(same, 0))[1]
 
     async def _take(self, seconds: float | None, purpose: str) -> Any:
         while self._idle:

@@ -61,13 +61,10 @@ _WINDOW: Final = f"""
 _NOT_BUNDLED: Final = " AND seq NOT IN (SELECT unnest(seqs) FROM bundles)"
 # What is released is kept for a day. That the window is its end, and by which index it is found,
 # the planner does not know: where no order is asked for it reads all of it.
-_ALONG: Final = "ORDER BY xid"
-_ANY: Final = f"SELECT 1 {_WINDOW} {_ALONG} LIMIT 1"
+_ANY: Final = f"SELECT 1 {_WINDOW} ORDER BY xid LIMIT 1"
 # Events are written last, under the locks of what they tell of, so their order is that of `seq`;
 # whoever waited for a lock may have an earlier `xid`.
-_EVENTS: Final = f"""
-    SELECT seq, event FROM (SELECT seq, event {_WINDOW} {{condition}} {_ALONG}) AS latest
-    ORDER BY seq"""  # noqa: S608
+_EVENTS: Final = f"SELECT * FROM (SELECT seq, event {_WINDOW} {{}} ORDER BY xid) t ORDER BY seq"  # noqa: S608
 _BUNDLE: Final = "INSERT INTO bundles (number, manifest, seqs) VALUES ($1, $2, $3)"
 _ADVANCE: Final = "UPDATE relay_state SET number = $1, snapshot = $2, rebased = false"
 BUNDLES: Final = """
@@ -91,7 +88,7 @@ _OVERDUE: Final = f"""
 _PRUNE: Final = "SELECT prune_outbox($1)"
 _BACKLOG: Final = Statement(f"""
     SELECT coalesce(sum(cardinality(seqs)), 0)
-        + (SELECT count(*) FROM (SELECT 1 {_WINDOW} {_ALONG} LIMIT :most) AS unbundled) AS waiting,
+        + (SELECT count(*) FROM (SELECT 1 {_WINDOW} ORDER BY xid LIMIT :most) AS rest) AS waiting,
         ({RELEASED_NUMBER}) AS released
     FROM bundles WHERE number > ({RELEASED_NUMBER})""")  # noqa: S608
 
@@ -181,7 +178,7 @@ class Relay:
         async with connection.transaction(isolation="repeatable_read"):
             state = await connection.fetchrow(_STATE)
             number = state["number"]
-            events = _EVENTS.format(condition=_NOT_BUNDLED if state["rebased"] else "")
+            events = _EVENTS.format(_NOT_BUNDLED if state["rebased"] else "")
             rows = connection.cursor(events, prefetch=500)
             async for seqs, leaves in _split(rows):
                 number += 1

@@ -16,6 +16,7 @@ from chenu.events.v1.audit_event_pb2 import AuditAction
 from kernel.context import background
 from kernel.receipts import leaf_hash
 from kernel.service import Service
+from services.audit import scrubbing
 from services.audit.settings import AuditSettings
 from services.audit.watching import look_for_silence
 from tests.support.identity import Person, StandInIdentity
@@ -227,6 +228,16 @@ async def test_an_entry_that_was_taken_out_or_changed_is_an_alert(
             await superuser.execute("ALTER TABLE audit.entries DISABLE TRIGGER append_only")
             await superuser.execute(change, index, kept["leaf"])
             await superuser.execute("ALTER TABLE audit.entries ENABLE ALWAYS TRIGGER append_only")
+
+
+async def test_whoever_compares_a_stretch_of_the_log_reads_no_more_of_it(
+    superuser: asyncpg.Connection,
+) -> None:
+    sql, stretch = scrubbing._WRONG.bind({"start": 0, "end": 1})
+    async with superuser.transaction():
+        await superuser.execute("SET LOCAL enable_seqscan = off")  # however short it is here
+        plan = await superuser.fetch(f"EXPLAIN {sql}", *stretch)
+    assert any("Index Cond: ((index >= " in row[0] for row in plan), plan
 
 
 async def test_a_source_that_falls_silent_is_an_alert_until_it_is_heard_again(

@@ -103,7 +103,7 @@ async def test_of_everything_that_is_kept_only_the_end_is_read(stage: Stage) -> 
     )
     await admin.execute("UPDATE relay_state SET snapshot = pg_current_snapshot()")
     backlog, arguments = relay_module._BACKLOG.bind({"most": 1_000_001})
-    events = relay_module._EVENTS.format(condition="")
+    events = relay_module._EVENTS.format("")
     for analyzed in (False, True):
         if analyzed:
             await admin.execute("VACUUM ANALYZE outbox")
