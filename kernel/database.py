@@ -94,7 +94,7 @@ class Database:
 
     def __init__(self, pool: Any, url: str, schema: str, outbox: OutboxState) -> None:
         self._pool, self.url, self.schema, self.outbox = pool, url, schema, outbox
-        self._idle: list[tuple[str, Any]] = []
+        self._idle: list[Any] = []
         self._wanted = 0
 
     @classmethod
@@ -130,7 +130,7 @@ class Database:
         try:
             async with asyncio.timeout(_CLEANUP_SECONDS):
                 while self._idle:
-                    await self._pool.release(self._idle.pop()[1])
+                    await self._pool.release(self._idle.pop())
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
@@ -145,7 +145,7 @@ class Database:
 
     async def call(self, sql: str, *arguments: Any) -> Any:
         """One statement that is a transaction by itself and sets identities itself."""
-        async with self._connection(None, sql) as connection:
+        async with self._connection(None) as connection:
             return await connection.fetchval(sql, *arguments)
 
     @asynccontextmanager
@@ -160,27 +160,22 @@ class Database:
             self.outbox.written.set()
 
     @asynccontextmanager
-    async def _connection(self, seconds: float | None, purpose: str = "") -> AsyncIterator[Any]:
+    async def _connection(self, seconds: float | None) -> AsyncIterator[Any]:
         """One that is at hand; else the pool's, whose ways cost more than most statements."""
-        connection, is_whole = await self._take(seconds, purpose), False
+        connection, is_whole = await self._take(seconds), False
         try:
             yield connection
             is_whole = True
         finally:
             if is_whole and not self._wanted:  # else others wait for it there
-                self._idle.append((purpose, connection))
+                self._idle.append(connection)
             else:
                 with suppress(Exception):  # another failure came before this one
                     await self._pool.release(connection, timeout=_CLEANUP_SECONDS)
 
-    def _at_hand(self, purpose: str) -> Any:
-        """The one that did the same last: what its backend has planned and read is at hand, too."""
-        same = (n for n in reversed(range(len(self._idle))) if self._idle[n][0] == purpose)
-        return self._idle.pop(next(same, 0))[1]
-
-    async def _take(self, seconds: float | None, purpose: str) -> Any:
+    async def _take(self, seconds: float | None) -> Any:
         while self._idle:
-            connection = self._at_hand(purpose)
+            connection = self._idle.pop()
             with suppress(asyncpg.InterfaceError):  # it was closed, and the pool knows already
                 if not connection.is_closed():
                     return connection

@@ -252,18 +252,6 @@ async def test_more_callers_than_connections_are_all_served_and_the_end_waits_fo
         await few.close()
 
 
-async def test_what_is_done_again_is_done_on_the_connection_that_did_it_last(
-    database: Database,
-) -> None:
-    one, other = (
-        f"SELECT pg_backend_pid() AS {name} FROM pg_sleep(0.05)" for name in ("one", "other")
-    )
-    first, second = await asyncio.gather(database.call(one), database.call(other))
-    assert first != second
-    again = [await database.call(sql) for sql in (one, other, other, one)]
-    assert again == [first, second, second, first]
-
-
 async def test_functions_and_counts_compile(database: Database, caller: Caller) -> None:
     count = Statement(select(func.count().label("n")).select_from(notes))
     async with database.transaction(caller) as tx:
