@@ -29,12 +29,6 @@ from tests.support.waiting import soon
 
 
 @pytest.fixture(scope="module")
-async def log_key(log) -> VerifierKey:
-    answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
-    return VerifierKey.parse(answer.verifier_key)
-
-
-@pytest.fixture(scope="module")
 async def tiles(
     entries, identity, source, service, log_key: VerifierKey, tmp_path_factory: Any
 ) -> Path:
