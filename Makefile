@@ -5,9 +5,7 @@
 BIN := .venv/bin
 # folders too: a deleted file changes its folder
 PROTOS := $(shell find protos -name __pycache__ -prune -o -print)
-CODE := kernel chenu_gate chenu_witness services cli deploy
-# what runs beside pytest, and what tests build on
-TOOLS := $(addprefix tests/,mutants performance support torture)
+CODE := kernel chenu_gate chenu_witness services cli deploy tests
 READY := .venv/.ready gen/.ready
 # Dozens of processes import the same modules: compiling them each time costs two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,7 +40,7 @@ check: $(READY) ## Formatting, lint, types, contracts, import rules, file sizes
 	$(BIN)/python -m tests.contract.check_sizes
 	$(BIN)/buf lint gen/chenu.binpb --config buf.yaml
 	$(BIN)/lint-imports
-	$(BIN)/mypy $(wildcard $(CODE)) $(TOOLS)
+	$(BIN)/mypy $(CODE)
 
 bench: $(READY) ## Measure the fleet on this machine; prints, never judges
 	$(BIN)/python -m tests.performance

@@ -169,7 +169,15 @@ class Tool:
     def check_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Raise `ArgumentsInvalid` unless they fit the schema; for planners too."""
         try:
-            _validator(self.input_schema)(arguments)
+            validate = _validator(self.input_schema)
+        except Exception as error:
+            raise ArgumentsInvalid(
+                "the tool's schema is none that anything can be checked with",
+                tool=self.name,
+                cause="schema",
+            ) from error
+        try:
+            validate(arguments)
         except fastjsonschema.JsonSchemaValueException as problem:
             place = quoted(".".join(str(step) for step in problem.path[1:]) or "arguments", 100)
             raise ArgumentsInvalid(
@@ -208,6 +216,16 @@ class Tool:
             raise ArgumentsInvalid("a target has no version", tool=self.name, cause="version")
 
 
+class _Nowhere(dict[str, Any]):
+    """Where schemas are fetched from: what one refers to must stand in it."""
+
+    def __contains__(self, _scheme: object) -> bool:
+        return True
+
+    def __missing__(self, scheme: str) -> Any:
+        raise fastjsonschema.JsonSchemaDefinitionException(f"not fetched: {quoted(scheme)}")
+
+
 class Toolbox:
     """The tools of one executor."""
 
@@ -229,16 +247,18 @@ def _validator(schema: str) -> Callable[[Any], Any]:
         read(schema.encode(), MAX_SCHEMA_BYTES),
         # What was approved is what is checked: no default may slip in afterwards.
         use_default=False,
+        handlers=_Nowhere(),
     )
     return compiled
 
 
 @lru_cache(maxsize=256)
 def _cosmetic(schema: str) -> frozenset[str]:
-    properties = read(schema.encode(), MAX_SCHEMA_BYTES).get("properties", {})
+    document = read(schema.encode(), MAX_SCHEMA_BYTES)
+    properties = document.get("properties") if isinstance(document, dict) else None
     return frozenset(
         name
-        for name, rule in properties.items()
+        for name, rule in (properties.items() if isinstance(properties, dict) else ())
         if isinstance(rule, dict) and rule.get("x-cosmetic") is True
     )
 

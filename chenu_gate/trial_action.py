@@ -35,7 +35,9 @@ def trial_action(given: Any, principal: Principal) -> Action:
     plain = read(write(given), MAX_BYTES)
     if not isinstance(plain, dict):
         raise ValueError("the action is not a JSON object")  # noqa: TRY004 - told to people
-    tool = plain.get("tool", "test")
+    tool, targets = plain.get("tool", "test"), plain.get("targets", [])
+    if not isinstance(targets, list):
+        raise ValueError("the targets are not a list")  # noqa: TRY004
     whole = {
         **_PLAIN,
         **plain,
@@ -47,9 +49,7 @@ def trial_action(given: Any, principal: Principal) -> Action:
             "agent": principal.agent,
             **_members(plain.get("principal", {})),
         },
-        "targets": [
-            {"version": "", "name": "", **_members(target)} for target in plain.get("targets", [])
-        ],
+        "targets": [{"version": "", "name": "", **_members(target)} for target in targets],
     }
     return Action.parse(write(whole))
 

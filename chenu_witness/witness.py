@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chenu_witness.state import State
+from chenu_witness.state import FORK, State
 from kernel.receipts import (
     COSIGNATURE,
     ED25519,
@@ -82,7 +82,7 @@ class Witness:
         if old_size > head.size:
             return Answer(400, "the old size is larger than the checkpoint's\n")
         with self._state.alone():
-            return self._decide(head, note, old_size, proof)
+            return self._decide(head, _signed_by(keys, note), old_size, proof)
 
     def _decide(self, head: TreeHead, note: str, old_size: int, proof: Sequence[bytes]) -> Answer:
         now = int(time.time())
@@ -90,7 +90,7 @@ class Witness:
         before = TreeHead.parse(split_note(held)[0]) if held else None
         if before is not None and head.size == size and head.root != before.root:
             # Two signatures of the log on two trees of one size: that alone convicts it.
-            self._state.keep("fork", head.origin, held, note, "", now)
+            self._state.keep(FORK, head.origin, held, note, "", now)
             return _conflict(size)
         if old_size != size:
             return _conflict(size)
@@ -104,6 +104,18 @@ class Witness:
         self._state.remember(head.origin, head.size, note, now)
         text = split_note(note)[0]
         return Answer(200, self._cosigner.signature_line(text, now))
+
+
+def _signed_by(keys: Sequence[VerifierKey], note: str) -> str:
+    """The note with the signatures of these keys alone: anybody may have added others."""
+    text, signatures = split_note(note)
+    known = {(key.name, key.id) for key in keys}
+    lines = dict.fromkeys(
+        f"— {name} {b64encode(key_id + signature).decode()}\n"
+        for name, key_id, signature in signatures
+        if (name, key_id) in known
+    )
+    return f"{text}\n{''.join(lines)}"
 
 
 def _check(before: TreeHead | None, head: TreeHead, proof: Sequence[bytes]) -> None:

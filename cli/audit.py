@@ -26,6 +26,7 @@ from cli.here import Here, as_json
 from cli.problems import FAILED, OK
 from cli.rendering import facts, one_line, safe, table, when, word
 from cli.verification.keys import read_keys, split_keys
+from cli.verification.verdict import Malformed
 from cli.words import AUDIT_ACTIONS, listed, number
 from kernel.receipts import ReceiptInvalid, check_inclusion, leaf_hash, open_tree_head
 
@@ -64,12 +65,11 @@ async def list_entries(
             request_id=request,
             violations=crossed,
             filter=filter,
-            include_total=True,
         )
     )
     here.show(answer, lambda found: entries_table(found.entries))
-    more = f"; more with --page {answer.next_page_token}" if answer.next_page_token else ""
-    here.tell(f"{len(answer.entries)} of {answer.total_size}{more}")
+    if answer.next_page_token:
+        here.tell(f"more with --page {answer.next_page_token}")
 
 
 async def list_system(
@@ -109,7 +109,7 @@ async def proof(
         keys = split_keys(read_keys("", here.state.pinned_key)).log
         root = open_tree_head(head.tree_head, keys).root if keys else head.root
         check_inclusion(index, answer.tree_size, leaf_hash(entry.leaf), answer.path, root)
-    except ReceiptInvalid as error:
+    except (ReceiptInvalid, Malformed) as error:
         wrong = str(error)
     if here.json:
         here.write(as_json(answer) | {"entry": as_json(entry), "wrong": wrong})

@@ -1,9 +1,10 @@
 """`chenu audit verify|export`: the log, or what was taken out of it, checked on one's own."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, BinaryIO, Final
 
 import typer
 from rich.console import Group, RenderableType
@@ -126,18 +127,13 @@ async def export(
         filter=filter,
         open_sealed=open_sealed,
     )
-    part = out.with_name(f"{out.name}.part") if str(out) != "-" else Path("/dev/stdout")
-    try:
-        with _progress(here) as tell, part.open("wb") as file:
-            count = await _fill(here, wanted, file.write, tell)
-        if str(out) != "-":
-            part.replace(out)
-    finally:
-        if str(out) != "-":
-            part.unlink(missing_ok=True)
+    with _progress(here) as tell, _written(out) as file:
+        count = await _fill(here, wanted, file.write, tell)
+    if str(out) == "-":
+        return OK
     if here.json:
         here.write({"file": str(out), "format": form, "records": str(count)})
-    elif str(out) != "-":
+    else:
         here.tell(f"{count} records in {out}")
         if form in ("jsonl", "cloudevents"):
             here.tell(f"check it with: chenu audit verify {out}")
@@ -169,6 +165,27 @@ def verification_view(verdict: Verdict) -> RenderableType:
     )
 
 
+@contextmanager
+def _written(out: Path) -> Iterator[BinaryIO]:
+    """Where to write; the file takes the place of an earlier one once it is whole."""
+    if str(out) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if out.exists() and not out.is_file():
+        with out.open("wb") as file:  # a pipe or a device, whose place no file may take
+            yield file
+        return
+    out = out.resolve()  # what a link points to, not the link
+    part = out.with_name(f"{out.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 async def _fill(
     here: Here, wanted: ExportEntriesRequest, write: Callable[[bytes], int], tell: Progress
 ) -> int:
@@ -192,9 +209,12 @@ async def _token(here: Here, address: str) -> str:
 
 
 def _offline(target: Path, keys: Keys, tell: Progress) -> Verdict:
-    if target.is_dir():
-        return verify_folder(target, keys, tell)
-    return verify_export(target, keys, tell)
+    try:
+        if target.is_dir():
+            return verify_folder(target, keys, tell)
+        return verify_export(target, keys, tell)
+    except OSError as error:
+        raise Malformed(f"{target} cannot be read: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -36,6 +36,11 @@ class Credentials:
         self.file, self._identity = file, identity
         self._changing = asyncio.Lock()
 
+    @property
+    def session_secret(self) -> str:
+        """What shows that a person is here, and not only a token of theirs."""
+        return self.file.load().session_secret
+
     def begin(self, answer: LoginResponse | RegisterResponse) -> Session:
         """Keep the session that a log-in gave."""
         given = answer.session
@@ -81,7 +86,7 @@ class Credentials:
     async def vote_token(self, checkpoint_id: str, view_digest: str) -> str:
         """A token for one vote on one view, bought with the session secret."""
         request = IssueVoteTokenRequest(
-            session_secret=self.file.load().session_secret,
+            session_secret=self.session_secret,
             checkpoint_id=checkpoint_id,
             view_digest=view_digest,
         )
@@ -91,7 +96,7 @@ class Credentials:
     async def batch_token(self, ballots: Sequence[tuple[str, str]]) -> str:
         """A token for one vote on each of these views of these checkpoints."""
         request = IssueVoteTokenRequest(
-            session_secret=self.file.load().session_secret,
+            session_secret=self.session_secret,
             ballots=[Ballot(checkpoint_id=one, view_digest=seen) for one, seen in ballots],
         )
         answer = await TokenServiceStub(self._identity()).IssueVoteToken(request, timeout=_SECONDS)
@@ -100,7 +105,7 @@ class Credentials:
     async def channel_grant(self, channel_id: str, *, chat: bool) -> str:
         """What lets a channel be sent ballots, bought with the session secret."""
         request = IssueChannelGrantRequest(
-            session_secret=self.file.load().session_secret,
+            session_secret=self.session_secret,
             channel_id=channel_id,
             method=ChannelMethod.CHANNEL_METHOD_CHAT if chat else ChannelMethod.CHANNEL_METHOD_MAIL,
         )

@@ -106,7 +106,7 @@ async def fetch_evidence(connection: Connection, wanted: ExportEvidenceRequest) 
 
 def _keys_in(path: Path) -> list[dict[str, Any]]:
     try:
-        keys: list[dict[str, Any]] = json.loads(path.read_text())["keys"]
+        keys = [{**one, "kid": str(one["kid"])} for one in json.loads(path.read_text())["keys"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise Malformed(f"{path} holds no JWKS") from None
     return keys

@@ -12,7 +12,6 @@ from chenu.governance.v1.freeze_service_pb2 import (
     FreezeRequest,
     FreezeResponse,
     LiftFreezeRequest,
-    LiftFreezeResponse,
     ListFreezesRequest,
 )
 from chenu.governance.v1.freeze_service_pb2_grpc import FreezeServiceStub
@@ -23,6 +22,7 @@ from cli.here import Here
 from cli.identifiers import every, resolve
 from cli.problems import UsageProblem
 from cli.rendering import ago, one_line, short, table, when, word
+from cli.view import question
 
 Which = Annotated[str, typer.Argument(metavar="FREEZE", help="Its id, or an end of it.")]
 
@@ -79,7 +79,7 @@ async def unfreeze(here: Here, which: Which) -> None:
         freeze_id=await freeze_id(here.connection, which), request_id=str(uuid4())
     )
     answer = await here.connection.stub(FreezeServiceStub).LiftFreeze(request)
-    here.show(answer, _asked)
+    here.show(answer, lambda asked: question(asked.verdict, "People must agree to it"))
 
 
 async def freeze_id(connection: Connection, typed: str) -> str:
@@ -118,13 +118,6 @@ def _frozen(answer: FreezeResponse) -> str:
         + f". Nothing of it starts after {when(made.effective_time)}, wherever it runs."
         + f"\nTo lift it: chenu unfreeze {short(made.freeze_id)}"
     )
-
-
-def _asked(answer: LiftFreezeResponse) -> str:
-    waiting = answer.verdict.checkpoint.checkpoint_id
-    if not waiting:
-        return f"It is {word(answer.verdict, 'state')}."
-    return f"People must agree to it: chenu show {short(waiting)}"
 
 
 def register_commands(app: typer.Typer) -> None:

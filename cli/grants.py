@@ -12,7 +12,6 @@ from chenu.governance.v1 import decision_pb2
 from chenu.governance.v1.grant_pb2 import ArgumentConstraint, Grant, GrantTerms
 from chenu.governance.v1.grant_service_pb2 import (
     CreateGrantRequest,
-    CreateGrantResponse,
     ListGrantsRequest,
     RevokeGrantRequest,
 )
@@ -23,6 +22,7 @@ from cli.here import Here
 from cli.identifiers import every, resolve
 from cli.problems import UsageProblem
 from cli.rendering import ago, one_line, short, table, when, word
+from cli.view import question
 from cli.words import number
 
 Which = Annotated[str, typer.Argument(metavar="GRANT", help="Its id, or an end of it.")]
@@ -69,7 +69,7 @@ async def ask(  # noqa: PLR0917 - each is an option of the command
     answer = await here.connection.stub(GrantServiceStub).CreateGrant(
         CreateGrantRequest(terms=terms, request_id=str(uuid4()))
     )
-    here.show(answer, _asked)
+    here.show(answer, lambda asked: question(asked.verdict, "Look at the terms and decide"))
 
 
 async def list_grants(
@@ -140,13 +140,6 @@ def _whole(typed: str) -> int:
     if not typed.isdecimal():
         raise UsageProblem(f"{typed!r} is not a whole number")
     return int(typed)
-
-
-def _asked(answer: CreateGrantResponse) -> str:
-    waiting = answer.verdict.checkpoint.checkpoint_id
-    if not waiting:
-        return f"It is {word(answer.verdict, 'state')}."
-    return f"Look at the terms and decide: chenu show {short(waiting)}"
 
 
 def register_commands(app: typer.Typer) -> None:

@@ -30,6 +30,7 @@ from cli.connection import Connection
 from cli.here import Here
 from cli.identifiers import every, resolve
 from cli.rendering import ago, facts, one_line, safe, short, table, when
+from cli.view import question
 
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="A name, an id, an end of it.")]
 Roles = Annotated[
@@ -59,7 +60,11 @@ async def invite(here: Here, role: Roles = None) -> None:
     They join with [bold]chenu login --register --invitation SECRET --email …[/bold]
     """
     answer = await here.connection.stub(PeopleServiceStub).InvitePerson(
-        InvitePersonRequest(roles=role or (), request_id=str(uuid4()))
+        InvitePersonRequest(
+            roles=role or (),
+            request_id=str(uuid4()),
+            session_secret=here.connection.credentials.session_secret,
+        )
     )
     here.show(answer, _invited)
 
@@ -70,7 +75,9 @@ async def roles(here: Here, who: Who, role: Roles = None) -> None:
     [bold]chenu people roles Bea --role finance --role board[/bold]
     """
     request = SetPersonRolesRequest(
-        person_id=await person_id(here.connection, who), roles=role or ()
+        person_id=await person_id(here.connection, who),
+        roles=role or (),
+        session_secret=here.connection.credentials.session_secret,
     )
     answer = await here.connection.stub(PeopleServiceStub).SetPersonRoles(request)
     here.show(answer, lambda set_: people_table([set_.person]))
@@ -94,11 +101,15 @@ async def appoint(
     who: Who,
     days: Annotated[int, typer.Option(min=1, max=90, help="Until so many days from now.")] = 7,
 ) -> None:
-    """Let somebody vote in your place for a time, on record with their own name."""
-    request = AppointDeputyRequest(deputy_person_id=await person_id(here.connection, who))
+    """Let somebody vote in your place for a time, on record with their own name.
+
+    It takes your own vote: what it says is asked of you at a checkpoint.
+    """
+    deputy = await person_id(here.connection, who)
+    request = AppointDeputyRequest(deputy_person_id=deputy, request_id=str(uuid4()))
     request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=days, minutes=-1))
     answer = await here.connection.stub(DeputyServiceStub).AppointDeputy(request)
-    here.show(answer, lambda made: deputies_table([made.deputy]))
+    here.show(answer, lambda asked: question(asked.verdict, "Look at it and decide"))
 
 
 async def dismiss(

@@ -7,7 +7,12 @@ from uuid import uuid4
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from chenu.threads.v1.message_service_pb2 import CreateMessageRequest, ListMessagesRequest
+from chenu.threads.v1.message_pb2 import Message
+from chenu.threads.v1.message_service_pb2 import (
+    CreateMessageRequest,
+    ListMessagesRequest,
+    ListMessagesResponse,
+)
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
 from chenu.threads.v1.thread_event_service_pb2 import ListThreadEventsRequest
 from chenu.threads.v1.thread_event_service_pb2_grpc import ThreadEventServiceStub
@@ -98,10 +103,15 @@ async def show(here: Here, which: Which) -> None:
     if here.json:
         here.write(as_json(found))
         return
-    said = await here.connection.stub(MessageServiceStub).ListMessages(
-        ListMessagesRequest(thread_id=identifier, page_size=200)
-    )
-    here.tell(thread_view(found.thread, said.messages))
+    stub, said = here.connection.stub(MessageServiceStub), list[Message]()
+    request = ListMessagesRequest(thread_id=identifier, page_size=200)
+    while True:
+        page: ListMessagesResponse = await stub.ListMessages(request)
+        said.extend(page.messages)
+        request.page_token = page.next_page_token
+        if not page.next_page_token:
+            break
+    here.tell(thread_view(found.thread, said))
 
 
 async def events(

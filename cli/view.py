@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from chenu.governance.v1.approval_pb2 import Approvers
+from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.governance.v1.checkpoint_pb2 import Checkpoint, StageProgress
 from chenu_gate.view import short_digest
 from cli.rendering import ago, escaped, facts, one_line, safe, short, state, table, when, word
@@ -180,3 +181,9 @@ def _digests(checkpoint: Checkpoint, checked: CheckedView) -> RenderableType:
 
 def _state(checkpoint: Checkpoint) -> Text:
     return state(word(checkpoint, "state"))
+
+
+def question(verdict: Verdict, what: str) -> str:
+    """Where to decide on what governance was asked for; else how it stands."""
+    waiting = verdict.checkpoint.checkpoint_id
+    return f"{what}: chenu show {short(waiting)}" if waiting else f"It is {word(verdict, 'state')}."

@@ -37,10 +37,9 @@ _REQUIRED: Final = frozenset({"database_url", "worker_database_url"})
 
 def example() -> str:
     """The whole file."""
-    parts = [_HEAD, *_section("All services", SharedSettings, SharedSettings)]
+    parts = [_HEAD, *_section("All services", SharedSettings)]
     for service in DEFAULT_PORTS:
-        settings = _settings_class(service)
-        parts += _section(f"The {service} service", settings, settings, ServiceSettings)
+        parts += _section(f"The {service} service", _settings_class(service))
     parts.append("\n# --- The chenu command ---\n")
     for name, (default, meaning) in _COMMAND.items():
         parts.append(f"\n# {meaning}\n# {name}={default}\n")
@@ -57,9 +56,10 @@ def _settings_class(service: str) -> type[BaseSettings]:
     return found[0]
 
 
-def _section(
-    title: str, settings: type[BaseSettings], *documented: type[BaseSettings]
-) -> Iterator[str]:
+def _section(title: str, settings: type[BaseSettings]) -> Iterator[str]:
+    documented = [
+        one for one in settings.__mro__ if issubclass(one, BaseSettings) and one is not BaseSettings
+    ]
     prefix = str(settings.model_config.get("env_prefix", ""))
     meanings = {name: text for one in reversed(documented) for name, text in _meanings(one).items()}
     keeps_state = title.split()[1] not in ("gateway", "services")
@@ -88,7 +88,7 @@ def _meanings(settings: type[BaseSettings]) -> dict[str, str]:
 
 
 def _value(field: FieldInfo) -> str:
-    value: Any = field.get_default()
+    value: Any = None if field.is_required() else field.get_default()
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:

@@ -126,11 +126,9 @@ def record(
         "subject": subject,
         "datacontenttype": "application/json",
         "tenant": tenant,
-        "identity": identity,
+        **_present({"identity": identity}),
         "data": {key: value for key, value in data.items() if value},
     }
-    if not identity:
-        del event["identity"]
     encoded = _canonical(event).encode()
     if len(encoded) > MAX_EVENT_BYTES:
         raise ValueError(f"the audit event {event['type']} has {len(encoded)} bytes")

@@ -110,8 +110,9 @@ class ServiceToken:
         self._lock = asyncio.Lock()
 
     async def __call__(self) -> str:
-        """A token with a quarter of its life before it; less, while identity cannot be reached."""
-        if self._age() > 0.75 * _TOKEN_TTL_SECONDS:
+        """A token with a quarter of its life before it; less, while it is renewed or cannot be."""
+        life = 0.95 if self._lock.locked() else 0.75  # one asks for the next, others do not wait
+        if self._age() > life * _TOKEN_TTL_SECONDS:
             async with self._lock:
                 if self._age() > 0.75 * _TOKEN_TTL_SECONDS:
                     await self._renew()

@@ -45,18 +45,20 @@ class Transaction:
     def __init__(self, connection: Any, schema: str, outbox: OutboxState) -> None:
         self._connection, self._outbox = connection, outbox
         self.schema = schema
+        self.limit: float | None = None
+        """Seconds for a statement that may take longer than all others."""
         self._emitted: list[AuditRecord] = []
 
     async def fetch(self, statement: Statement, **parameters: Any) -> list[Record]:
         """All rows."""
         sql, arguments = statement.bind(parameters)
-        rows: list[Record] = await self._connection.fetch(sql, *arguments)
+        rows: list[Record] = await self._connection.fetch(sql, *arguments, timeout=self.limit)
         return rows
 
     async def fetch_one(self, statement: Statement, **parameters: Any) -> Record | None:
         """The first row, or None."""
         sql, arguments = statement.bind(parameters)
-        row: Record | None = await self._connection.fetchrow(sql, *arguments)
+        row: Record | None = await self._connection.fetchrow(sql, *arguments, timeout=self.limit)
         return row
 
     async def execute(self, statement: Statement, **parameters: Any) -> int:
@@ -99,29 +101,19 @@ class Database:
 
     @classmethod
     async def connect(
-        cls,
-        url: str,
-        *,
-        schema: str,
-        pool_size: int = 10,
-        application_name: str = "chenu",
-        outbox: OutboxState | None = None,
-    ) -> Self:
+        cls, url: str, *, schema: str, pool_size: int = 10,
+        application_name: str = "chenu", outbox: OutboxState | None = None,
+    ) -> Self:  # fmt: skip
         """Open the pool; its connections are made when they are needed."""
         pool = await asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=pool_size,
-            init=set_codecs,
-            connection_class=_Connection,
-            statement_cache_size=500,
-            command_timeout=DEFAULT_TIMEOUT_SECONDS + _CLEANUP_SECONDS,
+            url, min_size=0, max_size=pool_size, init=set_codecs, connection_class=_Connection,
+            statement_cache_size=500, command_timeout=DEFAULT_TIMEOUT_SECONDS + _CLEANUP_SECONDS,
             server_settings={
                 "application_name": application_name,
                 "search_path": schema,
                 "idle_in_transaction_session_timeout": "60000",
             },
-        )
+        )  # fmt: skip
         return cls(pool, url, schema, outbox or OutboxState())
 
     async def close(self) -> None:
@@ -155,7 +147,8 @@ class Database:
             tx = Transaction(connection, self.schema, self.outbox)
             yield tx
             emitted = await tx.flush()
-            await connection.execute("COMMIT")
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise RuntimeError("a statement had failed, so all was rolled back")
         if emitted:
             self.outbox.written.set()
 
@@ -184,6 +177,10 @@ class Database:
         try:
             async with asyncio.timeout(seconds):  # the pool's own would cost a task
                 return await self._pool.acquire()
+        except TimeoutError:
+            raise
+        except OSError as error:  # of any kind: refused, no such host, no way to it
+            raise ConnectionError("no connection to the database") from error
         finally:
             self._wanted -= 1
 

@@ -22,6 +22,7 @@ from google.rpc.status_pb2 import Status
 
 DOMAIN: Final = "chenu"
 DETAILS_KEY: Final = "grpc-status-details-bin"
+_LONGEST: Final = 500  # characters of a text: clients refuse trailers of more than 8 KB
 M = TypeVar("M", bound=Message)
 
 
@@ -41,9 +42,9 @@ class ServiceError(Exception):
         subject: str = "",
         **metadata: str,
     ) -> None:
-        super().__init__(message or self.message)
+        super().__init__((message or self.message)[:_LONGEST])
         self.details, self.retry_after, self.subject = details, retry_after, subject
-        self.metadata = metadata
+        self.metadata = {name: value[:_LONGEST] for name, value in metadata.items()}
 
     def status_bytes(self) -> bytes:
         """The google.rpc.Status that travels in the trailers."""

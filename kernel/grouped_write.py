@@ -28,7 +28,7 @@ from kernel.errors import AuditBacklog
 
 MAX_GROUP: Final = 64
 _FUNCTION: Final = re.compile(r"[a-z_]+\.[a-z_]+")
-# After these the server says for certain that nothing was written by the others' fault.
+# After any other error nothing was written, and it may be one item's fault; after these, who knows.
 _CONNECTION_LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,

@@ -23,6 +23,8 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
+from kernel.settings import SettingsError
+
 STREAM: Final = "AUDIT"
 DUPLICATE_WINDOW_SECONDS: Final = 600
 _PENDING_BYTES: Final = 32 << 20  # the client's default of 2 MiB holds three bundles
@@ -50,6 +52,8 @@ class Messaging:
         messaging = cls(url, max_bytes=max_bytes, name=name)
         messaging._connecting = asyncio.create_task(messaging._connect())
         await asyncio.wait({messaging._connecting}, timeout=1)
+        if messaging._connecting.done() and (error := messaging._connecting.exception()):
+            raise SettingsError(f"CHENU_NATS_URL: {error}")  # that, no waiting mends
         return messaging
 
     async def close(self) -> None:
@@ -193,20 +197,20 @@ class Messaging:
 
 async def acknowledge(messages: Sequence[Msg]) -> None:
     """Say that these are kept for good; one that was not heard comes again, which is harmless."""
-    for message in messages:
-        try:
-            await message.ack()
-        except (nats.errors.Error, OSError) as error:
-            _log.warning("not acknowledged", error=repr(error))
+    await _answer(messages, lambda message: message.ack())
 
 
 async def postpone(messages: Sequence[Msg], seconds: float) -> None:
     """Have these delivered again soon, and not only after the wait for an acknowledgement."""
+    await _answer(messages, lambda message: message.nak(delay=seconds))
+
+
+async def _answer(messages: Sequence[Msg], answer: Callable[[Msg], Awaitable[None]]) -> None:
     for message in messages:
         try:
-            await message.nak(delay=seconds)
+            await answer(message)
         except (nats.errors.Error, OSError) as error:
-            _log.warning("not postponed", error=repr(error))
+            _log.warning("not answered", error=repr(error))
 
 
 async def _drop(subscription: Any) -> None:

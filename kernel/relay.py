@@ -37,13 +37,18 @@ BUSY_PAUSE_SECONDS: Final = 0.4
 _BUSY_EVENTS: Final = 5
 HEARTBEAT_SECONDS: Final = 10.0
 CHORES_SECONDS: Final = 2.0
+# The server lets go of a relay that says nothing for so long: where its machine has died, the lock
+# would otherwise be held for hours.
+SILENCE: Final = "60s"
 _LOCK: Final = 0x6368656E  # the class of our advisory locks
 _log: Final = structlog.get_logger(component="relay")
 
-# A restored or failed-over database may count transactions anew, so it is another generation.
+# A restored or failed-over database may count transactions anew, so it is another generation. The
+# timeline is that of what is written now: a control file tells the old one until a checkpoint has
+# ended, which is minutes after a standby was promoted.
 _CLUSTER: Final = """
-    SELECT (SELECT system_identifier FROM pg_control_system())
-        || '/' || (SELECT timeline_id FROM pg_control_checkpoint())"""
+    SELECT (SELECT system_identifier FROM pg_control_system()) || '/'
+        || ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int"""
 _STATE: Final = """
     SELECT cluster, generation, number, snapshot, rebased, pg_current_snapshot()::text AS now
     FROM relay_state FOR UPDATE"""
@@ -107,13 +112,9 @@ class Relay:
 
     async def run(self) -> None:
         """Wait for the lock, then relay until the connection is lost or the task cancelled."""
-        connection = await asyncpg.connect(
-            self._worker.url,
-            server_settings={
-                "search_path": self._service,
-                "application_name": f"{self._service}.relay",
-            },
-        )
+        session = {"search_path": self._service, "application_name": f"{self._service}.relay"}
+        session |= {"idle_session_timeout": SILENCE, "idle_in_transaction_session_timeout": SILENCE}
+        connection = await asyncpg.connect(self._worker.url, server_settings=session)
         try:
             await set_codecs(connection)
             await connection.execute(
@@ -194,14 +195,10 @@ class Relay:
 
     def _manifest(self, state: Any, number: int, leaves: list[bytes]) -> bytes:
         manifest = Manifest(
-            source=f"chenu/{self._service}",
-            generation=state["generation"],
-            number=number,
-            count=len(leaves),
-            root=root_of(leaves),
-            previous_snapshot=state["snapshot"],
-            snapshot=state["now"],
-        )
+            source=f"chenu/{self._service}", generation=state["generation"], number=number,
+            count=len(leaves), root=root_of(leaves),
+            previous_snapshot=state["snapshot"], snapshot=state["now"],
+        )  # fmt: skip
         manifest.create_time.GetCurrentTime()
         return manifest.SerializeToString(deterministic=True)
 

@@ -7,9 +7,9 @@ shared, settings = load(SharedSettings, ThreadsSettings)
 
 import os
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, FilePath, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
@@ -26,7 +26,7 @@ class SettingsError(Exception):
 class SharedSettings(BaseSettings):
     """What all services are told alike: `CHENU_…`."""
 
-    model_config = SettingsConfigDict(env_prefix="CHENU_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CHENU_", frozen=True, allow_inf_nan=False)
 
     environment: Literal["development", "test", "production"] = "development"
     nats_url: str = "nats://127.0.0.1:4222"
@@ -54,10 +54,10 @@ class SharedSettings(BaseSettings):
     """Released outbox rows are kept for one backup interval."""
     outbox_limit: int = Field(1_000_000, gt=0)
     """With more unreleased events than this, changes are refused (AUDIT_BACKLOG)."""
-    tls_ca_file: Path | None = None
+    tls_ca_file: FilePath | None = None
     """With the two below: mutual TLS between services."""
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
+    tls_certificate_file: FilePath | None = None
+    tls_key_file: FilePath | None = None
 
     identity_address: str = "localhost:50050"
     threads_address: str = "localhost:50051"
@@ -69,11 +69,18 @@ class SharedSettings(BaseSettings):
     courier_address: str = "localhost:50057"
     gateway_address: str = "localhost:8080"
 
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        files = self.tls_ca_file, self.tls_key_file, self.tls_certificate_file
+        if any(files) and not all(files):  # or everything would be sent in the clear
+            raise ValueError("mutual TLS needs TLS_CA_FILE, TLS_CERTIFICATE_FILE and TLS_KEY_FILE")
+        return self
+
     def tls_files(self) -> tuple[bytes, bytes, bytes] | None:
         """What the three TLS files hold: authority, key, certificate; None without TLS."""
         paths = self.tls_ca_file, self.tls_key_file, self.tls_certificate_file
         authority, key, certificate = (path.read_bytes() if path else b"" for path in paths)
-        return (authority, key, certificate) if authority and key and certificate else None
+        return (authority, key, certificate) if self.tls_ca_file else None
 
     def address(self, service: str) -> str:
         """Where a service listens."""
@@ -86,11 +93,11 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True)
 
     listen: str = "127.0.0.1:50051"
-    database_url: str = ""
-    """The role `<service>_app`; empty for a service that keeps no state."""
-    worker_database_url: str = ""
+    database_url: str = Field(min_length=1)
+    """The role `<service>_app`."""
+    worker_database_url: str = Field(min_length=1)
     """The role `<service>_worker`: relay, sweepers, consumers."""
-    key_file: Path | None = None
+    key_file: FilePath | None = None
     """The service's own Ed25519 key; default `<keys_dir>/<service>.pem`."""
     pool_size: int = Field(10, gt=0)
     metrics_listen: str = ""

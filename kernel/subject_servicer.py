@@ -30,21 +30,16 @@ class SubjectServicer(SubjectServiceServicer):
         self, request: messages.EraseSubjectRequest, _context: Any
     ) -> messages.EraseSubjectResponse:
         async with self._worker.work() as tx:
+            tx.limit = 305.0
             await tx.fetch(_PATIENCE)
             row = await tx.fetch_one(
-                _ERASE,
-                tenant=request.tenant_id,
-                person=request.person_id,
+                _ERASE, tenant=request.tenant_id, person=request.person_id,
                 identities=list(request.identity_ids),
-            )
+            )  # fmt: skip
             rows = int(row[0]) if row else 0
-            erased = record(
-                source=self._service,
-                type="subject.erased",
-                action=AUDIT_ACTION_DELETE,
-                subject=f"user/{request.person_id}",
-                tenant=request.tenant_id,
+            tx.keep(record(
+                source=self._service, type="subject.erased", action=AUDIT_ACTION_DELETE,
+                subject=f"user/{request.person_id}", tenant=request.tenant_id,
                 details={"rows": str(rows)},
-            )
-            tx.keep(erased)
+            ))  # fmt: skip
         return messages.EraseSubjectResponse(rows=rows)

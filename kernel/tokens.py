@@ -92,6 +92,8 @@ class KeySet:
         self.source = source
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._verified: dict[tuple[str, str, str], Claims] = {}
+        self.withdrawals = 0
+        """How often keys went; what was believed before may be signed by one of them."""
         self._refreshed = 0.0
         self._lock = asyncio.Lock()
 
@@ -117,13 +119,16 @@ class KeySet:
         return public_jwk(key)["x"] if key is not None else ""
 
     async def refresh(self) -> None:
-        """Read the source again; keys that it no longer names are forgotten."""
-        document = json.loads(await self.source())
-        self._keys = {
+        """Read the source again; keys that it no longer names are forgotten, with their tokens."""
+        keys = {
             jwk["kid"]: Ed25519PublicKey.from_public_bytes(base64url_decode(jwk["x"]))
-            for jwk in document["keys"]
+            for jwk in json.loads(await self.source())["keys"]
             if jwk.get("kty") == "OKP" and jwk.get("crv") == "Ed25519"
         }
+        if self._keys.keys() - keys.keys():
+            self.withdrawals += 1
+            self._verified.clear()
+        self._keys = keys
 
     async def _key(self, kid: str) -> Ed25519PublicKey:
         if kid not in self._keys:
@@ -159,7 +164,7 @@ def _header(segment: str) -> dict[str, str]:
         header = jwt.get_unverified_header(f"{segment}..")
     except jwt.PyJWTError:
         raise Unauthenticated("the token is malformed") from None
-    texts = all(isinstance(value, str) for value in header.values())
+    texts = all(isinstance(v, str) and v.isascii() and v.isprintable() for v in header.values())
     if not texts or header.keys() != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM:
         raise Unauthenticated("the token's header is not acceptable")
     return header

@@ -182,7 +182,7 @@ def pytest_configure() -> None:
     apart = SimpleNamespace(
         randrange=lambda first, end: random.randrange(first + WORKER, end, WORKERS)
     )
-    local_server.random = apart  # type: ignore[attr-defined]
+    local_server.random = apart  # type: ignore[attr-defined, assignment]
 
 
 class Folder(pytest.Package):
@@ -225,7 +225,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """What starts the same servers runs in one process, where several share the work."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class Together(LoadScopeScheduling):
+    class Together(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             return servers_of(nodeid)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cli.verification.folder import LARGEST, verify_tiles
 from cli.verification.keys import Keys
@@ -21,17 +21,23 @@ def is_address(target: str) -> bool:
 
 def same_server(address: str, other: str) -> bool:
     """Whether two addresses lead to one server: a token is for its own only."""
-    return urlsplit(address)[:2] == urlsplit(other)[:2]
+    try:
+        return urlsplit(address)[:2] == urlsplit(other)[:2]
+    except ValueError:
+        return False
 
 
 def verify_address(address: str, token: str, keys: Keys, tell: Progress) -> Verdict:
     """Check the tiles below an address; Malformed where they cannot be had."""
-    parts = urlsplit(address)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.netloc, timeout=_SECONDS)
+    try:
+        parts = urlsplit(address)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.netloc, timeout=_SECONDS)
+    except (HTTPException, ValueError) as error:
+        raise Malformed(f"{address} is no address: {error}") from None
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        read = _reading(connection, parts.path.rstrip("/"), headers)
+        read = _reading(connection, quote(parts.path.rstrip("/"), safe="/%"), headers)
         return verify_tiles(read, address, keys, tell)
     except (HTTPException, OSError) as error:
         words = f"{address} cannot be read: {error or type(error).__name__}"

@@ -17,6 +17,9 @@ UNDER_WAY: Final = timedelta(minutes=15)
 _TOLD: Final = 20
 _VERSION: Final = b'"version":"'
 _PHASES: Final = (b'"PHASE_INTENT"', b'"PHASE_OUTCOME"')
+_UNREADABLE: Final = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 _Key = tuple[str, str]
 
 
@@ -47,7 +50,7 @@ class Completeness:
             data, source, when = event["data"], str(event["source"]), str(event["time"])
             phase, subject = str(data.get("phase", "")), str(event["subject"])
             stream, version = str(data.get("stream", "")), int(data.get("version", 0))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except _UNREADABLE:
             return  # poison is in the log as well
         self._newest = max(self._newest, when[:19])
         if versioned and stream and version > 0:
@@ -114,7 +117,7 @@ class Completeness:
     def _under_way(self, when: str) -> bool:
         try:
             age: Any = datetime.fromisoformat(self._newest) - datetime.fromisoformat(when[:19])
-        except ValueError:
+        except (ValueError, TypeError):
             return False
         return bool(age < UNDER_WAY)
 

@@ -68,8 +68,11 @@ class Records:
         self._all: list[Record] = []
 
     def add(self, index: int, leaf: bytes) -> None:
-        """Take in a record that is proved."""
-        self._all.append(Record(index, json.loads(leaf)))
+        """Take in a record that is proved; Tampered for one that is no event."""
+        try:
+            self._all.append(Record(index, json.loads(leaf)))
+        except (ValueError, RecursionError):
+            raise Tampered(index, "it is not written as an event is") from None
 
     def of(self, subject: str) -> Iterator[Record]:
         """Governance's own records about a subject."""

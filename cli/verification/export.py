@@ -61,7 +61,7 @@ class _Check:
             raise Malformed("an export of another version than this command knows")
         try:
             head, ranges = self._promised(manifest, first)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise Tampered(None, f"the manifest is not as an export writes it ({error})") from None
         indexes = (index for first, last in ranges for index in range(first, last + 1))
         if manifest["proofs"] == "tiles":
@@ -70,7 +70,7 @@ class _Check:
             self._filtered(head, indexes)
         self._lines.next_index = ranges[-1][1] if ranges else None
         self._lines.end()
-        self._note(manifest, head)
+        self._note(manifest["proofs"], head)
 
     def _promised(
         self, manifest: dict[str, Any], line: dict[str, Any]
@@ -89,7 +89,7 @@ class _Check:
             path = self._lines.decoded(manifest["witnessed_path"].encode())
             trusted.witnessed(manifest["witnessed_tree_head"], split(path), head)
         self._heads = EarlierHeads(trusted, manifest.get("earlier_heads", ()), head)
-        self._count = int(manifest["records"])
+        self._count, self._filters = int(manifest["records"]), manifest["filters"]
         self._completeness = _judged(manifest)
         self._opened = None if manifest["redacted"] else Opened(self._lines)
         return head, self._ranges(manifest, head.size)
@@ -177,9 +177,9 @@ class _Check:
             raise lines.wrong(f"tile {level}/{index} does not hold {width} hashes")
         return hashes
 
-    def _note(self, manifest: dict[str, Any], head: TreeHead) -> None:
+    def _note(self, proofs: str, head: TreeHead) -> None:
         notes = self._verdict.notes
-        if manifest["proofs"] == "tiles":
+        if proofs == "tiles":
             notes.append(f"whole: every leaf hash is here, of {head.size - self._count} records"
                          " the hash alone")  # fmt: skip
         else:
@@ -190,8 +190,8 @@ class _Check:
             notes.append(f"{NOT_LOOKED_FOR} auditor's whole export")
         if self._opened is not None:
             notes.append(self._opened.told())
-        if manifest["filters"]:
-            filters = canonical(manifest["filters"])
+        if self._filters:
+            filters = canonical(self._filters)
             notes.append(
                 f"filters: {filters if len(filters) <= _SHOWN else filters[:_SHOWN] + '…'}"
             )

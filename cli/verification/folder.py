@@ -208,7 +208,7 @@ def _minimum(leaf: bytes) -> int:
         event = json.loads(leaf)
         if (event["source"], event["type"]) == ("chenu/audit", "chenu.audit.entries.pruned"):
             return int(event["data"]["details"]["minimum_index"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pass
     return 0
 

@@ -109,7 +109,12 @@ def read_keys(given: str, beside: Path | None = None) -> list[VerifierKey]:
     path = Path(given) if given else beside
     if path is None or (not given and not path.exists()):
         return []
-    return [_parsed(line, path) for line in path.read_text().splitlines() if line.strip()]
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Malformed(f"the keys in {path} cannot be read: {words}") from None
+    return [_parsed(line, path) for line in lines if line.strip()]
 
 
 def split_keys(keys: Sequence[VerifierKey]) -> Keys:
@@ -125,7 +130,7 @@ def _parsed(text: str, path: Path | None = None) -> VerifierKey:
         return VerifierKey.parse(text.strip())
     except ReceiptInvalid as error:
         where = f" in {path}" if path else ""
-        raise Malformed(f"the pinned key{where} cannot be read: {error}") from None
+        raise Malformed(f"the key{where} cannot be read: {error}") from None
 
 
 def _moment(seconds: int) -> str:

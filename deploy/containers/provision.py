@@ -21,7 +21,7 @@ from deploy.postgres.first_use import hand_over
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
 from services.audit.keys import open_log_keys
-from services.audit.settings import AuditSettings
+from services.audit.settings import LogSettings
 from services.identity.service_keys import make_service_key
 
 FLEET: Final = (*SERVICES, "gateway")
@@ -73,7 +73,7 @@ def make_keys(root: Path) -> None:
     # Identity reads the others' public keys beside its own token keys.
     for key in public.glob("*.pub.pem"):
         shutil.copy(key, root / "identity")
-    open_log_keys(root / "audit" / "log.pem", public / "log.vkey", AuditSettings().origin)
+    open_log_keys(root / "audit" / "log.pem", public / "log.vkey", LogSettings().origin)
     witness = open_cosigner(root / "witness", DEFAULT_NAME).verifier_key
     (public / "witness.vkey").write_text(f"{witness}\n")
 

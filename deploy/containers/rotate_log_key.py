@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.containers.provision import KeysSettings
 from services.audit.keys import retire, succeed
-from services.audit.settings import AuditSettings
+from services.audit.settings import LogSettings
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         print("deleted:", ", ".join(retire(private)) or "nothing, there was no old key")
         return
     owner = private.stat()
-    made = succeed(private, public, AuditSettings().origin)
+    made = succeed(private, public, LogSettings().origin)
     for path in (*private.parent.glob("log*"), *public.parent.glob("log*")):
         _give(path, owner)
     print(f"{made.verifier_key}\nnext: docker compose restart audit; later once more with --retire")

@@ -22,6 +22,7 @@ from services.audit.settings import AuditSettings
 from services.identity.service_keys import make_service_key
 
 ANTHROPIC: Final = "https://api.anthropic.com"
+TILES: Final = "log"
 
 
 class KeyMissing(BackendError):
@@ -37,7 +38,8 @@ class KeyMissing(BackendError):
 def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -> dict[str, str]:
     """Make what is missing and bring every schema up to date; returns the fleet's environment."""
     keys = state / "keys"
-    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (keys, state / TILES):  # the log holds the records of every tenant
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for service in ports.services:
         make_service_key(keys, service)
     origin = AuditSettings.model_fields["origin"].default  # not from the shell's environment
@@ -100,7 +102,7 @@ def _environment(
     for service, port in ports.services.items():
         name = f"CHENU_{service.upper()}"
         environment[f"{name}_ADDRESS"] = environment[f"{name}_LISTEN"] = f"{HOST}:{port}"
-    environment["CHENU_AUDIT_TILES_DIR"] = str((keys.parent / "log").absolute())
+    environment["CHENU_AUDIT_TILES_DIR"] = str((keys.parent / TILES).absolute())
     if ports.witness:
         environment["CHENU_AUDIT_WITNESS_URLS"] = f"http://{HOST}:{ports.witness}"
     for service in SERVICES:

@@ -92,7 +92,7 @@ class Server(ABC):
         """Starts it on its port without waiting; `wait_until_ready` is the other half."""
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self.locked() as lock:
                 refuse_taken_port(self.name, self.port)
                 self._spawn(self.prepare(), lock, detached)

@@ -34,17 +34,20 @@ class CallerNotAllowed(PermissionDenied):
 
 
 def authenticate(method: Method, inner: Handler) -> Handler:
-    """Sets the call's caller, or refuses; each pair of tokens is judged once until it expires."""
+    """Sets the call's caller, or refuses; each pair of tokens is judged once until it expires.
+
+    It is judged anew when a key was withdrawn: it may be what the key was withdrawn for.
+    """
     keys, policy = method.keys, method.policy
-    judged: dict[tuple[str, str], Caller] = {}
+    judged: dict[tuple[int, str, str], Caller] = {}
 
     async def handle(request: Any, context: ServicerContext) -> Any:
         call = current()
         token = "" if policy.public else _bearer(call.metadata, AUTHORIZATION)
-        presented = token, _bearer(call.metadata, SERVICE_AUTHORIZATION)
+        presented = keys.withdrawals, token, _bearer(call.metadata, SERVICE_AUTHORIZATION)
         caller = judged.get(presented)
         if caller is None:
-            caller = await identify(keys, *presented, public=policy.public)
+            caller = await identify(keys, *presented[1:], public=policy.public)
             call.caller = caller  # known before it is refused, so that the denial names it
             _admit(method, caller)
             if len(judged) >= _CACHED:

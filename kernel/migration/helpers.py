@@ -128,6 +128,11 @@ def keep_until_released() -> None:
         policy(table, "doors", role="owner", using="true", check="true")
 
 
+def prune_the_oldest() -> None:
+    """Have what was made before look at the oldest rows only, however many are kept."""
+    op.execute(_DOORS.format(s=schema()).split(";;\n")[0])
+
+
 def delete_at_will() -> None:
     """Take back what keep_until_released made."""
     for table in ("outbox", "bundles", "receipts"):
@@ -218,16 +223,15 @@ BEGIN
     RETURN results;
 END $$"""
 
-_DOORS: Final = """CREATE FUNCTION {s}.prune_outbox(older_than double precision) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = {s}, pg_temp AS $$
+_DOORS: Final = """CREATE OR REPLACE FUNCTION {s}.prune_outbox(older_than double precision)
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = {s}, pg_temp AS $$
     WITH gone AS (
-        DELETE FROM bundles WHERE number IN (
-            SELECT number FROM bundles WHERE number <= (SELECT max(number) FROM receipts)
-            AND create_time < clock_timestamp() - make_interval(secs => older_than)
-            ORDER BY number LIMIT 200
-        ) RETURNING seqs
+        DELETE FROM bundles WHERE number <= (SELECT max(number) FROM receipts)
+        AND number IN (SELECT number FROM bundles ORDER BY number LIMIT 200)
+        AND create_time < clock_timestamp() - make_interval(secs => older_than) RETURNING seqs
     ), forgotten AS (
         DELETE FROM receipts WHERE number < (SELECT max(number) FROM receipts)
+        AND number IN (SELECT number FROM receipts ORDER BY number LIMIT 200)
         AND create_time < clock_timestamp() - make_interval(secs => older_than)
     )
     DELETE FROM outbox WHERE seq IN (SELECT unnest(seqs) FROM gone) $$;;

@@ -20,7 +20,7 @@ from services.audit.intake import Intake
 from services.audit.keys import open_log_keys, successions
 from services.audit.log_files import LogFiles
 from services.audit.personal import SubjectKeys
-from services.audit.publishing import publish_log
+from services.audit.publishing import asked_witnesses, publish_log
 from services.audit.receipts import Receipts, Sources
 from services.audit.reports import Reports
 from services.audit.retention import Retention
@@ -44,7 +44,7 @@ async def assemble(service: Service[AuditSettings]) -> None:
     keys = SubjectKeys(service.channels)
     sources = Sources(service.channels)
     intake = Intake(service.worker, signers, sources.fetch)
-    receipts = Receipts(service.worker, sources)
+    receipts = Receipts(service.worker, sources, intake)
     holes = Holes(service.worker, sources.versions, intake.add)
     auditors = SystemAuditors(settings.system_auditors)
     service.add_servicer(
@@ -67,7 +67,14 @@ async def assemble(service: Service[AuditSettings]) -> None:
         LogServicer(service.worker, signers[0].verifier_key, named),
     )
     key = str(signers[0].verifier_key)
-    files = LogFiles(service.database, service.worker, auditors, key, named)
+    files = LogFiles(
+        service.database,
+        service.worker,
+        auditors,
+        key,
+        named,
+        witnessed=bool(asked_witnesses(settings)),
+    )
     service.add_servicer(add_TileServiceServicer_to_server, TileServicer(files))
     exporter = Exporter(service.database, service.worker, signers, named, keys)
     service.add_servicer(add_ExportServiceServicer_to_server, ExportServicer(exporter))

@@ -1,7 +1,9 @@
 """From JetStream into the log: commit first, acknowledge then."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -16,6 +18,7 @@ _PAUSE_SECONDS: Final = 0.05
 _BUSY_PAUSE_SECONDS: Final = 0.25
 _BUSY_BUNDLES: Final = 3
 _AGAIN_SECONDS: Final = 2.0  # a source with a hole is asked again
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _log = structlog.get_logger(component="consumer")
 
 
@@ -32,5 +35,8 @@ async def consume(messaging: Messaging, intake: Intake) -> None:
 
 
 def source_of(subject: str) -> str:
-    """The source whose bundles have this subject."""
-    return f"chenu/{subject.removeprefix('audit.')}"
+    """The source whose bundles have this subject; a digest in place of what no source is called."""
+    name = subject.removeprefix("audit.")
+    if not _NAME.fullmatch(name):  # no index could hold whatever somebody puts there
+        name = sha256(name.encode(errors="replace")).hexdigest()
+    return f"chenu/{name}"

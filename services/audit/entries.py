@@ -24,6 +24,7 @@ from services.audit.system_auditors import SystemAuditors
 from services.audit.tables import entries
 
 AUDITOR: Final = "auditor"
+_PAGE_BYTES: Final = 3 << 20  # of the 4 MiB that a message may have
 _before = sa.bindparam("before", type_=sa.BigInteger)
 _VIOLATION: Final = AuditAction.AUDIT_ACTION_IDENTITY_VIOLATION
 
@@ -118,8 +119,19 @@ class Entries:
         after = self._pages.decode(request.page_token, request)
         before = after["index"] if after else None
         rows = await tx.fetch(listing, before=before, size=size + 1, **wanted)
+        size = _fitting(rows[:size])
         kept, token = self._pages.page(rows, size, request, lambda row: {"index": row["index"]})
         return [entry_of(row, caller) for row in kept], token
+
+
+def _fitting(rows: Sequence[Any]) -> int:
+    """How many of these fit an answer, one at least: each is in it as bytes and read."""
+    total = 0
+    for count, row in enumerate(rows):
+        total += 2 * len(row["leaf"])
+        if total > _PAGE_BYTES and count:
+            return count
+    return len(rows)
 
 
 async def widen(tx: Transaction, caller: Caller) -> bool:
@@ -136,9 +148,17 @@ def entry_of(row: Any, caller: Caller) -> Entry:
         index=row["index"],
         leaf=row["leaf"],
         leaf_hash=row["leaf_hash"],
-        event=json_format.Parse(row["leaf"], AuditEvent(), ignore_unknown_fields=True),
+        event=_event(row["leaf"]),
         # Whoever was refused is not told whether the thing exists.
         violation=row["action"] == _VIOLATION or (row["denial"] and row["person"] != caller.person),
     )
     entry.log_time.FromDatetime(row["log_time"])
     return entry
+
+
+def _event(leaf: bytes) -> AuditEvent:
+    """What the bytes say; nothing where they say it in other types than an event has."""
+    try:
+        return json_format.Parse(leaf, AuditEvent(), ignore_unknown_fields=True)
+    except json_format.ParseError:  # all the others can still be read
+        return AuditEvent()

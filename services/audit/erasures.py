@@ -174,25 +174,25 @@ class Erasures:
         async with self._worker.work() as work:
             row = await work.fetch_one(_RECORDS, **whom)
         records = int(row[0]) if row else 0
-        async with self._database.transaction(caller) as tx:
-            if await tx.fetch_one(_HELD, **whom) is not None:
-                raise LegalHold
-            begun = await tx.fetch_one(
-                _BEGIN,
-                identity=caller.identity,
-                rule=rule,
-                records=records,
-                remaining=list(HOLDERS),
-                tokens_live=TOKENS_LIVE,
-                **whom,
-            )
-            # Another call may have begun it, and its intent gets the outcome.
-            phase = PHASE_DONE if begun is None else PHASE_INTENT
-            tx.emit(audit_events.subject_erased(phase, person, rule, records))
-            begun = begun or await tx.fetch_one(_GOING_ON, person=person)
-        if begun is None:
-            raise LookupError(f"the erasure of {person} ended while it was asked for")
-        return begun
+        while True:
+            async with self._database.transaction(caller) as tx:
+                if await tx.fetch_one(_HELD, **whom) is not None:
+                    raise LegalHold
+                begun = await tx.fetch_one(
+                    _BEGIN,
+                    identity=caller.identity,
+                    rule=rule,
+                    records=records,
+                    remaining=list(HOLDERS),
+                    tokens_live=TOKENS_LIVE,
+                    **whom,
+                )
+                # Another call may have begun it, and its intent gets the outcome.
+                phase = PHASE_DONE if begun is None else PHASE_INTENT
+                begun = begun or await tx.fetch_one(_GOING_ON, person=person)
+                if begun is not None:  # else that one ended between the two
+                    tx.emit(audit_events.subject_erased(phase, person, rule, records))
+                    return begun
 
     async def _known(self, erasure: Record, identities: Sequence[str]) -> Record:
         async with self._worker.work() as tx:

@@ -81,20 +81,26 @@ class Folder:
     """Keeps a folder up with the log."""
 
     def __init__(
-        self, worker: Database, folder: Path, key: str, successions: Callable[[], Sequence[str]]
+        self,
+        worker: Database,
+        folder: Path,
+        key: str,
+        successions: Callable[[], Sequence[str]],
+        *,
+        witnessed: bool = False,
     ) -> None:
-        self._worker, self._folder = worker, folder
+        self._worker, self._folder, self._witnessed = worker, folder, witnessed
         self._key, self._successions = key, successions
         self._pruned = 0
 
     async def publish(self) -> int:
         """Write what the folder lacks; returns the size of the log in it.
 
-        Of the newest head that a witness has cosigned, once there is one.
+        Where witnesses are asked, of the newest head that one has cosigned.
         """
         try:
             async with self._worker.work() as tx:
-                size, note = await published_head(tx)
+                size, note = await published_head(tx, witnessed=self._witnessed)
         except LeafNotCovered:
             return 0
         old = await asyncio.to_thread(self._size)
@@ -158,14 +164,15 @@ class Folder:
                     rmtree(path.with_name(f"{path.name}.p"))
 
 
-async def published_head(tx: Transaction) -> tuple[int, str]:
-    """Size and note of the newest head that a witness has cosigned; of the newest where none has.
+async def published_head(tx: Transaction, *, witnessed: bool) -> tuple[int, str]:
+    """Size and note of the newest head; where `witnessed`, of the newest that was cosigned.
 
-    LeafNotCovered for an empty log.
+    Of the newest, too, where none was. LeafNotCovered for an empty log. What a witness signed that
+    is asked no more must not hold back what came since.
     """
     size, _, note = await log.latest_head(tx)
-    seen, witnessed = await witnessed_head(tx)
-    return (seen, witnessed) if witnessed else (size, note)
+    seen, cosigned = await witnessed_head(tx) if witnessed else (0, "")
+    return (seen, cosigned) if cosigned else (size, note)
 
 
 async def pruning_notice(tx: Transaction, size: int) -> bytes | None:

@@ -25,6 +25,9 @@ from services.audit.storing import Held, append, come_so_far, held_events, held_
 
 FetchBundle = Callable[[str, int], Awaitable[bytes]]
 _QUIET_SECONDS: Final = 1.0
+# Half a megabyte each: what is taken is in memory until it is committed.
+_ASKED_AT_ONCE: Final = 100
+_NOT_HAD: Final = (BundleInvalid, ServiceError, LookupError, grpc.aio.AioRpcError)
 _log = structlog.get_logger(component="intake")
 
 
@@ -54,7 +57,7 @@ class Intake:
 
         Repeats are recognised; a hole in a source's numbers is filled from the source
         first. What is no bundle is kept in quarantine, with a leaf for its digest.
-        Returns the sources whose hole could not be filled now: theirs was not taken.
+        Returns the sources whose hole could not be filled now: what comes after it was not taken.
         """
         bundles, poison = _sorted(arrived)
         # All at once: a source that does not answer must not hold up the others.
@@ -63,7 +66,7 @@ class Intake:
         async with self._worker.work() as tx:
             size = await log.lock(tx)
             hashes: list[bytes] = []
-            for source in sorted(bundles.keys() - stuck):
+            for source in sorted(bundles):
                 held = await held_of(tx, source)
                 for _, bundle in sorted(bundles[source].items()):
                     added, held = await _store(tx, size + len(hashes), bundle, held)
@@ -87,27 +90,47 @@ class Intake:
         return len(fresh)
 
     async def _complete(self, source: str, bundles: dict[tuple[int, int], _Bundle]) -> bool:
-        """Ask the source for the bundles that are missing before the newest one."""
+        """Ask the source for what is missing; what may be taken now is left in `bundles`.
+
+        Whether that is all. It is what comes before a hole that could not be filled, and of very
+        many (this log was restored from an older dump, say) the first.
+        """
         async with self._worker.work() as tx:
             held = await held_of(tx, source)
-        numbers = {number for _, number in bundles}
-        newest = max(bundles)
-        if time.monotonic() < self._quiet_until.get(source, 0.0) and newest[1] > held.number + 1:
-            return False
+        hole = await self._fill(source, held, bundles)
+        if hole:
+            for place in [place for place in bundles if place[1] >= hole]:
+                del bundles[place]
+        generation = max((generation for generation, _ in bundles), default=0)
         try:
-            for number in range(held.number + 1, newest[1]):
-                if number not in numbers:
-                    await self._ask(source, number, bundles)
-            if 0 < held.generation < newest[0]:
-                await self._go_back(source, held, newest[0], bundles)
-        except (BundleInvalid, ServiceError, LookupError, grpc.aio.AioRpcError) as problem:
-            _log.error("a hole stays open", source=source, problem=str(problem))
-            self._quiet_until[source] = time.monotonic() + _QUIET_SECONDS
-            async with self._worker.work() as tx:
-                subject = f"bundle/{held.number + 1}"
-                await alerts.raise_alert(tx, alerts.BUNDLE_HOLE, source, subject)
+            if 0 < held.generation < generation:
+                await self._go_back(source, held, generation, bundles)
+        except _NOT_HAD as problem:
+            await self._tell_hole(source, held.number + 1, problem)
+            bundles.clear()
             return False
-        return True
+        return not hole
+
+    async def _fill(self, source: str, held: Held, bundles: dict[tuple[int, int], _Bundle]) -> int:
+        """Ask for what is missing before the newest bundle; the first that still is, or 0."""
+        there = {number for _, number in bundles}
+        quiet = time.monotonic() < self._quiet_until.get(source, 0.0)
+        missing = (n for n in range(held.number + 1, max(bundles)[1]) if n not in there)
+        for asked, number in enumerate(missing):
+            if quiet or asked == _ASKED_AT_ONCE:
+                return number
+            try:
+                await self._ask(source, number, bundles)
+            except _NOT_HAD as problem:
+                await self._tell_hole(source, number, problem)
+                return number
+        return 0
+
+    async def _tell_hole(self, source: str, number: int, problem: Exception) -> None:
+        _log.error("a hole stays open", source=source, number=number, problem=str(problem))
+        self._quiet_until[source] = time.monotonic() + _QUIET_SECONDS
+        async with self._worker.work() as tx:
+            await alerts.raise_alert(tx, alerts.BUNDLE_HOLE, source, f"bundle/{number}")
 
     async def _go_back(
         self, source: str, held: Held, generation: int, bundles: dict[tuple[int, int], _Bundle]

@@ -47,9 +47,11 @@ class LogFiles:
         auditors: SystemAuditors,
         key: str,
         successions: log.Successions,
+        *,
+        witnessed: bool,
     ) -> None:
         self._database, self._worker, self._auditors = database, worker, auditors
-        self._key, self._successions = key, successions
+        self._key, self._successions, self._witnessed = key, successions, witnessed
 
     async def read(self, path: str) -> LogFile:
         """A file of hashes, or of what they are checked with; LeafNotCovered where there is none.
@@ -63,14 +65,14 @@ class LogFiles:
             return LogFile(notes.encode(), TEXT, immutable=False)
         async with self._worker.work() as tx:
             if path == CHECKPOINT:
-                _, note = await published_head(tx)
+                _, note = await published_head(tx, witnessed=self._witnessed)
                 return LogFile(note.encode(), TEXT, immutable=False)
             if path == HEADS:
-                size, _ = await published_head(tx)
+                size, _ = await published_head(tx, witnessed=self._witnessed)
                 notes = join_notes(await log.earlier_heads(tx, size))
                 return LogFile(notes.encode(), TEXT, immutable=False)
             if path == PRUNED:
-                size, _ = await published_head(tx)
+                size, _ = await published_head(tx, witnessed=self._witnessed)
                 return _notice(await pruning_notice(tx, size))
             level, index, width = _parsed(path)
             return LogFile(await log.tile(tx, int(level), index, width))
@@ -85,20 +87,19 @@ class LogFiles:
         async with self._worker.work() as tx:
             data = await entry_bundle(tx, index, width)
             if data is None:
-                await _check_told(tx, index * TILE_WIDTH)
+                await self._check_told(tx, index * TILE_WIDTH)
         if data is None:
             raise LeafNotCovered(f"the log has no such records as {path}, or they were pruned")
         async with self._database.transaction(caller) as tx:
             tx.emit(audit_events.entries_read(f"bundle/{path}", width))
         return LogFile(data)
 
-
-async def _check_told(tx: Transaction, first: int) -> None:
-    """Raise LogBeingPruned where records from here on are gone, and no published head says so."""
-    size, _ = await published_head(tx)
-    told = pruned_before(await pruning_notice(tx, size))
-    if told <= first < await minimum_index(tx):
-        raise LogBeingPruned
+    async def _check_told(self, tx: Transaction, first: int) -> None:
+        """Raise LogBeingPruned where records from here on are gone, and no head tells of it yet."""
+        size, _ = await published_head(tx, witnessed=self._witnessed)
+        told = pruned_before(await pruning_notice(tx, size))
+        if told <= first < await minimum_index(tx):
+            raise LogBeingPruned
 
 
 def _notice(data: bytes | None) -> LogFile:

@@ -1,7 +1,7 @@
 """What an entry must be like to be read: the fields of a request, and its filter."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -163,8 +163,8 @@ def _ordered(term: Term) -> Any:
         raise InvalidFilter(f"{term.field} is a number", position=term.field)
     try:
         moment = datetime.fromisoformat(term.value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidFilter(f"{term.field} is like 2026-11-22T00:00:00Z", position=term.field)
-    return moment
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidFilter(f"{term.field} is like 2026-11-22T00:00:00Z", position=term.field)

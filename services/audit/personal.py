@@ -41,7 +41,10 @@ class SubjectKeys:
             return PersonalState.PERSONAL_STATE_UNAVAILABLE, {}
         if not key:
             return PersonalState.PERSONAL_STATE_ERASED, {}
-        return PersonalState.PERSONAL_STATE_READABLE, unseal(key, personal)["fields"]
+        content = _readable(key, personal)
+        if content is None:
+            return PersonalState.PERSONAL_STATE_UNAVAILABLE, {}
+        return PersonalState.PERSONAL_STATE_READABLE, content["fields"]
 
     async def reveal(
         self, tenant: str, sealed: Sequence[Mapping[str, str]]
@@ -82,10 +85,10 @@ def _readable(key: bytes, personal: Mapping[str, str]) -> dict[str, Any] | None:
 
 def unseal(key: bytes, personal: Mapping[str, str]) -> dict[str, Any]:
     """`fields`, and the `key` of the record's commitment; PersonalInvalid where they do not fit."""
-    sealed = b64decode(personal["sealed"])
     try:
+        sealed = b64decode(personal["sealed"])
         opened = AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], personal["subject"].encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError, KeyError, TypeError):
         raise PersonalInvalid("sealed under another key, or altered") from None
     content: dict[str, Any] = json.loads(opened)
     fields = json.dumps(

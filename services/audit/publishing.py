@@ -14,7 +14,7 @@ from services.audit.folder import Folder
 from services.audit.keys import read_keys
 from services.audit.note import NoteSigner
 from services.audit.settings import AuditSettings
-from services.audit.witnesses import Witnesses, thin_cosignatures
+from services.audit.witnesses import Witnesses, close_left_behind, thin_cosignatures
 
 _THIN_SECONDS: Final = 3600.0
 
@@ -24,12 +24,14 @@ async def publish_log(
 ) -> None:
     """Start what the settings ask for."""
     shared, settings = service.shared, service.settings
+    urls = asked_witnesses(settings)
     with background("audit.keys"):
         await record_keys(service.worker, signers)
+        await close_left_behind(service.worker, urls)
 
     async def ask_witnesses() -> None:
         path = settings.witness_key_file or shared.keys_dir / "witness.vkey"
-        witnesses = Witnesses(service.worker, settings.witness_urls.split(","), read_keys(path))
+        witnesses = Witnesses(service.worker, urls, read_keys(path))
         while True:
             await witnesses.ask()
             await asyncio.sleep(settings.witness_seconds)
@@ -37,7 +39,7 @@ async def publish_log(
     async def publish_tiles() -> None:
         assert settings.tiles_dir is not None  # noqa: S101 - it is not started otherwise
         key = str(signers[0].verifier_key)
-        folder = Folder(service.worker, settings.tiles_dir, key, named)
+        folder = Folder(service.worker, settings.tiles_dir, key, named, witnessed=bool(urls))
         while True:
             await folder.publish()
             await asyncio.sleep(settings.tiles_seconds)
@@ -53,10 +55,15 @@ async def publish_log(
             await asyncio.sleep(_THIN_SECONDS)
 
     service.background("audit.thinning", thin)
-    if settings.witness_urls:
+    if urls:
         service.background("audit.witnesses", ask_witnesses)
     if settings.tiles_dir is not None:
         service.background("audit.tiles", publish_tiles)
+
+
+def asked_witnesses(settings: AuditSettings) -> Sequence[str]:
+    """The addresses of the witnesses that are to cosign."""
+    return settings.witness_urls.replace(",", " ").split()
 
 
 async def record_keys(worker: Database, signers: Sequence[NoteSigner]) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -12,8 +12,13 @@ from chenu.events.v1.audit_event_pb2 import AuditAction
 from chenu.events.v1.bundle_pb2 import Bundle, Manifest
 from kernel.caller import SYSTEM_TENANT, UUID
 from kernel.receipts import leaf_hash, root_of
+from services.audit.exports.manifest import canonical
 
 MAX_EVENT_BYTES: Final = (64 << 10) - 1  # a bundle of tiles tells lengths in two bytes
+_NUL: Final = b"\\u0000"  # PostgreSQL has it neither in text nor in jsonb
+_UNREADABLE: Final = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 _DENIED: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 
 
@@ -87,9 +92,12 @@ def read_bundle(data: bytes, source: str) -> tuple[Manifest, Sequence[Leaf]]:
 def read_event(data: bytes, source: str) -> Leaf:
     """The leaf of one event; a quarantine leaf where it cannot be read."""
     try:
-        event = json.loads(data)
-        facts, actor = event["data"], event["data"]["actor"]
         _check(len(data) <= MAX_EVENT_BYTES, "64 KiB or larger")
+        event = json.loads(data.decode())
+        _check(canonical(event).encode() == data, "not in its canonical form")
+        _check(_NUL not in data, "a NUL character in a text")
+        facts, actor = event["data"], event["data"]["actor"]
+        _text(facts.get("reason", ""))
         _check(event["source"] == source, "of another source")
         return Leaf(
             kind="event",
@@ -114,9 +122,9 @@ def read_event(data: bytes, source: str) -> Leaf:
             version=_version(facts.get("version", "0")),
             targets="\n".join(_text(target) for target in facts.get("targets", ())),
             personal=_uuid(facts["personal"]["subject"]) if "personal" in facts else None,
-            event_time=datetime.fromisoformat(event["time"]),
+            event_time=datetime.fromisoformat(event["time"]).astimezone(UTC),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except _UNREADABLE as problem:
         return quarantined(source, data, f"{type(problem).__name__}: {problem}"[:200])
 
 

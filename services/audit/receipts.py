@@ -1,4 +1,8 @@
-"""Tells each source how far a signed tree head covers its bundles: so far it may let go."""
+"""Tells each source how far a signed tree head covers its bundles: so far it may let go.
+
+Whoever can publish on NATS can put another bundle in the place of a source's own. A source that
+does not find its own among what is in the log under its numbers says so, and is asked for them.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,6 +10,8 @@ from typing import Any, Final
 import grpc
 import sqlalchemy as sa
 import structlog
+from google.rpc.error_details_pb2 import ErrorInfo
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from chenu.events.v1.bundle_pb2 import Receipt
 from chenu.events.v1.source_service_pb2 import (
@@ -15,15 +21,24 @@ from chenu.events.v1.source_service_pb2 import (
 )
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from kernel.channels import Channels, alone
-from kernel.database import Database
+from kernel.database import Database, Record, Transaction
+from kernel.errors import detail
 from kernel.settings import SERVICES
 from kernel.statement import Statement
 from services.audit import log
-from services.audit.tables import sources
+from services.audit.intake import Intake
+from services.audit.tables import entries, sources
 
 _DUE: Final = Statement(
-    sa.select(sources.c.source, sources.c.number, sources.c.manifest_index).where(
-        sources.c.number > sources.c.receipted_number
+    sa.select(
+        sources.c.source, sources.c.number, sources.c.manifest_index, sources.c.receipted_number
+    ).where(sources.c.number > sources.c.receipted_number)
+)
+_MANIFESTS: Final = Statement(
+    sa.select(entries.c.leaf_hash).where(
+        entries.c.subject == sa.any_(sa.bindparam("subjects", type_=ARRAY(sa.Text))),
+        entries.c.kind == "manifest",
+        entries.c.source == sa.bindparam("source"),
     )
 )
 _SENT: Final = Statement(
@@ -73,8 +88,10 @@ class Sources:
 class Receipts:
     """Makes receipts from the newest tree head and hands them to the sources."""
 
-    def __init__(self, worker: Database, sources: Sources) -> None:
-        self._worker, self._sources = worker, sources
+    def __init__(self, worker: Database, sources: Sources, intake: Intake) -> None:
+        self._worker, self._sources, self._intake = worker, sources, intake
+        self._released: dict[str, int] = {}
+        """How far a source says that it has let go, where it has refused a receipt."""
 
     async def send(self) -> None:
         """Send what is due; a source that is not there gets its receipt the next time."""
@@ -90,11 +107,19 @@ class Receipts:
                     manifest_index=row["manifest_index"],
                     inclusion_path=await log.prove_inclusion(tx, row["manifest_index"], size),
                     tree_head=note,
+                    manifests=await self._manifests(tx, row),
                 )
                 for row in due
             ]
         for receipt in receipts:
             await self._deliver(receipt)
+
+    async def _manifests(self, tx: Transaction, row: Record) -> list[bytes]:
+        """All that is in the log under the numbers since the source's last receipt."""
+        released = self._released.get(row["source"], row["receipted_number"])
+        subjects = [f"bundle/{n}" for n in range(released + 1, row["number"] + 1)]
+        rows = await tx.fetch(_MANIFESTS, source=row["source"], subjects=subjects)
+        return [row["leaf_hash"] for row in rows]
 
     async def _deliver(self, receipt: Receipt) -> None:
         try:
@@ -104,9 +129,24 @@ class Receipts:
                 )
         except grpc.aio.AioRpcError as error:
             _log.warning("receipt not taken", source=receipt.source, code=error.code().name)
+            info = detail(error, ErrorInfo)
+            if info is not None and "released" in info.metadata:
+                await self._fetch_missing(receipt, int(info.metadata["released"]))
             return
         except LookupError as error:  # whoever wrote under that name, the others get theirs
             _log.warning("no receipt", problem=str(error))
             return
+        self._released.pop(receipt.source, None)
         async with self._worker.work() as tx:
             await tx.execute(_SENT, name=receipt.source, to=receipt.number)
+
+    async def _fetch_missing(self, receipt: Receipt, released: int) -> None:
+        """Take in what the source itself has under these numbers; what is in the log stays."""
+        source = receipt.source
+        self._released[source] = released
+        try:
+            for number in range(released + 1, receipt.number + 1):
+                bundle = await self._sources.fetch(source, number)
+                await self._intake.take([(source, bundle)])
+        except grpc.aio.AioRpcError as error:
+            _log.warning("bundles not compared", source=source, code=error.code().name)

@@ -10,6 +10,7 @@ from chenu.audit.v1.entry_service_pb2 import StatisticsGroup
 from chenu.events.v1.audit_event_pb2 import AuditAction
 from kernel.caller import SYSTEM_TENANT, Caller
 from kernel.database import Database
+from kernel.errors import InvalidArgument
 from kernel.statement import Statement
 from services.audit import audit_events
 from services.audit.entries import entry_of, widen
@@ -30,10 +31,12 @@ _GROUPS: Final[dict[int, Any]] = {
 }
 _ROWS: Final = 1000
 _SPAN: Final = timedelta(days=30)
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + _SPAN
 _leaf = sa.cast(sa.func.convert_from(_e.leaf, "UTF8"), sa.dialects.postgresql.JSONB)
 _span = sa.and_(_e.event_time >= sa.bindparam("start"), _e.event_time < sa.bindparam("end"))
 _mine = sa.or_(sa.bindparam("all", type_=sa.Boolean), _e.identity == sa.bindparam("me"))
-_found = sa.and_(_e.action == AuditAction.AUDIT_ACTION_IDENTITY_VIOLATION, _span, _mine)
+_violation: Any = sa.literal_column(str(int(AuditAction.AUDIT_ACTION_IDENTITY_VIOLATION)))
+_found = sa.and_(_e.action == _violation, _span, _mine)  # as its index has it
 _times = sa.cast(_leaf[("data", "details", "count")].astext, sa.BigInteger)
 _kind = _leaf[("data", "details", "kind")].astext
 _reason = _leaf[("data", "reason")].astext
@@ -91,7 +94,7 @@ class Reports:
     ) -> messages.GetViolationReportResponse:
         """What crossed a boundary, or tried to."""
         end = _moment(request, "end_time") or datetime.now(UTC)
-        start = _moment(request, "start_time") or end - _SPAN
+        start = _moment(request, "start_time") or max(end, _EARLIEST) - _SPAN
         span = {"start": start, "end": end}
         async with self._database.transaction(caller) as tx:
             mine = {"all": await widen(tx, caller), "me": caller.identity}
@@ -136,5 +139,8 @@ def _word(action: int) -> str:
 def _moment(request: messages.GetViolationReportRequest, name: str) -> datetime | None:
     if not request.HasField(name):
         return None
-    moment: datetime = getattr(request, name).ToDatetime(tzinfo=UTC)
+    try:
+        moment: datetime = getattr(request, name).ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument(f"{name} is no time between the years 1 and 9999") from None
     return moment

@@ -40,7 +40,12 @@ _LIST: Final = Statement(sa.select(holds).order_by(holds.c.place_time.desc()).li
 _MINIMUM: Final = Statement(sa.select(sa.func.coalesce(sa.func.max(prunings.c.minimum_index), 0)))
 _OLD: Final = Statement(
     sa.select(entries.c.index)
-    .where(entries.c.log_time >= sa.func.clock_timestamp() - sa.bindparam("age"))
+    .where(
+        # Manifests stay: without this all that ever were would be read.
+        entries.c.index
+        >= sa.select(sa.func.coalesce(sa.func.max(prunings.c.minimum_index), 0)).scalar_subquery(),
+        entries.c.log_time >= sa.func.clock_timestamp() - sa.bindparam("age", type_=sa.Interval),
+    )
     .order_by(entries.c.index)
     .limit(1)
 )

@@ -19,6 +19,7 @@ from services.audit.witnesses import witnessed_head
 
 _HASHES: Final = 1024
 _MAXIMUM_HASHES: Final = 8192
+_LAST_INDEX: Final = 2**63 - 1
 
 
 class EntryServicer(EntryServiceServicer):
@@ -116,7 +117,7 @@ class LogServicer(LogServiceServicer):
         async with self._worker.work() as tx:
             newest, _root, _note = await log.latest_head(tx)
             before = min(request.before_size or newest, newest)
-            notes = await log.heads_between(tx, request.after_size, before)
+            notes = await log.heads_between(tx, min(request.after_size, newest), before)
         return log_pb.ListTreeHeadsResponse(tree_heads=notes)
 
     async def ListLeafHashes(
@@ -124,7 +125,8 @@ class LogServicer(LogServiceServicer):
     ) -> log_pb.ListLeafHashesResponse:
         size = page_size(request.page_size, default=_HASHES, maximum=_MAXIMUM_HASHES)
         async with self._worker.work() as tx:
-            hashes = await log.leaf_hashes(tx, request.start_index, request.start_index + size)
+            end = min(request.start_index + size, _LAST_INDEX)
+            hashes = await log.leaf_hashes(tx, request.start_index, end)
         return log_pb.ListLeafHashesResponse(hashes=hashes)
 
     async def GetLogKey(self, request: log_pb.GetLogKeyRequest, _: Any) -> log_pb.GetLogKeyResponse:

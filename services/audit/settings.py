@@ -3,19 +3,26 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kernel.settings import ServiceSettings
 
 
-class AuditSettings(ServiceSettings):
+class LogSettings(BaseSettings):
+    """What whoever makes the log's key must know too, who has no database."""
+
+    model_config = SettingsConfigDict(env_prefix="CHENU_AUDIT_", frozen=True)
+
+    origin: str = Field("audit.chenu.local/log", pattern=r"^[^\s+]+$")
+    """The log's name in its tree heads: an address without scheme, never used twice."""
+
+
+class AuditSettings(ServiceSettings, LogSettings):
     """How the log is kept."""
 
     model_config = SettingsConfigDict(env_prefix="CHENU_AUDIT_", frozen=True)
 
     listen: str = "127.0.0.1:50053"
-    origin: str = Field("audit.chenu.local/log", pattern=r"^[^\s+]+$")
-    """The log's name in its tree heads: an address without scheme, never used twice."""
     log_key: Path | None = None
     """The private key that signs tree heads; default `<keys_dir>/log.pem`."""
     receipt_seconds: float = Field(2, gt=0)

@@ -5,6 +5,7 @@ transactions; so a hole is looked at only when it has been there for a while.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 import grpc
@@ -16,7 +17,7 @@ from kernel.database import Database, Transaction
 from kernel.statement import Statement
 from services.audit import alerts
 from services.audit.reading import Leaf, read_event
-from services.audit.tables import entries, streams
+from services.audit.tables import streams
 
 _PATIENCE_SECONDS: Final = 2.0
 _AT_ONCE: Final = 50
@@ -57,16 +58,18 @@ _LOOKED_AT: Final = Statement(
     )
     .values(update_time=sa.func.clock_timestamp())
 )
-_VERSIONS: Final = Statement(
-    sa.select(entries.c.version)
-    .distinct()
-    .where(
-        entries.c.stream == sa.bindparam("stream"),
-        entries.c.source == sa.bindparam("source"),
-        entries.c.kind == "event",
-    )
-    .order_by(entries.c.version)
-)
+# What lies between neighbours; the one after the highest stands for the end. A stream that had more
+# than is there was pruned, and begins with what is left.
+_GAPS: Final = Statement("""
+    SELECT before + 1 AS low, version - 1 AS high,
+        CAST(sum(version - before - 1) OVER () AS bigint) AS missing
+    FROM (SELECT version, coalesce(lag(version) OVER (ORDER BY version),
+            CASE WHEN sum(times) OVER () < :held THEN version - 1 ELSE 0 END) AS before
+        FROM (SELECT version, count(*) AS times FROM audit.entries
+            WHERE source = :source AND stream = :stream AND kind = 'event' AND version > 0
+            GROUP BY version
+            UNION ALL SELECT CAST(:highest AS bigint) + 1, 0) AS there) AS walked
+    WHERE version > before + 1 ORDER BY low LIMIT 100""")
 _MENDED: Final = Statement(
     sa.text(
         "SELECT a.kind, a.source, a.subject FROM audit.alerts a"
@@ -116,24 +119,28 @@ class Holes:
         source, stream = row["source"], row["stream"]
         async with self._worker.work() as tx:
             await tx.execute(_LOOKED_AT, of_source=source, of_stream=stream)
-            held = {found[0] for found in await tx.fetch(_VERSIONS, source=source, stream=stream)}
-            missing = sorted(set(range(1, row["highest"] + 1)) - held)
-            if not missing:  # more events than versions: one version was told twice
-                surplus = str(row["held"] - row["highest"])
-                await alerts.raise_alert(tx, alerts.VERSION_TWICE, source, stream, surplus=surplus)
+            highest, held = row["highest"], row["held"]
+            gaps = await tx.fetch(_GAPS, source=source, stream=stream, highest=highest, held=held)
+            if not gaps and held > highest:  # more events than versions: one was told twice
+                told = {"surplus": str(held - highest)}
+                await alerts.raise_alert(tx, alerts.VERSION_TWICE, source, stream, **told)
+            if not gaps:
                 return
-        _log.warning("versions are missing", source=source, stream=stream, first=missing[0])
+        first, missing = gaps[0]["low"], gaps[0]["missing"]
+        _log.warning("versions are missing", source=source, stream=stream, first=first)
         try:
-            events = await self._ask(source, stream, missing[0])
+            events = await self._ask(source, stream, first)
         except (grpc.aio.AioRpcError, LookupError) as problem:
             _log.warning("their source does not answer", source=source, problem=str(problem))
             events = ()
         leaves = [read_event(event, source) for event in events]
-        wanted = [leaf for leaf in leaves if leaf.stream == stream and leaf.version in missing]
-        if await self._add(source, wanted) < len(missing):
+        spans = [range(gap["low"], gap["high"] + 1) for gap in gaps]
+        wanted = [
+            leaf for leaf in leaves
+            if leaf.stream == stream and any(leaf.version in span for span in spans)
+        ]  # fmt: skip
+        if await self._add(source, wanted) < missing:
             async with self._worker.work() as tx:
-                told = {
-                    "versions": ",".join(map(str, missing[:_TOLD])),
-                    "missing": str(len(missing)),
-                }
+                some = islice(chain.from_iterable(spans), _TOLD)
+                told = {"versions": ",".join(map(str, some)), "missing": str(missing)}
                 await alerts.raise_alert(tx, alerts.VERSION_HOLE, source, stream, **told)

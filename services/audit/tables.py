@@ -56,6 +56,7 @@ entries = sa.Table(
         "entries_prunings", "index", postgresql_where=sa.text("type = 'chenu.audit.entries.pruned'")
     ),
     sa.Index("entries_denied", "index", postgresql_where=sa.text("denial")),
+    sa.Index("entries_violations", "tenant", "index", postgresql_where=sa.text("action = 18")),
 )
 
 log = sa.Table(

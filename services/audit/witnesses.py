@@ -3,6 +3,7 @@
 A witness that refuses has seen another log than this one, or more of it: an alert says so.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final
@@ -22,6 +23,8 @@ from services.audit.tables import cosignatures, tree_heads
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _LONGEST: Final = 16 << 10
 _SIZE_TYPE: Final = "text/x.tlog.size"
+_SIZE: Final = re.compile(r"\s*([0-9]{1,18})\s*")
+_SECRET: Final = re.compile(r"(?<=//)[^/@]*@")
 _KEEP: Final = Statement(
     insert(cosignatures)
     .values(size=sa.bindparam("size"), witness=sa.bindparam("witness"), line=sa.bindparam("line"))
@@ -33,6 +36,9 @@ _NEWEST: Final = Statement(
     .where(cosignatures.c.size == sa.select(sa.func.max(cosignatures.c.size)).scalar_subquery())
     .order_by(cosignatures.c.create_time)
 )
+_LEFT_BEHIND: Final = Statement("""
+    SELECT kind, source, subject FROM audit.alerts
+    WHERE close_time IS NULL AND kind LIKE 'WITNESS_%' AND source <> ALL (:asked)""")
 _THIN: Final = Statement("SELECT audit.thin_cosignatures() AS gone")
 _log = structlog.get_logger(component="witnesses")
 
@@ -58,6 +64,13 @@ async def thin_cosignatures(tx: Transaction) -> int:
     return gone
 
 
+async def close_left_behind(worker: Database, urls: Sequence[str]) -> None:
+    """Close what is told of witnesses that are asked no more: nothing else would."""
+    async with worker.work() as tx:
+        for left in await tx.fetch(_LEFT_BEHIND, asked=[_shown(url) for url in urls]):
+            await alerts.close_alert(tx, left["kind"], left["source"], left["subject"])
+
+
 class Witnesses:
     """The witnesses of this log: their addresses, and the keys that they are known by."""
 
@@ -76,13 +89,14 @@ class Witnesses:
         try:
             cosigned = await self._cosign(session, url)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            _log.warning("a witness is not there", url=url, problem=str(error))
+            _log.warning("a witness is not there", url=_shown(url), problem=str(error))
             async with self._worker.work() as tx:
-                await alerts.raise_alert(tx, alerts.WITNESS_SILENT, url, "tree-head")
+                await alerts.raise_alert(tx, alerts.WITNESS_SILENT, _shown(url), "tree-head")
         except (Refused, ReceiptInvalid) as refusal:
             async with self._worker.work() as tx:
+                answer = str(refusal)[:300]
                 await alerts.raise_alert(
-                    tx, alerts.WITNESS_REFUSED, url, "tree-head", answer=str(refusal)[:300]
+                    tx, alerts.WITNESS_REFUSED, _shown(url), "tree-head", answer=answer
                 )
         except LeafNotCovered:
             return  # nothing to be seen yet
@@ -90,7 +104,7 @@ class Witnesses:
             if cosigned:
                 async with self._worker.work() as tx:
                     for kind in (alerts.WITNESS_SILENT, alerts.WITNESS_REFUSED):
-                        await alerts.close_alert(tx, kind, url, "tree-head")
+                        await alerts.close_alert(tx, kind, _shown(url), "tree-head")
 
     async def _cosign(self, session: aiohttp.ClientSession, url: str) -> bool:
         """Whether it has signed a head that it had not yet."""
@@ -102,6 +116,7 @@ class Witnesses:
                 if seen == size:
                     return False
                 if seen > size:
+                    self._urls[url] = 0  # the next time it is asked what it has seen then
                     raise Refused(f"it has seen {seen} records, and there are {size}")
                 proof = await log.prove_consistency(tx, seen, size)
             lines = "".join(f"{b64encode(one).decode()}\n" for one in proof)
@@ -111,11 +126,12 @@ class Witnesses:
                 await self._keep(size, note, body)
                 self._urls[url] = size
                 return True
-            if status != 409 or media_type != _SIZE_TYPE or not body.strip().isdecimal():
+            told = _SIZE.fullmatch(body)
+            if status != 409 or media_type != _SIZE_TYPE or told is None:
                 break
-            if int(body) == seen:
+            if int(told[1]) == seen:
                 break  # the size agrees, the root does not
-            self._urls[url] = int(body)
+            self._urls[url] = int(told[1])
         raise Refused(f"{status}: {body.strip()}")
 
     async def _keep(self, size: int, note: str, lines: str) -> None:
@@ -127,8 +143,15 @@ class Witnesses:
                     await tx.execute(_KEEP, size=size, witness=str(key), line=line)
 
 
+def _shown(url: str) -> str:
+    """The address without the password that may stand in it: whoever is logged in sees alerts."""
+    return _SECRET.sub("", url)
+
+
 async def _post(session: aiohttp.ClientSession, url: str, request: str) -> tuple[int, str, str]:
     address = f"{url.rstrip('/')}/add-checkpoint"
     async with session.post(address, data=request.encode(), allow_redirects=False) as answer:
-        body = await answer.content.read(_LONGEST)
+        body = b""
+        while len(body) < _LONGEST and (part := await answer.content.read(_LONGEST)):
+            body += part
         return answer.status, answer.content_type, body.decode(errors="replace")

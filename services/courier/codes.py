@@ -16,7 +16,7 @@ from services.courier.errors import ConfirmationInvalid, ConfirmationUsedUp, Too
 from services.courier.vault import Vault
 
 MOST_TO_AN_ADDRESS: Final = 5
-MOST_BY_AN_IDENTITY: Final = 20
+MOST_BY_A_PERSON: Final = 20
 """In an hour, whoever sends them there, and wherever they are sent."""
 MOST_WRONG: Final = 5
 _TAKE: Final = Statement("SELECT courier.take_code(:counted, :most) AS wait")
@@ -44,7 +44,7 @@ async def count(tx: Transaction, vault: Vault, caller: Caller, there: Address) -
     """Note that a code is sent there; TooManyCodes where enough were within the hour."""
     for what, most in (
         (f"address/{there.address.casefold()}/{there.user}", MOST_TO_AN_ADDRESS),
-        (f"identity/{caller.tenant}/{caller.identity}", MOST_BY_AN_IDENTITY),
+        (f"person/{caller.tenant}/{caller.person}", MOST_BY_A_PERSON),
     ):
         (row,) = await tx.fetch(_TAKE, counted=vault.fingerprint(what), most=most)
         if row["wait"] is not None:

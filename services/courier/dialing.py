@@ -20,9 +20,9 @@ from services.courier.addresses import (
     Target,
     parse_url,
 )
+from services.courier.lookups import Lookups
 
 MAX_ANSWER_BYTES: Final = 4096
-_RESOLVE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Dialer:
 
     def __init__(self, policy: AddressPolicy, timeout_seconds: float) -> None:
         self._policy, self._timeout = policy, timeout_seconds
+        self._lookups = Lookups()
 
     async def check(self, url: str) -> Target:
         """The URL as it will be called; AddressRefused where it may not, as far as is known now."""
@@ -104,13 +105,9 @@ class Dialer:
         if (literal := target.literal) is not None:
             return [literal]
         try:
-            async with asyncio.timeout(_RESOLVE_SECONDS):
-                found = await asyncio.get_running_loop().getaddrinfo(
-                    target.host, target.port, type=socket.SOCK_STREAM
-                )
+            addresses = await self._lookups.find(target.host, target.port)
         except (OSError, TimeoutError):
             raise AddressRefused(Cause.UNRESOLVABLE) from None
-        addresses = [ip_address(entry[4][0]) for entry in found]
         for address in addresses:
             self._policy.check_address(target, address)
         return list(dict.fromkeys(addresses))
@@ -183,7 +180,7 @@ class _Pinned(AbstractResolver):
 def _exactly(target: Target) -> URL:
     """The URL for the client, which must read it as we did."""
     url = URL(target.url, encoded=True)
-    if (url.scheme, url.host, url.port) != (target.scheme, target.host, target.port):
+    if (url.scheme, url.raw_host, url.port) != (target.scheme, target.host, target.port):
         raise AddressRefused(Cause.FORM)
     return url
 

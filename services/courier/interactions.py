@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ from services.courier.errors import (
 from services.courier.vault import Vault, VaultKeyMissing
 
 WINDOW_SECONDS: Final = 300
+_ACTION: Final = re.compile(r"[a-z_]{1,40}")
 _OWNER: Final = Statement(
     "SELECT tenant, identity, channel_id FROM courier.notifications"
     " WHERE notification_id = :notification_id"
@@ -153,12 +155,15 @@ def read(body: bytes) -> Pressed:
     """The button of a `block_actions` payload; InteractionRefused for anything else."""
     try:
         payload: Any = json.loads(parse_qs(body.decode(), strict_parsing=True)["payload"][0])
-        action = payload["actions"][0]
-        value, user = str(action.get("value", "")), str(payload["user"]["id"])
-        where = str(payload.get("response_url", ""))
-        return Pressed(str(UUID(value)), str(action["action_id"]), user, where)
-    except (ValueError, LookupError, TypeError, AttributeError):
+        button = payload["actions"][0]
+        value, user = str(button.get("value", "")), str(payload["user"]["id"])
+        where, action = str(payload.get("response_url", "")), str(button["action_id"])
+        pressed = Pressed(str(UUID(value)), action, user, where)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise InteractionRefused from None
+    if not _ACTION.fullmatch(action):
+        raise InteractionRefused
+    return pressed
 
 
 def is_signed(secret: str, body: bytes, timestamp: str, signature: str) -> bool:

@@ -63,7 +63,8 @@ class Mailer:
         mail = EmailMessage(policy=SMTP)
         mail["From"] = f"CHE·NU <{sender}>"
         mail["To"] = to
-        mail["Subject"] = subject
+        # Decoded, an encoded word could hold other headers, and another body before this one.
+        mail["Subject"] = subject.replace("=?", "= ?")
         mail["Date"] = format_datetime(notification["create_time"])
         mail["Message-ID"] = f"<{notification['notification_id']}@{domain}>"
         mail["In-Reply-To"] = thread

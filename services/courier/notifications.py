@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,10 +25,16 @@ _ADD: Final = Statement(
     " :type, :view_digest, :body, 'pending')"
     " ON CONFLICT (channel_id, notice_id) DO NOTHING RETURNING *"
 )
+# What is being sent of the same checkpoint must have arrived before it is edited.
+_NONE_UNDER_WAY: Final = """NOT EXISTS (SELECT FROM courier.notifications AS one
+ WHERE one.channel_id = n.channel_id AND one.checkpoint_id = n.checkpoint_id
+ AND one.notification_id <> n.notification_id AND one.leased
+ AND one.next_time > clock_timestamp() + CAST(:offset AS interval))"""
 _DUE: Final = Statement(
-    "SELECT n.notification_id, n.tenant, n.identity FROM courier.notifications AS n"
+    "SELECT n.notification_id, n.tenant, n.identity FROM courier.notifications AS n"  # noqa: S608
     " JOIN courier.channels AS c USING (channel_id) WHERE n.state = 'pending' AND NOT c.disabled"
     " AND n.next_time <= clock_timestamp() + CAST(:offset AS interval)"
+    f" AND n.tenant <> ALL (CAST(:busy AS uuid[])) AND {_NONE_UNDER_WAY}"
     " ORDER BY n.next_time LIMIT :limit"
 )
 # Claims about one checkpoint in one channel follow each other: none overlooks another's.
@@ -51,15 +58,11 @@ _WITHDRAW: Final = Statement(
 )
 # Until the lease is over nobody else tries it; whoever dies meanwhile leaves it to the others.
 _CLAIM: Final = Statement(
-    "UPDATE courier.notifications AS n SET tries = tries + 1, leased = true,"
+    "UPDATE courier.notifications AS n SET tries = tries + 1, leased = true,"  # noqa: S608
     " next_time = clock_timestamp() + CAST(:offset AS interval) + CAST(:lease AS interval)"
     " WHERE notification_id = :notification_id AND state = 'pending'"
     " AND next_time <= clock_timestamp() + CAST(:offset AS interval)"
-    # What is being sent of the same checkpoint must have arrived before it is edited.
-    " AND NOT EXISTS (SELECT FROM courier.notifications AS one"
-    " WHERE one.channel_id = n.channel_id AND one.checkpoint_id = n.checkpoint_id"
-    " AND one.notification_id <> n.notification_id AND one.leased"
-    " AND one.next_time > clock_timestamp() + CAST(:offset AS interval)) RETURNING *"
+    f" AND {_NONE_UNDER_WAY} RETURNING *"
 )
 _SENT: Final = Statement(
     "SELECT reference FROM courier.notifications WHERE channel_id = :channel_id"
@@ -140,9 +143,9 @@ async def confirm(tx: Transaction, channel_id: str) -> None:
     )
 
 
-async def due(tx: Transaction, offset: timedelta) -> list[Record]:
-    """What should be tried now, the longest overdue first; ids only."""
-    return await tx.fetch(_DUE, offset=offset, limit=_BATCH)
+async def due(tx: Transaction, offset: timedelta, busy: Sequence[str]) -> list[Record]:
+    """What should be tried now, but for busy tenants, the longest overdue first; ids only."""
+    return await tx.fetch(_DUE, offset=offset, busy=busy, limit=_BATCH)
 
 
 async def claim(

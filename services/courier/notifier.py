@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -15,7 +16,8 @@ from services.courier import channels, notifications
 from services.courier.notifications import Tried
 from services.courier.outlets import Outlets
 
-_MOST_AT_ONCE: Final = 200
+_MOST_AT_ONCE: Final = 500
+_MOST_FOR_A_TENANT: Final = 50
 _log: Final = structlog.get_logger(component="notifier")
 
 
@@ -46,7 +48,8 @@ class Notifier:
         self.offset = offset
         """How far its clock is ahead of the database's."""
         self._woken = asyncio.Event()
-        self._busy = 0
+        self._busy: Counter[str] = Counter()
+        """Attempts under way, by tenant."""
 
     def wake(self) -> None:
         """There is something to send."""
@@ -72,14 +75,15 @@ class Notifier:
 
     async def _begin(self, sending: asyncio.TaskGroup) -> int:
         """Claim what is due, and go on to send it; how much that is."""
-        if self._busy >= _MOST_AT_ONCE:
+        if self._busy.total() >= _MOST_AT_ONCE:
             return 0
+        busy = [tenant for tenant, many in self._busy.items() if many >= _MOST_FOR_A_TENANT]
         async with self._worker.work() as tx:
-            rows = await notifications.due(tx, self.offset)
+            rows = await notifications.due(tx, self.offset, busy)
         claims = await asyncio.gather(*(self._claim(row) for row in rows))
         begun = [claim for claim in claims if claim is not None]
         for claim in begun:
-            self._busy += 1
+            self._busy[claim.owner.tenant] += 1
             sending.create_task(self._attempt(claim))
         return len(begun)
 
@@ -111,7 +115,7 @@ class Notifier:
             except Exception as error:  # noqa: BLE001 - its lease runs out, and it is tried again
                 _log.warning("attempt not noted", notification=notification_id, error=repr(error))
             finally:
-                self._busy -= 1
+                self._busy -= Counter((claim.owner.tenant,))
                 self.wake()  # something else about the same checkpoint may have waited for it
 
     async def _send(self, claim: _Claim) -> Tried:

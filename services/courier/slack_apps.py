@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -28,6 +29,8 @@ _GONE: Final = frozenset(
 _LATER: Final = frozenset(
     {"fatal_error", "internal_error", "ratelimited", "request_timeout", "service_unavailable"}
 )
+_WORD: Final = re.compile(r"[a-z0-9_]{1,50}")
+_REFERENCE: Final = re.compile(r"[A-Z0-9]{1,50}/[0-9.]{1,50}")
 _NOT_THERE: Final = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
 """Nobody sees the message any more, or nobody may change it."""
 
@@ -77,11 +80,14 @@ def _judged(body: bytes) -> Tried:
     try:
         answer = json.loads(body)
         said = "" if answer["ok"] else str(answer["error"])
-    except (ValueError, LookupError, TypeError):
+        reference = f"{answer.get('channel', '')}/{answer.get('ts', '')}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Tried("ANSWER_UNREADABLE", 200)
     if said in _NOT_THERE:
         return Tried("OK", 200)
-    if said:
-        word = f"SLACK_{said.upper()}"[:60]
-        return Tried(word, 200, gone=said in _GONE, final=said not in _LATER)
-    return Tried("OK", 200, reference=f"{answer.get('channel', '')}/{answer.get('ts', '')}")
+    if answer["ok"]:
+        # Whoever runs the server writes it: what is kept and sent back must look like Slack's.
+        return Tried("OK", 200, reference=reference if _REFERENCE.fullmatch(reference) else "")
+    if not _WORD.fullmatch(said):
+        return Tried("ANSWER_UNREADABLE", 200)
+    return Tried(f"SLACK_{said.upper()}", 200, gone=said in _GONE, final=said not in _LATER)

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from kernel import telemetry
@@ -71,6 +71,8 @@ class Gateway:
         )
         handlers: dict[Any, Any] = {404: _not_found, 405: _wrong_verb, Exception: _failed}
         application = Starlette(routes=routes, middleware=[cors], exception_handlers=handlers)
+        # It would send who adds a slash, with their token, to whatever the Host header says.
+        application.router.redirect_slashes = False
         return SecurityHeaders(application)
 
     def _endpoint(self, binding: Binding) -> Any:
@@ -179,6 +181,8 @@ async def _failed(_: Request, __: Exception) -> Response:
     return problems.plain(500, "Internal error", "an internal error")
 
 
-async def _wrong_verb(_: Request, error: Exception) -> Response:
-    headers = getattr(error, "headers", None)
+async def _wrong_verb(request: Request, _: Exception) -> Response:
+    # Starlette names the verbs of the first route only, and each verb of a path has its own.
+    routes = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
+    headers = {"Allow": ", ".join(sorted({verb for route in routes for verb in route.methods}))}
     return problems.plain(405, "Method not allowed", "see /docs for what this path takes", headers)

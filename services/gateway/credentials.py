@@ -6,6 +6,7 @@ from collections import OrderedDict
 from hashlib import sha256
 from typing import Final
 
+import jwt
 from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
@@ -100,7 +101,7 @@ class Credentials:
         return answer.vote_token
 
     async def _exchange(self, purpose: str, access: str, identity: str) -> str:
-        """Another token for the same session, cached until shortly before it ends."""
+        """Another token for the same session, cached until shortly before either of them ends."""
         key = sha256(f"{purpose}\0{identity}\0{access}".encode()).digest()
         cached = self._exchanged.get(key)
         if cached and cached[1] > time.time() + _MARGIN_SECONDS:
@@ -117,7 +118,9 @@ class Credentials:
                     SwitchIdentityRequest(identity_id=identity)
                 )
                 token, expiry = switched.access_token, switched.access_expire_time
-        self._exchanged[key] = (token, expiry.seconds)
+        # Identity has just believed it, so its claims can be read without its key.
+        end: int = jwt.decode(access, options={"verify_signature": False})["exp"]
+        self._exchanged[key] = (token, min(expiry.seconds, end))
         while len(self._exchanged) > _CACHED:
             self._exchanged.popitem(last=False)
         return token
@@ -156,11 +159,14 @@ def _session_secret(request: Request) -> str:
     secret = request.cookies.get(SESSION_COOKIE, "")
     if not secret:
         raise SessionMissing("log in: this takes the session's cookie, not an access token")
-    if not hmac.compare_digest(request.headers.get(CSRF_HEADER, ""), csrf_token(secret)):
+    sent = request.headers.get(CSRF_HEADER, "")
+    if not hmac.compare_digest(sent.encode(), csrf_token(secret).encode()):
         raise CsrfRefused(f"send the csrf_token of your log-in as {CSRF_HEADER}")
     return secret
 
 
 def _bearer(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if not (token.isascii() and token.isprintable()):
+        raise Unauthenticated("the token is malformed")  # gRPC cannot even carry it
     return token.strip() if scheme.lower() == "bearer" else ""

@@ -162,7 +162,6 @@ class Deciding:
                 enter(
                     CallContext(
                         request.url.path,
-                        request_id="",
                         peer_ip=request.client.host if request.client else "",
                         deadline=time.monotonic() + self._seconds,
                     )

@@ -12,6 +12,8 @@ class GatewaySettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CHENU_GATEWAY_", frozen=True)
 
     listen: str = "127.0.0.1:8080"
+    database_url: str = ""
+    worker_database_url: str = ""
     max_body_bytes: int = Field(1 << 20, gt=0)
     """A larger request body is refused with 413."""
     cookie_secure: bool = False

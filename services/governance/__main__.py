@@ -154,13 +154,14 @@ async def assemble(
         delay=settings.promotion_delay,
     )
     grants = Grants(database, service.page_tokens, clock)
+    deputies = Deputies(database, eligibility, clock)
     operations = Operations(
         database=database,
         worker=service.worker,
         authorization=authorization,
         changes=changes,
         clock=clock,
-        operations=[freezes.operation(), promotion.operation(), grants.operation()],
+        operations=[one.operation() for one in (freezes, promotion, grants, deputies)],
     )
     checkpoints = Checkpoints(database, service.page_tokens, clock)
     watch = Watch(
@@ -205,10 +206,6 @@ async def assemble(
         add_ReviewServiceServicer_to_server, ReviewServicer(reviews, edits, checkpoints)
     )
     service.add_servicer(
-        add_DeputyServiceServicer_to_server,
-        DeputyServicer(Deputies(database, eligibility, clock)),
-    )
-    service.add_servicer(
         add_ResolutionServiceServicer_to_server, ResolutionServicer(Resolutions(service.worker))
     )
     service.add_servicer(
@@ -226,6 +223,7 @@ async def assemble(
     )
     for add, servicer in (
         (add_GrantServiceServicer_to_server, GrantServicer(grants, operations)),
+        (add_DeputyServiceServicer_to_server, DeputyServicer(deputies, operations)),
         (add_TombstoneServiceServicer_to_server, TombstoneServicer(tombstones)),
         (add_EvidenceServiceServicer_to_server, EvidenceServicer(_evidence(service, clock, book))),
         (add_SubjectServiceServicer_to_server, SubjectServicer(service.name, service.worker)),

@@ -110,15 +110,16 @@ def vote_cast(row: Any, vote_id: str, option: str) -> AuditRecord:
     )
 
 
-def deputy_appointed(caller: Any, deputy_id: str, deputy: str, end_time: str) -> AuditRecord:
-    """The caller lets somebody vote in their place until then."""
+def deputy_appointed(caller: Caller, deputy_id: str, deputy: str, end_time: str) -> AuditRecord:
+    """The caller approved that somebody votes in their place; it has the id of that decision."""
     return record(
         source=_SOURCE,
         type="deputy.appointed",
         action=AUDIT_ACTION_CREATE,
         subject=f"deputy/{deputy_id}",
-        caller=caller,
-        details={"deputy": deputy, "end_time": end_time},
+        tenant=caller.tenant,
+        identity=caller.identity,
+        details={"person": caller.person, "deputy": deputy, "end_time": end_time},
     )
 
 

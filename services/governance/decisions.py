@@ -25,7 +25,7 @@ from services.governance.policy.rules import Effect, Facts, Judgement, RuleSet
 from services.governance.policy.today import Likes, Used, moved
 from services.governance.review.gate import gate
 from services.governance.review.lifecycle import NO_ELIGIBLE_APPROVER
-from services.governance.review.requirements import Requirements
+from services.governance.review.requirements import Requirements, owner_alone
 
 OWN_EXECUTOR: Final = "governance"
 """Whose tools are governance's own operations: see `operations`."""
@@ -155,11 +155,14 @@ class Decisions:
         """
         rows = []
         for index, one in enumerate(judged):
-            requirement, refused = takes[index], refusals[index]
-            unasked = requirement is None or uses[index] is not None
+            requirement, refused, granted = takes[index], refusals[index], None
+            if requirement is not None and owner_alone(requirement):
+                # The owner grants nothing that others have to approve.
+                granted = uses[index]
+            unasked = requirement is None or granted is not None
             if not unasked and not refused and not approvable[index]:
                 refused = NO_ELIGIBLE_APPROVER
-            granted = uses[index] if requirement is not None and not refused else None
+            granted = granted if not refused else None
             rows.append(self._row(one, index, requirement, refused, granted, today))
         return rows
 

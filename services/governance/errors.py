@@ -97,6 +97,13 @@ class EditRefused(InvalidArgument):
     message = "the edited action does not fit its tool; another tool is another action"
 
 
+class TooMuchSaid(FailedPrecondition):
+    """More than one answer carries would leave a checkpoint that nobody can look at."""
+
+    reason = "TOO_MUCH_SAID"
+    message = "as much was said and edited as one answer carries; decide it, or ask anew"
+
+
 class VoteTokenUsed(Aborted):
     """A vote token is good for one vote, however often that vote is sent."""
 
@@ -172,6 +179,13 @@ class RejectedBefore(PermissionDenied):
 
     reason = "REJECTED_BEFORE"
     message = "a person rejected the like of this action; a person may lift that (LiftTombstone)"
+
+
+class TooManyFreezes(ResourceExhausted):
+    """Executors look at every freeze in force, of whichever tenant."""
+
+    reason = "TOO_MANY_FREEZES"
+    message = "so many freezes are in force already; freeze the whole tenant, or a kind"
 
 
 class FreezeLifted(FailedPrecondition):
@@ -266,24 +280,3 @@ class OutcomeConflict(FailedPrecondition):
 
     reason = "OUTCOME_CONFLICT"
     message = "the report contradicts what is on record for the decision; nothing was recorded"
-
-
-class EvidenceTooLarge(InvalidArgument):
-    """More than one file holds."""
-
-    reason = "EVIDENCE_TOO_LARGE"
-    message = "the run has more decisions than one file holds; export each by its decision_id"
-
-
-class EvidenceIncomplete(FailedPrecondition):
-    """The log keeps records of it from whoever asks."""
-
-    reason = "EVIDENCE_INCOMPLETE"
-    message = 'the log shows it to its own identity, or with the role "auditor": ask as one of them'
-
-
-class EvidenceNotLogged(Unavailable):
-    """What was committed is on its way into the log."""
-
-    reason = "EVIDENCE_NOT_LOGGED"
-    message = "the log does not hold all of it yet; ask again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -29,6 +29,7 @@ from chenu.governance.v1.checkpoint_pb2 import (
 )
 from chenu.governance.v1.decision_pb2 import Decision
 from kernel.database import Record
+from kernel.errors import InvalidArgument
 from services.governance.review import requirements
 from services.governance.review.gate import OPTIONS, preview
 
@@ -65,6 +66,15 @@ def stamp(moment: datetime | str | None) -> Timestamp | None:
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
+
+
+def moment(timestamp: Timestamp) -> datetime:
+    """A moment as it came in, in UTC; InvalidArgument for what is none."""
+    try:
+        return timestamp.ToDatetime(UTC)
+    except ValueError:
+        told = f"no time: {timestamp.seconds} seconds and {timestamp.nanos} nanos"
+        raise InvalidArgument(f"{told}; the years 1 to 9999 are") from None
 
 
 def options() -> list[Option]:

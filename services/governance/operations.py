@@ -27,6 +27,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import structlog
 
@@ -50,13 +51,17 @@ _POLL_SECONDS: Final = 1.0
 _ASKED: Final = Statement(
     "SELECT a.action FROM decisions AS d JOIN actions AS a USING (decision_id)"
     " WHERE d.person = :person AND d.request_id = :request_id"
+    " AND d.executor = 'governance'"
 )
 _APPROVED: Final = Statement(
-    "SELECT d.decision_id, d.tenant, d.identity, d.person, d.agent, d.request_id"
+    "SELECT d.decision_id, d.tenant, d.identity, d.person, d.agent, d.request_id,"
+    " c.valid_until, c.checkpoint_id"
     " FROM checkpoints AS c JOIN decisions AS d USING (decision_id)"
     " WHERE c.state = 'approved' AND NOT c.executed AND d.executor = 'governance'"
-    " ORDER BY c.create_time LIMIT 200"
+    " AND (c.valid_until, c.checkpoint_id) > (:after_time, :after_id)"
+    " ORDER BY c.valid_until, c.checkpoint_id LIMIT :at_once"
 )
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC), str(UUID(int=0)))
 _LOCK: Final = Statement(
     "SELECT d.decision_id, d.tenant, d.identity, d.sphere, d.executor, d.action_digest,"
     " c.checkpoint_id"
@@ -111,10 +116,12 @@ class Operations:
         changes: Changes,
         clock: Clock,
         operations: Iterable[Operation] = (),
+        at_once: int = 200,
     ) -> None:
         self._database, self._worker, self._clock = database, worker, clock
         self._authorization, self._changes = authorization, changes
         self._operations = {operation.tool.name: operation for operation in operations}
+        self._at_once, self._after = at_once, _FIRST
 
     async def ask(
         self,
@@ -162,9 +169,18 @@ class Operations:
             await self._changes.wait(EXECUTOR, _POLL_SECONDS)
 
     async def sweep(self) -> None:
-        """Apply all that is approved and due."""
+        """Apply what is approved and due: so many at once, and the next ones the next time.
+
+        What is held back for long, of whichever tenant, holds up nobody else.
+        """
+        after_time, after_id = self._after
         async with self._worker.work() as tx:
-            approved = await tx.fetch(_APPROVED)
+            approved = await tx.fetch(
+                _APPROVED, after_time=after_time, after_id=after_id, at_once=self._at_once
+            )
+        full = len(approved) == self._at_once
+        last = approved[-1] if full else None
+        self._after = (last["valid_until"], last["checkpoint_id"]) if last else _FIRST
         for row in approved:
             own = {"tenant": row["tenant"], "identity": row["identity"]}
             asker = Caller(**own, person=row["person"], actor="human", agent=row["agent"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from typing import Any, Final
 
 from chenu.governance.v1.decision_pb2 import ExecutionState
@@ -17,7 +16,7 @@ from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import audit_events
 from services.governance.errors import OutcomeConflict
-from services.governance.messages import EXECUTIONS
+from services.governance.messages import EXECUTIONS, moment
 from services.governance.permits import PermitKeys
 from services.governance.policy.rules import Effect
 from services.governance.review.lifecycle import Execution, after_report
@@ -210,7 +209,7 @@ def _after(row: Record, outcome: Outcome, known: Mapping[str, Execution]) -> Exe
 
 def _end(outcome: Outcome, after: Execution) -> dict[str, Any]:
     told = outcome.HasField("finish_time")
-    finish = outcome.finish_time.ToDatetime(UTC) if told else None
+    finish = moment(outcome.finish_time) if told else None
     return {"state": after.value, "reason": outcome.reason, "finish_time": finish}
 
 

@@ -166,6 +166,13 @@ checkpoints = Table(
     Index("checkpoints_of_run", "run", postgresql_where=text("state = 'pending'")),
     Index("checkpoints_pending", "expire_time", postgresql_where=text("state = 'pending'")),
     Index(
+        "checkpoints_waiting",
+        "tenant",
+        "create_time",
+        "checkpoint_id",
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
         "checkpoints_approved",
         "valid_until",
         postgresql_where=text("state = 'approved' AND NOT executed"),

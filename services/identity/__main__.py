@@ -108,7 +108,7 @@ async def assemble(service: Service[IdentitySettings]) -> None:
             Ballots(database, sessions, tokens, settings),
         ),
     )
-    people = People(database, sessions, service.page_tokens, settings.clock_offset)
+    people = People(database, secrets, sessions, service.page_tokens, settings.clock_offset)
     add(add_PeopleServiceServicer_to_server, PeopleServicer(people))
     add(add_TokenServiceServicer_to_server, token)
     add(add_SubjectKeyServiceServicer_to_server, SubjectKeyServicer(subject_keys))

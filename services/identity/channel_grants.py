@@ -28,6 +28,8 @@ _INSERT: Final = Statement(
     " :session, :channel, :method, now, now + :life"
     " FROM (SELECT clock_timestamp() + :clock_offset AS now) AS clock RETURNING *"
 )
+# Two issued at once would not see each other, and both be good.
+_ALONE: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:channel, 0))")
 _REVOKE: Final = Statement(
     "UPDATE channel_grants SET revoke_time = clock_timestamp() + :clock_offset"
     " WHERE channel_id = :channel AND revoke_time IS NULL RETURNING grant_id, channel_id"
@@ -56,6 +58,7 @@ class ChannelGrants:
         method = ChannelMethod.Name(request.method).removeprefix(_PREFIX).lower()
         async with self._database.transaction(person) as tx:
             person = await self._sessions.require(tx, person)
+            await tx.execute(_ALONE, channel=request.channel_id)
             await self._end(tx, person, request.channel_id)
             (row,) = await tx.fetch(
                 _INSERT, grant=new_id(), tenant=person.tenant, person=person.person,

@@ -101,6 +101,7 @@ class Identities:
     async def switch(self, caller: Caller, identity_id: str) -> SwitchIdentityResponse:
         """An access token for another of the person's identities, in the same session."""
         async with self._database.transaction(caller) as tx:
+            await self._sessions.lock(tx, caller)
             alive = await self._sessions.require(tx, caller)
             identity = await find_identity(tx, identity_id)
             await self._sessions.switch(tx, caller, identity_id)

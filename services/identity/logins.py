@@ -6,7 +6,7 @@ from typing import Final
 from chenu.identity.v1.auth_service_pb2 import ChangePasswordRequest, LoginRequest, Session
 from kernel.caller import Caller
 from kernel.context import current
-from kernel.database import Database, Record, Transaction
+from kernel.database import Database, Record
 from kernel.statement import Statement
 from services.identity import audit_events
 from services.identity.attempts import Attempts, Purse
@@ -20,6 +20,10 @@ from services.identity.users import BY_PASSWORD, describe_session, person
 
 _FIND_LOGIN: Final = Statement("SELECT * FROM find_login(:email_key)")
 _FIND_PASSWORD: Final = Statement("SELECT password_hash FROM credentials WHERE user_id = :person")
+# Its change then waits, and ends the session that is about to start.
+_HOLD_PASSWORD: Final = Statement(
+    "SELECT user_id FROM credentials WHERE user_id = :person AND password_hash = :old FOR SHARE"
+)
 _REPLACE_PASSWORD: Final = Statement(
     "UPDATE credentials SET password_hash = :new, update_time = clock_timestamp()"
     " WHERE user_id = :person AND password_hash = :old"
@@ -45,11 +49,14 @@ class Logins:
             found = await tx.fetch_one(_FIND_LOGIN, email_key=key)
         if refused:
             raise refused
-        stored = found["password_hash"] if found else None
-        if not await self._passwords.verify(stored, request.password) or found is None:
-            await self._record_refusal(found, purse)
-            raise WrongCredentials
-        return await self._start(request, found, purse)
+        while await self._is_right(found, request.password) and found:
+            begun = await self._start(request, found, purse)
+            if begun:
+                return begun
+            async with self._database.transaction(current().caller) as tx:
+                found = await tx.fetch_one(_FIND_LOGIN, email_key=key)
+        await self._record_refusal(found, purse)
+        raise WrongCredentials
 
     async def log_out(self, caller: Caller, *, all_sessions: bool) -> None:
         """End the caller's session, or all of the person's."""
@@ -80,26 +87,33 @@ class Logins:
             await self._sessions.end_others(tx, caller, "password_changed")
             await self._attempts.give_back(tx, purse)
 
+    async def _is_right(self, found: Record | None, password: str) -> bool:
+        return await self._passwords.verify(found["password_hash"] if found else None, password)
+
     async def _start(
         self, request: LoginRequest, found: Record, purse: Purse
-    ) -> tuple[Session, str]:
-        own = found["identity_id"]
+    ) -> tuple[Session, str] | None:
+        """None where the password was changed since it was looked at."""
+        own, old = found["identity_id"], found["password_hash"]
         caller = person(found["tenant_id"], found["user_id"], own, tuple(found["roles"]))
+        # Stronger parameters reach a stored password when it is seen the next time.
+        outdated = self._passwords.is_outdated(old)
+        new = await self._passwords.hash(request.password) if outdated else old
         async with self._database.transaction(caller) as tx:
             if request.identity_id and request.identity_id != own:
                 await find_identity(tx, request.identity_id)
                 caller = replace(caller, identity=request.identity_id)
-            await self._rehash(tx, found, request.password)
+            known = {"person": caller.person, "old": old}
+            held = (
+                await tx.execute(_REPLACE_PASSWORD, **known, new=new)
+                if outdated
+                else await tx.execute(_HOLD_PASSWORD, **known)
+            )
+            if not held:
+                return None
             caller, secret, refresh = await self._sessions.start(tx, caller, [BY_PASSWORD])
             await self._attempts.give_back(tx, purse)
             return await describe_session(tx, self._tokens, caller, refresh), secret
-
-    async def _rehash(self, tx: Transaction, found: Record, password: str) -> None:
-        """Stronger parameters reach a stored password when it is seen the next time."""
-        old = found["password_hash"]
-        if self._passwords.is_outdated(old):
-            new = await self._passwords.hash(password)
-            await tx.execute(_REPLACE_PASSWORD, person=found["user_id"], old=old, new=new)
 
     async def _record_refusal(self, found: Record | None, purse: Purse) -> None:
         """In the log of the person whose e-mail it was, so that they can see it."""

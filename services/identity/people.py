@@ -9,6 +9,7 @@ from chenu.identity.v1.people_service_pb2 import (
     InvitePersonResponse,
     ListPeopleRequest,
     ListPeopleResponse,
+    SetPersonRolesRequest,
     TenantPerson,
 )
 from kernel import idempotency
@@ -19,8 +20,9 @@ from kernel.errors import Forbidden
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.identity import audit_events
-from services.identity.errors import LastOwner, NotAnOwner
+from services.identity.errors import LastOwner, NotAnOwner, SessionInvalid
 from services.identity.secret_tokens import digest, new_secret
+from services.identity.session_secrets import SessionSecrets
 from services.identity.sessions import Sessions
 
 INVITATION_DAYS: Final = 7
@@ -48,16 +50,26 @@ _REFUSALS: Final = {"NOT_AN_OWNER": NotAnOwner, "LAST_OWNER": LastOwner, "FORBID
 
 
 class People:
-    """What owners do about the people of their tenant."""
+    """What owners do about the people of their tenant.
+
+    Roles carry votes: with an access token alone nobody gives any.
+    """
 
     def __init__(
-        self, database: Database, sessions: Sessions, pages: PageTokens, offset: timedelta
+        self,
+        database: Database,
+        secrets: SessionSecrets,
+        sessions: Sessions,
+        pages: PageTokens,
+        offset: timedelta,
     ) -> None:
-        self._database, self._sessions = database, sessions
+        self._database, self._secrets, self._sessions = database, secrets, sessions
         self._pages, self._offset = pages, offset
 
     async def invite(self, caller: Caller, request: InvitePersonRequest) -> InvitePersonResponse:
         """An invitation, and its secret the first time that it is asked for."""
+        await self._present(caller, request.session_secret)
+        request.ClearField("session_secret")  # the same question from a later session is the same
         async with self._database.transaction(caller) as tx:
             await self._sessions.require(tx, caller)
             asked = await tx.fetch_one(_IS_OWNER)
@@ -93,8 +105,10 @@ class People:
         )
         return ListPeopleResponse(people=map(_message, page), next_page_token=token)
 
-    async def set_roles(self, caller: Caller, person: str, roles: Sequence[str]) -> TenantPerson:
+    async def set_roles(self, caller: Caller, request: SetPersonRolesRequest) -> TenantPerson:
         """The person with exactly these roles."""
+        person, roles = request.person_id, list(request.roles)
+        await self._present(caller, request.session_secret)
         async with self._database.transaction(caller) as tx:
             if await self._change(tx, caller, person, sorted(roles), leaves=False):
                 tx.emit(audit_events.roles_set(caller, person, sorted(roles)))
@@ -106,6 +120,12 @@ class People:
             if await self._change(tx, caller, person, [], leaves=True):
                 tx.emit(audit_events.person_deactivated(caller, person))
             return await _find(tx, person)
+
+    async def _present(self, caller: Caller, session_secret: str) -> None:
+        """Raises SessionInvalid unless the secret is that of the caller's session."""
+        holder, _ = await self._secrets.holder(session_secret, "")
+        if (holder.person, holder.session) != (caller.person, caller.session):
+            raise SessionInvalid
 
     async def _change(
         self, tx: Transaction, caller: Caller, person: str, roles: Sequence[str], *, leaves: bool

@@ -16,7 +16,6 @@ from services.identity.tokens import Tokens
 from services.identity.users import describe_session, person
 
 _FIND: Final = Statement("SELECT * FROM find_refresh_token(:token_hash)")
-_LOCK_SESSION: Final = Statement("SELECT FROM sessions WHERE session_id = :session FOR UPDATE")
 # The last token of a session ends with it, and every other one was used: its own time, which the
 # sweeper goes by, need not be asked.
 _READ: Final = Statement(
@@ -61,7 +60,7 @@ class RefreshTokens:
     async def _exchange(self, tx: Transaction, caller: Caller, token_hash: bytes) -> Session | None:
         """None when it was used before: the session is over then, and that must commit."""
         # Two exchanges at once take turns here: the second finds the token used.
-        await tx.execute(_LOCK_SESSION, session=caller.session)
+        await self._sessions.lock(tx, caller)
         row = await tx.fetch_one(_READ, token_hash=token_hash, clock_offset=self._offset)
         if row is None or not row["session_alive"]:
             raise RefreshTokenInvalid

@@ -37,13 +37,19 @@ _INSERT_REFRESH_TOKEN: Final = Statement(
     "INSERT INTO refresh_tokens (token_hash, session_id, tenant_id, user_id, expire_time)"
     " VALUES (:token_hash, :session, :tenant, :person, :expire_time)"
 )
+_LOCK: Final = Statement("SELECT FROM sessions WHERE session_id = :session FOR UPDATE")
 _HOLD: Final = Statement("SELECT hold_session(:held) AS alive")
 _SWITCH: Final = Statement("UPDATE sessions SET identity_id = :to WHERE session_id = :session")
-_END: Final = Statement(
+_ENDED: Final = (
     "UPDATE sessions SET end_time = clock_timestamp() + :clock_offset, end_cause = :cause"
     " WHERE end_time IS NULL AND user_id = :person"
-    " AND (session_id = :session) IS DISTINCT FROM :not_this"
-    " RETURNING session_id"
+)
+_END: Final = Statement(f"{_ENDED} AND session_id = :session RETURNING session_id")
+# One that ran out still bears its delegations for a while; of older ones nothing is left to end.
+_END_OTHERS: Final = Statement(
+    f"{_ENDED} AND session_id <> :session"
+    " AND expire_time > statement_timestamp() + :clock_offset"
+    " - CAST(:outlived AS interval) RETURNING session_id"
 )
 
 
@@ -62,6 +68,7 @@ class Sessions:
         self._offset = settings.clock_offset
         self._refresh = timedelta(days=settings.refresh_days)
         self._lifetime = timedelta(days=settings.session_days)
+        self._outlived = settings.delegation_deadline
 
     async def start(
         self, tx: Transaction, caller: Caller, amr: list[str]
@@ -112,6 +119,10 @@ class Sessions:
             "clock_offset": f"{self._offset.total_seconds()} seconds",
         }
 
+    async def lock(self, tx: Transaction, caller: Caller) -> None:
+        """Before the session is required, where it is changed then: nobody else holds it."""
+        await tx.execute(_LOCK, session=caller.session)
+
     async def switch(self, tx: Transaction, caller: Caller, to: str) -> None:
         """The session goes on under another identity."""
         await tx.execute(_SWITCH, session=caller.session, to=to)
@@ -119,16 +130,18 @@ class Sessions:
 
     async def end(self, tx: Transaction, caller: Caller, cause: Cause) -> None:
         """End the caller's session."""
-        await self._end(tx, caller, cause, not_this=False)
+        await self._end(tx, caller, cause, _END)
 
     async def end_others(self, tx: Transaction, caller: Caller, cause: Cause) -> None:
         """End the person's other sessions."""
-        await self._end(tx, caller, cause, not_this=True)
+        await self._end(tx, caller, cause, _END_OTHERS, outlived=self._outlived)
 
-    async def _end(self, tx: Transaction, caller: Caller, cause: Cause, *, not_this: bool) -> None:
+    async def _end(
+        self, tx: Transaction, caller: Caller, cause: Cause, which: Statement, **more: timedelta
+    ) -> None:
         ended = await tx.fetch(
-            _END, person=caller.person, session=caller.session, not_this=not_this, cause=cause,
-            clock_offset=self._offset,
+            which, person=caller.person, session=caller.session, cause=cause,
+            clock_offset=self._offset, **more,
         )  # fmt: skip
         for row in ended:
             tx.emit(audit_events.session_ended(caller, row["session_id"], cause))

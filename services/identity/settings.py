@@ -15,8 +15,6 @@ class IdentitySettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CHENU_IDENTITY_", frozen=True)
 
     listen: str = "127.0.0.1:50050"
-    database_url: str = Field(min_length=1)
-    worker_database_url: str = Field(min_length=1)
 
     access_seconds: int = Field(1_800, gt=0)
     """Life of an access token."""

@@ -157,7 +157,7 @@ sessions = Table(
     CheckConstraint("(end_time IS NULL) = (end_cause IS NULL)", name="sessions_end"),
     Index("sessions_user", "session_id", "user_id", unique=True),
     Index("sessions_secret_hash", "secret_hash", unique=True),
-    Index("sessions_open", "user_id", postgresql_where=text("end_time IS NULL")),
+    Index("sessions_open", "user_id", "expire_time", postgresql_where=text("end_time IS NULL")),
 )  # fmt: skip
 
 refresh_tokens = Table(

@@ -5,6 +5,7 @@ key, and wrap what comes back: that is about half of what a call costs this serv
 """
 
 import json
+import math
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -63,7 +64,7 @@ class AnthropicClient:
         response = await self._send(body)
         try:
             message = json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ProviderUnavailable("the provider's answer is not JSON") from None
         if not isinstance(message, dict) or message.get("type") != "message":
             raise ProviderUnavailable("the provider answered with something that is no message")
@@ -78,7 +79,7 @@ class AnthropicClient:
                     yield json.loads(line.removeprefix("data:"))
         except _UNREACHABLE:
             raise ProviderUnavailable("the provider's stream broke off") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ProviderUnavailable("an event of the provider's stream is not JSON") from None
         finally:
             await response.aclose()
@@ -124,5 +125,7 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta:
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
+        seconds = _RETRY_SECONDS
+    if math.isnan(seconds):
         seconds = _RETRY_SECONDS
     return timedelta(seconds=min(max(seconds, 0.0), 120.0))

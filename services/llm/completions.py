@@ -1,9 +1,10 @@
 """Ask a model: route, dial, check who answered, and leave a ledger row whatever came of it."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from chenu.llm.v1.completion_pb2 import Completion
 from chenu.llm.v1.completion_service_pb2 import CompleteRequest, StreamCompleteResponse
@@ -17,7 +18,9 @@ from services.llm.errors import ModelMismatch, ModelNotAllowed, ProviderUnavaila
 from services.llm.routes import PROVIDER, ClaudeRoute, RouteRefused, is_claude
 from services.llm.settings import LlmSettings
 from services.llm.stream import Assembly
-from services.llm.wire import from_wire, to_wire
+from services.llm.wire import MALFORMED, from_wire, to_wire
+
+_LONGEST_NAME: Final = 100
 
 
 @dataclass(slots=True)
@@ -38,7 +41,8 @@ class _Call:
             "run_id": self.request.run_id,
             "provider": PROVIDER,
             "model_requested": self.route.model,
-            "model_answered": self.completion.model,
+            # Whatever the other side calls itself, the row can hold it.
+            "model_answered": self.completion.model.replace("\0", "")[:_LONGEST_NAME],
             "host": self.route.host,
             "simulated": self.route.simulated,
             "input_tokens": self.completion.usage.input_tokens,
@@ -61,7 +65,7 @@ class Completions:
         call = self._dial(request)
         body = _body(call)
         try:
-            call.completion = from_wire(await self._client.create(body))
+            call.completion = _read(await self._client.create(body))
             return self._accepted(call)
         except ServiceError as error:
             call.outcome = error.reason
@@ -78,19 +82,21 @@ class Completions:
         try:
             async for event in self._client.stream(body):
                 text = _add(assembly, event)
-                self._check_model(assembly.model)
+                if assembly.model:
+                    _check_model(assembly.model)
                 if text:
                     yield StreamCompleteResponse(text_delta=text)
             if not assembly.complete:
                 raise ProviderUnavailable("the provider's stream ended before its answer did")
-            call.completion = from_wire(assembly.message())
+            call.completion = _read(assembly.message())
             yield StreamCompleteResponse(completion=self._accepted(call))
         except ServiceError as error:
             call.outcome = error.reason
             raise
         finally:
             if not call.completion.model:
-                call.completion = from_wire(assembly.message())
+                with suppress(*MALFORMED):  # as far as it can be read; the row comes anyway
+                    call.completion = from_wire({**assembly.message(), "content": []})
             await self._record(caller, call)
 
     def _dial(self, request: CompleteRequest) -> _Call:
@@ -105,16 +111,11 @@ class Completions:
 
     def _accepted(self, call: _Call) -> Completion:
         completion = call.completion
-        self._check_model(completion.model)
+        _check_model(completion.model)
         completion.call_id, completion.provider = call.call_id, PROVIDER
         completion.host, completion.simulated = call.route.host, call.route.simulated
         call.outcome = "OK"
         return completion
-
-    def _check_model(self, answered: str) -> None:
-        """Brokers and look-alike servers answer with other models under Claude's names."""
-        if answered and not is_claude(answered):
-            raise ModelMismatch("another model answered; its answer was thrown away")
 
     async def _record(self, caller: Caller, call: _Call) -> None:
         entry = call.entry()
@@ -129,10 +130,23 @@ def route(settings: LlmSettings, model: str) -> ClaudeRoute:
         raise ModelNotAllowed(str(refusal), model=model) from None
 
 
+def _check_model(answered: str) -> None:
+    """Brokers and look-alikes answer with other models under Claude's names, or under none."""
+    if not is_claude(answered):
+        raise ModelMismatch("another model answered; its answer was thrown away")
+
+
+def _read(message: Mapping[str, Any]) -> Completion:
+    try:
+        return from_wire(message)
+    except MALFORMED:
+        raise ProviderUnavailable("the provider's message cannot be read") from None
+
+
 def _add(assembly: Assembly, event: dict[str, Any]) -> str:
     try:
         return assembly.add(event)
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         raise ProviderUnavailable("the provider's stream is broken") from None
 
 

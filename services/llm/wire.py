@@ -16,6 +16,10 @@ _STOP: Final = {
     "refusal": StopReason.STOP_REASON_REFUSAL,
 }
 DEFAULT_MAX_TOKENS: Final = 4000
+# What reading a message that is not as it should be can raise.
+MALFORMED: Final = (
+    ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
+)  # fmt: skip
 
 
 def to_wire(request: CompleteRequest, model: str, *, stream: bool = False) -> bytes:
@@ -39,17 +43,20 @@ def to_wire(request: CompleteRequest, model: str, *, stream: bool = False) -> by
 
 
 def from_wire(message: Mapping[str, Any]) -> Completion:
-    """The provider's message as a completion; unknown kinds of block are left out."""
+    """The provider's message as a completion; unknown kinds of block are left out.
+
+    Raises one of MALFORMED where it is none.
+    """
     completion = Completion(
         model=message["model"],
         stop_reason=_STOP.get(message.get("stop_reason") or "", StopReason.STOP_REASON_UNSPECIFIED),
     )
     for block in message["content"]:
         if block["type"] == "text":
-            completion.content.add().text.text = block["text"]
+            completion.content.add().text.text = _storable(block["text"])
         elif block["type"] == "tool_use":
             use = completion.content.add().tool_use
-            use.id, use.name = block["id"], block["name"]
+            use.id, use.name = _storable(block["id"]), _storable(block["name"])
             use.input = json.dumps(block["input"], ensure_ascii=False)
     usage = message.get("usage") or {}
     # Anthropic counts cached tokens apart from input_tokens; what was read is the sum.
@@ -59,6 +66,11 @@ def from_wire(message: Mapping[str, Any]) -> Completion:
     )
     completion.usage.output_tokens = int(usage.get("output_tokens") or 0)
     return completion
+
+
+def _storable(text: str) -> str:
+    """The text with U+FFFD for U+0000, which no database holds."""
+    return text.replace("\0", "\ufffd")
 
 
 @lru_cache(maxsize=128)

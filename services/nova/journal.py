@@ -47,7 +47,11 @@ _EVENTS: Final = Statement(
 )
 _REQUEST_CANCEL: Final = Statement(
     sa.update(runs)
-    .where(runs.c.run_id == sa.bindparam("run"), runs.c.state <= int(RunState.RUN_STATE_BLOCKED))
+    .where(
+        runs.c.run_id == sa.bindparam("run"),
+        runs.c.state <= int(RunState.RUN_STATE_BLOCKED),
+        runs.c.agent == sa.func.coalesce(sa.bindparam("agent", type_=sa.Text), runs.c.agent),
+    )
     .values(cancel_reason=sa.bindparam("reason", type_=sa.Text))
     .returning(runs.c.state)
 )
@@ -146,9 +150,14 @@ class Journal:
         return [event for event in events if event.sequence_number > after]
 
     async def request_cancel(self, caller: Caller, run_id: str, reason: str) -> RunState | None:
-        """Ask the run's worker to end it; returns its state, None where it has ended."""
+        """Ask the run's worker to end it; its state, None where it has ended or is not to be asked.
+
+        No agent ends what another agent, or the person, has begun.
+        """
         async with self._database.transaction(caller) as tx:
-            row = await tx.fetch_one(_REQUEST_CANCEL, run=run_id, reason=reason)
+            row = await tx.fetch_one(
+                _REQUEST_CANCEL, run=run_id, reason=reason, agent=caller.agent or None
+            )
             if row is not None:
                 tx.emit(audit_events.cancel_requested(run_id))
         return None if row is None else row["state"]

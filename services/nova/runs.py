@@ -15,7 +15,7 @@ from chenu.nova.v1.run_service_pb2 import ListRunsRequest, RunEvent
 from kernel.caller import Caller
 from kernel.context import new_id
 from kernel.database import Database
-from kernel.errors import InvalidArgument, ServiceError
+from kernel.errors import Forbidden, InvalidArgument, ServiceError
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from kernel.watching import Changes
@@ -152,6 +152,8 @@ class Runs:
         state = await self._journal.request_cancel(caller, run_id, reason or "cancelled")
         if state is None:
             run = await self._journal.get(caller, run_id)
+            if run.state not in ENDED:
+                raise Forbidden(subject=f"run/{run_id}")
             raise RunEnded("the run has already ended", state=_word(run))
         if state == RunState.RUN_STATE_BLOCKED:
             await self._engine.resume(run_id)

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+# Of the titles that hold a reference, also within a word, `GetContext` gives the latest so many.
+_GIVEN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,9 @@ def resolve(reference: str, kind: str, candidates: Iterable[Candidate]) -> Candi
         by_id = [c for c in known.values() if c.id == reference.strip().lower()]
         by_name = [c for c in known.values() if _folded(c.name) == wanted]
         by_part = [c for c in known.values() if _contains(_folded(c.name), wanted)]
+        holding = [c for c in known.values() if wanted in _folded(c.name)]
+        # So many hold it that one more may have been left out.
+        by_part = by_part if len(holding) < _GIVEN else holding
         matches = by_id or by_name or by_part
     if len(matches) == 1:
         return matches[0]
@@ -64,8 +71,13 @@ def _several(kind: str) -> str:
     return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
+def bare(reference: str) -> str:
+    """The reference without the quotation marks and stops around it."""
+    return " ".join(reference.split()).strip("\"'“”«»‘’ .,;:!?")
+
+
 def _folded(text: str) -> str:
-    return " ".join(text.casefold().split()).strip("\"'“”«»‘’ .,;:!?")
+    return bare(text).casefold()
 
 
 def _contains(name: str, part: str) -> bool:

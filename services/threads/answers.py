@@ -7,8 +7,12 @@ from kernel.statement import Statement
 from services.threads import exporting, messages, threads
 from services.threads.effects import Outcome
 
+# What was deleted or taken back since cannot be read any more, here neither.
 GET_ANSWER: Final = Statement(
-    "SELECT answer FROM threads.search_answers WHERE decision_id = :decision_id"
+    "SELECT jsonb_agg(e.found ORDER BY e.place) AS answer FROM threads.search_answers,"
+    " jsonb_array_elements(answer) WITH ORDINALITY AS e (found, place)"
+    " WHERE decision_id = :decision_id AND EXISTS (SELECT FROM threads.threads t"
+    " WHERE t.thread_id = (e.found ->> 'thread_id')::uuid)"
 )
 
 
@@ -26,4 +30,4 @@ async def with_answer(tx: Transaction, decision_id: str, outcome: Outcome) -> Ou
     if "found" not in outcome:
         return outcome
     kept = await tx.fetch_one(GET_ANSWER, decision_id=decision_id)
-    return {**outcome, "threads": kept["answer"] if kept else []}
+    return {**outcome, "threads": (kept and kept["answer"]) or []}

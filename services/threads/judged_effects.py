@@ -27,7 +27,9 @@ def reading(permitted: PermittedAction) -> dict[str, Any]:
     given = action.arguments
     if action.tool.name == "thread.search":
         limit = int(str(given.get("limit", DEFAULT_LIMIT)))
-        sphere = str(given.get("sphere", ""))
+        sphere = action.target_sphere
+        if given.get("sphere", sphere) != sphere:
+            raise ToolMisused("the target sphere is not the one to search", cause="target_sphere")
         return {**decision, "query": str(given["query"]), "sphere": sphere, "limit": limit}
     item: dict[str, Any] = {**decision, "thread_id": thread_of(action)}
     if action.tool.name == "thread.export":
@@ -65,6 +67,8 @@ def transfer(permitted: PermittedAction, author: Author, read: Read) -> Effect:
     before = _target(action, read)
     _check_owner(before, action)
     was = before["sphere"]
+    if was != action.source_sphere:  # people were shown whence it goes, and rules judged it
+        raise TargetChanged(thread_id=before["thread_id"], sphere=was)
     event = Event("thread.updated", {"sphere": {"from": was, "to": sphere}})
     item, after = _change(before, author, event, sphere=sphere)
     audited = audit_events.thread_changed(

@@ -1,7 +1,9 @@
 """Rows as they are seen outside: the messages of the contract."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -21,6 +23,19 @@ from services.threads.words import (
     STATUSES,
     VISIBILITIES,
 )
+
+# gRPC takes no answer of more than 4 MiB, whose clients may not have been told another limit.
+MOST_BYTES: Final = 3 << 20
+
+
+def fitting(items: Sequence[Thread] | Sequence[Message] | Sequence[ThreadEvent], size: int) -> int:
+    """How many of them a page holds: no more than `size`, and than one answer can; at least one."""
+    left = MOST_BYTES
+    for count, item in enumerate(items[:size]):
+        left -= item.ByteSize()
+        if count and left < 0:
+            return count
+    return size
 
 
 def thread(row: Row) -> Thread:

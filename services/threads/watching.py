@@ -47,14 +47,13 @@ class Watcher:
             now = time.monotonic()
             if events:
                 spoke = now
-                if len(events) == _BATCH:
-                    continue
             elif now - spoke >= self._settings.heartbeat_seconds:
                 spoke = now
                 yield None, after
             if now >= end or self._stopping.is_set():
                 return
-            await self._changes.wait(thread_id, min(_POLL_SECONDS, end - now))
+            if len(events) < _BATCH:
+                await self._changes.wait(thread_id, min(_POLL_SECONDS, end - now))
 
     async def _read(self, caller: Caller, thread_id: str, after: int) -> list[Record]:
         async with self._database.transaction(caller) as tx:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import grpc
 import pytest
@@ -14,7 +15,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from chenu.events.v1 import method_policy_pb2
 from kernel import errors
-from tests.support.descriptors import SERVED_BY, comments, described, hosts, methods
+from tests.support.descriptors import SERVED_BY, comments, described, hosts, methods, policy_of
 from tests.support.fleet import Fleet
 from tests.support.reached import problems
 
@@ -40,7 +41,7 @@ def _reflected(address: str) -> set[str]:
 
 @pytest.mark.parametrize("service", sorted(SERVED_BY))
 async def test_health_needs_no_token(fleet: Fleet, service: str) -> None:
-    stub = health_pb2_grpc.HealthStub(fleet.channel(service))
+    stub: Any = health_pb2_grpc.HealthStub(fleet.channel(service))
     answer = await stub.Check(health_pb2.HealthCheckRequest())
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
@@ -49,7 +50,7 @@ async def test_health_needs_no_token(fleet: Fleet, service: str) -> None:
 async def test_an_rpc_without_a_token_is_refused_unless_it_is_named_public(
     fleet: Fleet, method: MethodDescriptor
 ) -> None:
-    public = method.GetOptions().Extensions[method_policy_pb2.policy].public
+    public = policy_of(method).public
     for service in hosts(method):
         code = await _call_empty(fleet, service, method)
         assert (code is grpc.StatusCode.UNAUTHENTICATED) is (not public), (service, code)
@@ -59,7 +60,7 @@ async def _call_empty(fleet: Fleet, service: str, method: MethodDescriptor) -> g
     """The code of a call with an empty request and no token."""
     channel = fleet.channel(service)
     name = f"/{method.containing_service.full_name}/{method.name}"
-    make = channel.unary_stream if method.server_streaming else channel.unary_unary
+    make: Any = channel.unary_stream if method.server_streaming else channel.unary_unary
     call = make(name, response_deserializer=GetMessageClass(method.output_type).FromString)(b"")
     try:
         if method.server_streaming:
@@ -69,7 +70,7 @@ async def _call_empty(fleet: Fleet, service: str, method: MethodDescriptor) -> g
             await call
     except grpc.aio.AioRpcError as error:
         # A public one may well say that nothing is not enough; then it was let in.
-        public = method.GetOptions().Extensions[method_policy_pb2.policy].public
+        public = policy_of(method).public
         return grpc.StatusCode.OK if public else error.code()
     return grpc.StatusCode.OK
 
@@ -103,7 +104,7 @@ def _reasons(method: MethodDescriptor) -> set[str]:
 
 @each_rpc
 def test_an_rpc_says_what_it_leaves_in_the_audit_log(method: MethodDescriptor) -> None:
-    policy = method.GetOptions().Extensions[method_policy_pb2.policy]
+    policy = policy_of(method)
     assert policy.audit != method_policy_pb2.AUDIT_MODE_UNSPECIFIED
     assert policy.public or policy.callers
 

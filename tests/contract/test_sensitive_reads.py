@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 
-from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import AuditMode
-from tests.support.descriptors import methods
+from tests.support.descriptors import methods, policy_of
 
 # Messages about people other than the caller, or about what is theirs, seen by tenant or role.
 OF_OTHERS = {
@@ -28,8 +27,7 @@ HARMLESS = {"next_page_token"}
 
 
 def modes(mode: AuditMode) -> list[MethodDescriptor]:
-    option = method_policy_pb2.policy
-    return [m for m in methods() if m.GetOptions().Extensions[option].audit == mode]
+    return [m for m in methods() if policy_of(m).audit == mode]
 
 
 def reachable(message: Descriptor, seen: set[str]) -> Iterator[FieldDescriptor]:

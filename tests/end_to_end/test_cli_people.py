@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.end_to_end.conftest import RunningStack
-from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
+from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title, until
 
 PASSWORD = {"CHENU_PASSWORD": "long-enough-1"}
 
@@ -60,10 +60,12 @@ def test_whoever_is_invited_joins_gets_roles_and_leaves(
 def test_a_deputy_decides_in_somebodys_place_until_dismissed(
     ada: RunningStack, bea: RunningStack
 ) -> None:
-    appointed = answer(ada, "deputies", "appoint", "Bea", "--days", "2")["deputy"]
-    assert [one["deputy_id"] for one in answer(bea, "deputies", "list")["deputies"]] == [
-        appointed["deputy_id"]
-    ]
+    asked = answer(ada, "deputies", "appoint", "Bea", "--days", "2")["verdict"]
+    assert answer(bea, "deputies", "list")["deputies"] == []
+    answer(ada, "approve", asked["checkpoint"]["checkpoint_id"])
+    until(lambda: bool(answer(bea, "deputies", "list")["deputies"]))
+    (appointed,) = answer(bea, "deputies", "list")["deputies"]
+    assert appointed["deputy_id"] == asked["decision"]["decision_id"]
     first, second = title(), title()
     for name in (first, second):
         new_thread(ada, name)

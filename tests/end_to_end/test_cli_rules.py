@@ -5,8 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.end_to_end.conftest import RunningStack
-from tests.end_to_end.test_stack import until
-from tests.end_to_end.typing_chenu import answer, new_thread, problem, title
+from tests.end_to_end.typing_chenu import answer, new_thread, problem, title, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "rules"
 RULES = """

@@ -10,8 +10,7 @@ from uuid import uuid4
 import jwt
 
 from tests.end_to_end.conftest import RunningStack, chenu_here
-from tests.end_to_end.test_stack import until
-from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title
+from tests.end_to_end.typing_chenu import answer, blocked, new_thread, problem, title, until
 
 
 def test_threads_are_found_by_title_changed_and_put_away(stack: RunningStack) -> None:

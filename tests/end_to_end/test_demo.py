@@ -9,7 +9,7 @@ from rich.console import Console
 from cli.demo.telling import StepFailed, Story
 from cli.problems import Problem
 from tests.end_to_end.conftest import RunningStack, chenu_process
-from tests.end_to_end.test_stack import until
+from tests.end_to_end.typing_chenu import until
 
 STATUSES = (
     "FAILED_PRECONDITION · CHECKPOINT_REQUIRED",

@@ -13,8 +13,7 @@ import httpx2
 import pytest
 
 from tests.end_to_end.conftest import RunningStack
-from tests.end_to_end.test_stack import until
-from tests.end_to_end.typing_chenu import answer, title
+from tests.end_to_end.typing_chenu import answer, title, until
 from tests.faults.proof import scripted
 
 SLOW, SLOWER = 1500, 5000

@@ -6,13 +6,13 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from deploy.local.server import free_port
 from tests.end_to_end.conftest import CHENU, RunningStack, chenu_here
+from tests.end_to_end.typing_chenu import until
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -20,22 +20,19 @@ def clean_environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
-def until(fact: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, "it did not become so in time"
-        time.sleep(0.1)
-
-
 def health(stack: RunningStack) -> bool:
     return stack.chenu("doctor").exit_code == 0
+
+
+def is_held_by_another(lock: Path, process: int) -> bool:
+    return int(lock.read_text() or 0) not in (0, process)
 
 
 def test_a_killed_service_is_started_again(stack: RunningStack) -> None:
     lock = stack.folder / "run" / "nova" / "lock"
     killed = int(lock.read_text())
     os.kill(killed, signal.SIGKILL)
-    until(lambda: int(lock.read_text() or 0) not in (0, killed))
+    until(lambda: is_held_by_another(lock, killed))
     until(lambda: health(stack))
 
 
@@ -44,7 +41,7 @@ def test_a_killed_postgresql_and_nats_are_started_again(stack: RunningStack) -> 
         lock = stack.folder / part / "lock"
         killed = int(lock.read_text())
         os.kill(killed, signal.SIGKILL)
-        until(lambda lock=lock, killed=killed: int(lock.read_text() or 0) not in (0, killed))
+        until(partial(is_held_by_another, lock, killed))
     until(lambda: health(stack))
 
 
@@ -96,6 +93,8 @@ def test_services_may_share_a_process(stack: RunningStack) -> None:
 def test_the_files_of_a_stack_are_its_owners_alone(stack: RunningStack) -> None:
     for name in ("endpoints.json", "environment.json", "passwords.json", "session.json"):
         assert (stack.folder / name).stat().st_mode & 0o077 == 0, name
+    for folder in ("keys", "log", "logs", "run/nova"):
+        assert (stack.folder / folder).stat().st_mode & 0o077 == 0, folder
     private = [key for key in (stack.folder / "keys").rglob("*.pem") if "pub" not in key.name]
     assert private
     assert all(key.stat().st_mode & 0o077 == 0 for key in private)

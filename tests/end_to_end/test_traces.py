@@ -7,8 +7,7 @@ from pathlib import Path
 import httpx2
 
 from tests.end_to_end.conftest import RunningStack
-from tests.end_to_end.test_stack import until
-from tests.end_to_end.typing_chenu import answer, title
+from tests.end_to_end.typing_chenu import answer, title, until
 
 SPANS = {
     ("gateway", "POST /api/v2/nova/query"),

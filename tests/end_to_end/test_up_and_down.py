@@ -12,7 +12,8 @@ from pathlib import Path
 
 from deploy.local.backends import Backends
 from tests.end_to_end.conftest import CHENU, RunningStack
-from tests.end_to_end.test_stack import clean_environment, until
+from tests.end_to_end.test_stack import clean_environment
+from tests.end_to_end.typing_chenu import until
 
 SERVICES = ("identity", "threads", "governance", "audit", "nova", "llm", "courier")
 

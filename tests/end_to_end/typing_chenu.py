@@ -1,6 +1,8 @@
 """What the tests of the command type and read."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -37,3 +39,11 @@ def blocked(stack: RunningStack, text: str) -> dict[str, Any]:
 
 def title() -> str:
     return f"Papers {uuid4().hex[:8]}"
+
+
+def until(fact: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for it; AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < end, "it did not become so in time"
+        time.sleep(0.1)

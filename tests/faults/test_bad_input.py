@@ -24,7 +24,8 @@ from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest, ListId
 from chenu.llm.v1.ledger_service_pb2 import ListLedgerEntriesRequest
 from chenu.nova.v1.run_service_pb2 import ListRunsRequest, StartRunRequest
 from chenu.threads.v1.thread_service_pb2 import CreateThreadRequest, ListThreadsRequest
-from tests.faults.stage import SERVICES, Stage
+from tests.faults.forked import SERVICES
+from tests.faults.stage import Stage
 from tests.support.fleet import Client
 from tests.support.identity import Metadata
 from tests.support.refusals import refused
@@ -104,7 +105,7 @@ async def services_live_on(stage: Stage) -> AsyncIterator[None]:
     """Whatever a test sends, the service answers the next one who asks."""
     yield
     for service in SERVICES:
-        stub = health_pb2_grpc.HealthStub(stage.channel(service))
+        stub: Any = health_pb2_grpc.HealthStub(stage.channel(service))
         answer = await stub.Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
@@ -115,7 +116,7 @@ async def metadata_for(me: Client, service: str) -> Metadata:
 
 async def send(me: Client, called: Rpc, data: bytes) -> bytes:
     """The bytes of the answer to these bytes."""
-    call = me.fleet.channel(called.service).unary_unary(called.path)
+    call: Any = me.fleet.channel(called.service).unary_unary(called.path)
     answer: bytes = await call(data, metadata=await metadata_for(me, called.service), timeout=20)
     return answer
 

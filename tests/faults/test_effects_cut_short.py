@@ -14,6 +14,7 @@ from chenu.courier.v1.endpoint_service_pb2 import CreateEndpointRequest
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from chenu.nova.v1.run_pb2 import RunState
 from deploy.postgres.roles import database_url
+from tests.faults.forked import SERVICES
 from tests.faults.proof import (
     blocked,
     ended,
@@ -22,7 +23,7 @@ from tests.faults.proof import (
     succeeded,
     the_log_verifies,
 )
-from tests.faults.stage import SERVICES, Stage
+from tests.faults.stage import Stage
 from tests.laws.log import all_logged
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
@@ -94,7 +95,9 @@ async def test_a_message_that_was_being_sent_when_courier_died_is_unknown_and_no
         listed = await me.deliveries.ListDeliveries(ListDeliveriesRequest(), metadata=me.me)
         (delivery,) = listed.deliveries
         assert delivery.state == DeliveryState.DELIVERY_STATE_UNKNOWN
-        settle = ReconcileDeliveryRequest(delivery_id=delivery.delivery_id, state=2)
+        settle = ReconcileDeliveryRequest(
+            delivery_id=delivery.delivery_id, state="DELIVERY_STATE_SUCCEEDED"
+        )
         settled = await me.deliveries.ReconcileDelivery(settle, metadata=me.me)
         assert settled.delivery.reconciled
         assert outside.requests == 1

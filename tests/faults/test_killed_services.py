@@ -4,8 +4,9 @@ import pytest
 
 from chenu.nova.v1.run_pb2 import RunState
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
+from tests.faults.forked import SERVICES
 from tests.faults.proof import no_lane_ran_twice, recorded, scripted, succeeded, the_log_verifies
-from tests.faults.stage import SERVICES, Stage
+from tests.faults.stage import Stage
 from tests.support.fleet import Client
 from tests.support.waiting import soon
 

@@ -26,7 +26,8 @@ from chenu.identity.v1.token_service_pb2 import IssueAgentTokenRequest
 from chenu.threads.v1.thread_service_pb2 import CreateThreadRequest
 from chenu_gate.action import Target
 from deploy.postgres.roles import database_url
-from tests.faults.stage import SERVICES, Stage
+from tests.faults.forked import SERVICES
+from tests.faults.stage import Stage
 from tests.laws.hands import Hands, use
 from tests.laws.household import household
 from tests.support.descriptors import hosts, methods
@@ -116,7 +117,7 @@ async def everything_wrong(me: Client, secrets: Mapping[str, str], told: Told) -
             if method.server_streaming:
                 continue
             path = f"/{method.containing_service.full_name}/{method.name}"
-            call = me.fleet.channel(service).unary_unary(path)
+            call: Any = me.fleet.channel(service).unary_unary(path)
             for metadata, data in tried:
                 await told.of(call(data, metadata=metadata, timeout=20))
     auth, email = AuthServiceStub(me.fleet.channel("identity")), secrets["e-mail"]

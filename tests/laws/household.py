@@ -117,7 +117,8 @@ async def _held(me: Client) -> None:
     hold = PlaceHoldRequest(hold_id=str(uuid4()), person_id=str(uuid4()), matter="mine")
     erase = EraseSubjectRequest(person_id=str(uuid4()), rule="mine")
     away, refused = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.PERMISSION_DENIED
-    for call, request in ((retention.PlaceHold, hold), (retention.EraseSubject, erase)):
+    calls: list[tuple[Any, Any]] = [(retention.PlaceHold, hold), (retention.EraseSubject, erase)]
+    for call, request in calls:
         try:
             await call(request, metadata=me.me)
         except grpc.aio.AioRpcError as error:

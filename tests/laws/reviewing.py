@@ -1,27 +1,19 @@
 """What people do about each other's checkpoints, for those who try it on a stranger's."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
 from chenu.governance.v1 import deputy_service_pb2 as deputies
 from chenu.governance.v1 import review_service_pb2 as reviews
-from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
 from chenu.identity.v1 import people_service_pb2 as people
 from chenu.identity.v1.auth_service_pb2 import RegisterRequest
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from chenu.identity.v1.people_service_pb2_grpc import PeopleServiceStub
+from tests.support.deputies import appoint, appointment
 from tests.support.fleet import PASSWORD, Client
 
 _ETAG: Final = "sha256:" + "0" * 64
-
-
-def appoint(person: str) -> deputies.AppointDeputyRequest:
-    """A request that breaks no other rule."""
-    request = deputies.AppointDeputyRequest(deputy_person_id=person)
-    request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
-    return request
 
 
 BY_ID: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
@@ -39,18 +31,26 @@ BY_ID: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
         "waiting",
         lambda i: reviews.EditCheckpointRequest(checkpoint_id=i, etag=_ETAG, arguments="{}"),
     ),
-    "AppointDeputy": ("person", appoint),
+    "AppointDeputy": ("person", appointment),
     "DismissDeputy": ("deputy", lambda i: deputies.DismissDeputyRequest(deputy_id=i)),
     "SetPersonRoles": ("person", lambda i: people.SetPersonRolesRequest(person_id=i)),
     "DeactivatePerson": ("person", lambda i: people.DeactivatePersonRequest(person_id=i)),
 }
 
 
+def with_session(request: Any, me: Client) -> Any:
+    """The request, with the secret of my session where it takes one."""
+    if "session_secret" in request.DESCRIPTOR.fields_by_name:
+        request.session_secret = me.session.session_secret
+    return request
+
+
 async def join(me: Client, *roles: str) -> Client:
     """Somebody who takes up my invitation."""
     identity = me.fleet.channel("identity")
     invited = await PeopleServiceStub(identity).InvitePerson(
-        people.InvitePersonRequest(roles=roles), metadata=me.me
+        people.InvitePersonRequest(roles=roles, session_secret=me.session.session_secret),
+        metadata=me.me,
     )
     joined = await AuthServiceStub(identity).Register(
         RegisterRequest(
@@ -65,8 +65,4 @@ async def join(me: Client, *roles: str) -> Client:
 
 async def a_deputy(me: Client) -> str:
     """The id of an appointment: a new colleague votes in my place."""
-    bea = await join(me)
-    appointed = await DeputyServiceStub(me.fleet.channel("governance")).AppointDeputy(
-        appoint(bea.session.session.user.user_id), metadata=me.me
-    )
-    return str(appointed.deputy.deputy_id)
+    return await appoint(me, await join(me))

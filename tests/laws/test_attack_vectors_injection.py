@@ -123,7 +123,8 @@ async def hand_in(me: Client, text: str) -> None:
         )
     )
     for field in ("resource", "actor", "sphere", "stream", "request_id"):
-        request = ListEntriesRequest(**{field: text})
+        asked: dict[str, Any] = {field: text}
+        request = ListEntriesRequest(**asked)
         entries = await answered(
             EntryServiceStub(fleet.channel("audit")).ListEntries(request, metadata=me.me)
         )
@@ -232,7 +233,7 @@ async def test_no_header_of_a_request_breaks_the_gateway(
 ) -> None:
     run = await me.execute("What is a thread?")
     for text in ("abc", "-1", "9" * 40, "\u00ff", "'; DROP TABLE x; --", "{", "0x1", ""):
-        headers = {name: text.encode("latin-1")}
+        headers = {name.encode(): text.encode("latin-1")}
         for answer in (
             await http.get("/api/v2/threads", headers=headers),
             await http.post("/api/v2/threads", json={"title": "x"}, headers=headers),

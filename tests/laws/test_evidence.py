@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 
 from chenu.governance.v1.checkpoint_service_pb2 import ApproveCheckpointRequest
-from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
 from chenu.governance.v1.evidence_service_pb2 import ExportEvidenceRequest
 from chenu.governance.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest, EditCheckpointRequest
@@ -26,8 +25,9 @@ from cli.verification.keys import read_keys, split_keys
 from cli.verification.verdict import Verdict
 from tests.laws.changes.governance import a_grant
 from tests.laws.hands import Hands, use
-from tests.laws.reviewing import appoint, join
+from tests.laws.reviewing import join
 from tests.laws.stories import doomed, reason
+from tests.support.deputies import appoint
 from tests.support.fleet import Client, Fleet
 from tests.support.waiting import soon
 
@@ -117,9 +117,7 @@ async def test_a_vote_from_afar_and_a_deputys_are_proved_with_how_the_voter_was_
     me = await fleet.register()
     bea = await join(me)
     person, deputy = (one.session.session.user.user_id for one in (me, bea))
-    await DeputyServiceStub(fleet.channel("governance")).AppointDeputy(
-        appoint(deputy), metadata=me.me
-    )
+    await appoint(me, bea)
 
     run = str(uuid4())
     for method in ("MAIL", "CHAT", ""):

@@ -20,6 +20,7 @@ from chenu.governance.v1.checkpoint_service_pb2 import (
 from chenu.nova.v1.run_pb2 import RunState
 from chenu.threads.v1.message_service_pb2 import ListMessagesRequest
 from chenu.threads.v1.message_service_pb2_grpc import MessageServiceStub
+from chenu.threads.v1.thread_pb2 import Sphere
 from chenu_gate.action import Action, Target
 from tests.laws.hands import ANY_DIGEST, Hands, person_of, refusal_of, use
 from tests.laws.stories import blocked, doomed, reason
@@ -81,6 +82,22 @@ async def test_an_endpoint_edited_after_the_approval_gets_nothing(
         (action,) = (await me.go_on(block.run_id)).actions
         assert action.result in {"TARGET_CHANGED", "ENDPOINT_DISABLED"}
         assert outside.requests == 0
+
+
+async def test_a_transfer_shows_the_sphere_that_the_thread_is_in_wherever_the_request_works(
+    me: Client,
+) -> None:
+    thread_id = await me.new_thread("Ledger", sphere=Sphere.SPHERE_BUSINESS)
+    plan = {
+        "tools": [{"name": "thread_transfer", "input": {"thread": thread_id, "sphere": "social"}}],
+        "finish": True,
+    }
+    text = f"Move it\n#simulate: {json.dumps(plan)}"
+    block = await blocked(me, text, sphere=Sphere.SPHERE_PERSONAL)
+    (at,) = block.checkpoints
+    assert "from the sphere business into social" in at.question
+    await me.approve(at.checkpoint_id)
+    assert (await me.go_on(block.run_id)).state == RunState.RUN_STATE_SUCCEEDED
 
 
 async def approved_append(me: Client, hands: Hands) -> tuple[str, Action, str]:

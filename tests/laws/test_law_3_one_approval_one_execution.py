@@ -57,6 +57,7 @@ async def test_a_permit_that_is_replayed_gives_the_first_answer_and_does_nothing
         return verdict if verdict.state == VerdictState.VERDICT_STATE_EXECUTED else None
 
     verdict = await soon(told, "governance knows that it was executed")
+    assert verdict
     late = await hands.execute(me, action, verdict.permit)
     assert (late.repeated_answer, late.result) == (True, answers[0].result)
     assert await messages(me, thread_id) == ["Once."]

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
-from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import AuditMode
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest, AuthorizeActionRequest
 from chenu.governance.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from chenu.nova.v1.run_pb2 import RunState
+from chenu.nova.v1.run_service_pb2 import CancelRunRequest, StartRunRequest
 from deploy.postgres.roles import SERVICES
 from tests.laws.calling import call
 from tests.laws.hands import Hands, person_of, refusal_of, use
-from tests.laws.stories import reason
-from tests.support.descriptors import hosts, methods
+from tests.laws.stories import doomed, reason
+from tests.support.descriptors import hosts, methods, policy_of
 from tests.support.fleet import Client, Fleet
 from tests.support.identity import Metadata, bearer
 
@@ -50,12 +50,8 @@ def name(method: MethodDescriptor) -> str:
     return f"{method.containing_service.name}.{method.name}"
 
 
-def policy(method: MethodDescriptor) -> Any:
-    return method.GetOptions().Extensions[method_policy_pb2.policy]
-
-
-GUARDED = [m for m in methods() if not policy(m).public]
-CHANGES = [m for m in GUARDED if policy(m).audit in CHANGING]
+GUARDED = [m for m in methods() if not policy_of(m).public]
+CHANGES = [m for m in GUARDED if policy_of(m).audit in CHANGING]
 
 
 async def who_may(fleet: Fleet, metadata: Metadata, among: list[MethodDescriptor]) -> set[str]:
@@ -108,6 +104,20 @@ async def test_nova_takes_no_token_that_would_work_without_it(
     novas = [m for m in GUARDED if hosts(m) == {"nova"}]
     for metadata in (me.me, await hands.agent(me), bearer("", await hands.service("gateway"))):
         assert await who_may(fleet, metadata, novas) == set()
+
+
+async def test_an_agent_ends_no_run_but_its_own(me: Client, hands: Hands) -> None:
+    """Neither its person's nor a colleague's."""
+    first, second = [bearer(await hands.delegation(me, await hands.agent(me))) for _ in range(2)]
+    run_id, _ = await doomed(me)
+    asked = StartRunRequest(text="Delete the thread “Doomed”")
+    begun = (await me.runs.StartRun(asked, metadata=first)).run.run_id
+    for of_another in (run_id, begun):
+        cancel = me.runs.CancelRun(CancelRunRequest(run_id=of_another), metadata=second)
+        assert await reason(cancel) == ("PERMISSION_DENIED", "FORBIDDEN")
+    for its, whose in ((begun, first), (run_id, await me.nova())):
+        answer = await me.runs.CancelRun(CancelRunRequest(run_id=its), metadata=whose)
+        assert answer.run.state == RunState.RUN_STATE_CANCELLED
 
 
 async def test_an_agent_asks_in_nobodys_name_but_its_own(

@@ -41,7 +41,7 @@ from kernel.errors import DETAILS_KEY
 from tests.laws.hands import Hands
 from tests.laws.household import Household, household
 from tests.laws.reviewing import BY_ID as REVIEWING
-from tests.laws.reviewing import a_deputy
+from tests.laws.reviewing import a_deputy, with_session
 from tests.laws.stories import reason
 from tests.support.descriptors import methods
 from tests.support.fleet import Client
@@ -49,9 +49,9 @@ from tests.support.identity import Metadata, bearer
 from tests.support.waiting import soon
 
 ETAG = "sha256:" + "0" * 64
-MASK = {"update_mask": FieldMask(paths=["title"]), "etag": "x"}
-NAME = {"update_mask": FieldMask(paths=["name"]), "etag": "x"}
-GATED = {"update_mask": FieldMask(paths=["always_gated"]), "etag": "x"}
+MASK: dict[str, Any] = {"update_mask": FieldMask(paths=["title"]), "etag": "x"}
+NAME: dict[str, Any] = {"update_mask": FieldMask(paths=["name"]), "etag": "x"}
+GATED: dict[str, Any] = {"update_mask": FieldMask(paths=["always_gated"]), "etag": "x"}
 # One thing by its id: what the id is of, and a request that breaks no other rule.
 BY_ID: dict[str, tuple[str, Any]] = {
     "GetThread": ("thread", lambda i: threads.GetThreadRequest(thread_id=i)),
@@ -126,11 +126,11 @@ BY_ID: dict[str, tuple[str, Any]] = {
     "GetDelivery": ("delivery", lambda i: deliveries.GetDeliveryRequest(delivery_id=i)),
     "ReconcileDelivery": (
         "delivery",
-        lambda i: deliveries.ReconcileDeliveryRequest(delivery_id=i, state=2),
+        lambda i: deliveries.ReconcileDeliveryRequest(delivery_id=i, state="DELIVERY_STATE_FAILED"),
     ),
     "ReconcileOutcome": (
         "decision",
-        lambda i: outcomes.ReconcileOutcomeRequest(decision_id=i, state=3),
+        lambda i: outcomes.ReconcileOutcomeRequest(decision_id=i, state="EXECUTION_STATE_FAILED"),
     ),
     "UpdateAgent": (
         "agent",
@@ -218,7 +218,7 @@ async def test_what_is_somebody_elses_is_refused_byte_for_byte_like_what_does_no
     answers = []
     for own in (ids[noun], missing):
         metadata = await credentials(method, stranger, hands, own)
-        answers.append(await refusal(hands, method, request(own), metadata))
+        answers.append(await refusal(hands, method, with_session(request(own), stranger), metadata))
     foreign, nothing = answers
     assert foreign[0] is grpc.StatusCode.PERMISSION_DENIED
     assert foreign == nothing
@@ -228,7 +228,8 @@ async def test_no_list_shows_or_counts_anything_of_somebody_elses(
     theirs: Household, stranger: Client
 ) -> None:
     nova = await stranger.nova()
-    run, thread = {"run_id": theirs.run}, {"thread_id": theirs.thread}
+    run: dict[str, Any] = {"run_id": theirs.run}
+    thread: dict[str, Any] = {"thread_id": theirs.thread}
     for fields in ({}, run, thread):
         waiting = checkpoints.ListCheckpointsRequest(all_states=True, include_total=True, **fields)
         found = await stranger.checkpoints.ListCheckpoints(waiting, metadata=stranger.me)

@@ -8,13 +8,12 @@ from typing import Any
 import grpc
 import pytest
 
-from chenu.events.v1 import method_policy_pb2
 from chenu.events.v1.method_policy_pb2 import AuditMode
 from tests.laws.changes.every import CHANGES
 from tests.laws.changes.readings import READINGS
 from tests.laws.changes.scene import Prepare, Scene
 from tests.laws.hands import Hands, person_of
-from tests.support.descriptors import hosts, methods
+from tests.support.descriptors import hosts, methods, policy_of
 from tests.support.fleet import Client
 from tests.support.receiver import Receiver
 
@@ -51,6 +50,7 @@ SEVERAL = {
     "RuleService.PromoteRules": {"decision.made", "checkpoint.created"},
     "FreezeService.LiftFreeze": {"decision.made", "checkpoint.created"},
     "GrantService.CreateGrant": {"decision.made", "checkpoint.created"},
+    "DeputyService.AppointDeputy": {"decision.made", "checkpoint.created"},
 }  # fmt: skip
 # The run's worker goes on under the call that woke it.
 WORKERS_OWN = {"run.resumed", "run.blocked", "run.ended"}
@@ -79,7 +79,7 @@ def test_every_rpc_that_changes_something_is_tried_here() -> None:
         (service, f"{m.containing_service.name}.{m.name}")
         for m in methods()
         for service in hosts(m)
-        if m.GetOptions().Extensions[method_policy_pb2.policy].audit in RECORDING
+        if policy_of(m).audit in RECORDING
     }
     assert recording == set(CHANGES)
 

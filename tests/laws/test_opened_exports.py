@@ -11,9 +11,10 @@ from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from chenu.audit.v1.retention_service_pb2 import EraseSubjectRequest
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
+from cli.problems import OK
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
-from cli.verification.verdict import OK, Verdict
+from cli.verification.verdict import Verdict
 from kernel.receipts import VerifierKey
 from tests.laws import log
 from tests.laws.hands import Hands

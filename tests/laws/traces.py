@@ -155,6 +155,6 @@ async def _sent(me: Client, hands: Hands, word: str) -> None:
         assert (await reason(hands.execute(me, action, permit)))[1] == "OUTCOME_UNKNOWN"
     listed = await me.deliveries.ListDeliveries(ListDeliveriesRequest(), metadata=me.me)
     reconcile = ReconcileDeliveryRequest(
-        delivery_id=listed.deliveries[0].delivery_id, state=2, comment=word
+        delivery_id=listed.deliveries[0].delivery_id, state="DELIVERY_STATE_SUCCEEDED", comment=word
     )
     await me.deliveries.ReconcileDelivery(reconcile, metadata=me.me)

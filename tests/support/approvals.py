@@ -17,7 +17,7 @@ from tests.support.actions import DEFINITION
 from tests.support.governance_client import GovernanceClient, gated
 from tests.support.identity import Person, StandInIdentity
 
-OFFICE: Final = {
+OFFICE: Final[dict[str, Any]] = {
     "time_zone": "UTC", "days": [1, 2, 3, 4, 5], "start": "09:00", "end": "17:00",
 }  # fmt: skip
 REQUIREMENTS: Final[dict[str, dict[str, Any]]] = {
@@ -32,6 +32,10 @@ REQUIREMENTS: Final[dict[str, dict[str, Any]]] = {
     "four-eyes": {
         "stages": [{"required": 1, "approvers": {"owner": True, "roles": ["finance"]}}],
         "four_eyes": True,
+    },
+    "veto": {
+        "stages": [{"required": 1, "approvers": {"owner": True}}],
+        "veto": {"roles": ["legal"]},
     },
     "clocks": {
         "stages": [{"required": 1, "approvers": {"owner": True}}],

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
+
+from chenu.events.v1 import method_policy_pb2
+from chenu.events.v1.method_policy_pb2 import MethodPolicy
 
 ROOT = Path(__file__).parents[2]
 SERVED_BY = {
@@ -38,6 +42,13 @@ def methods() -> Iterator[MethodDescriptor]:
         if file.package.startswith("chenu."):
             for service in pool.FindFileByName(file.name).services_by_name.values():
                 yield from service.methods
+
+
+def policy_of(method: MethodDescriptor) -> MethodPolicy:
+    """Who may call an RPC, and what it leaves in the audit log."""
+    options: Any = method.GetOptions()
+    policy: MethodPolicy = options.Extensions[method_policy_pb2.policy]
+    return policy
 
 
 def comments() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Governance as its callers see it: persons and their agents, Nova, voters, executors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import uuid4
 
@@ -201,7 +201,7 @@ class GovernanceClient:
             answer = await self.resolutions.ListResolutions(request, metadata=nova)
         return [resolution for resolution in answer.resolutions if resolution.run_id in runs]
 
-    async def watch(self, person: Person, cursor: str = "") -> AsyncIterator[Any]:
+    async def watch(self, person: Person, cursor: str = "") -> AsyncGenerator[Any]:
         """What WatchCheckpoints sends the person."""
         call = self.checkpoints.WatchCheckpoints(
             WatchCheckpointsRequest(cursor=cursor), metadata=self.identity.as_human(person)

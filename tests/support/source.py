@@ -1,6 +1,7 @@
 """A service that records events, as audit sees one: bundles, and the source interface."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any, Self
 from uuid import uuid4
@@ -56,7 +57,8 @@ class StandInSource(SourceServiceServicer):
         self.receipts: list[Receipt] = []
         self.streams: dict[str, list[bytes]] = {}
         """Events by stream, for who asks for versions."""
-        self.generation = 1
+        # As a relay's: whoever comes after another on one database counts anew.
+        self.generation = time.time_ns() // 10**6
         self.silent = False
         """While set, it has no bundle for anyone who asks."""
         self._server: grpc.aio.Server | None = None

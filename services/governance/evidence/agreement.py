@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from services.governance.errors import EvidenceIncomplete
+from services.governance.evidence.errors import EvidenceIncomplete
 from services.governance.messages import Row
 
 _MADE: Final = "chenu.governance.decision.made"

@@ -23,10 +23,10 @@ from kernel.caller import Caller
 from kernel.context import current, new_id
 from kernel.database import Database
 from services.governance.clock import Clock
-from services.governance.errors import EvidenceNotLogged
 from services.governance.evidence import audit_events, built_in_rules, reading
 from services.governance.evidence.agreement import told_alike
 from services.governance.evidence.document import Texts, document, open_rules
+from services.governance.evidence.errors import EvidenceNotLogged
 from services.governance.policy import rule_documents
 from services.governance.policy.rules import RuleSet, words_of
 

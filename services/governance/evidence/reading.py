@@ -10,7 +10,7 @@ from kernel.caller import Caller
 from kernel.database import Record, Transaction
 from kernel.errors import Forbidden
 from kernel.statement import Statement
-from services.governance.errors import EvidenceTooLarge
+from services.governance.evidence.errors import EvidenceTooLarge
 from services.governance.review.voters import look
 
 MOST_DECISIONS: Final = 200

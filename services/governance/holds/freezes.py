@@ -15,14 +15,14 @@ from chenu_gate.tools import TargetArgument, Tool
 from kernel.caller import SYSTEM_TENANT, Caller
 from kernel.context import new_id
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden
+from kernel.errors import Forbidden, RequestIdReused
 from kernel.messaging import Messaging
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import audit_events, messages
 from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR
-from services.governance.errors import FreezeLifted
+from services.governance.errors import FreezeLifted, TooManyFreezes
 from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.keepers import quorum
@@ -30,6 +30,8 @@ from services.governance.review.keepers import quorum
 WAKE_SUBJECT: Final = "governance.freezes"
 OPERATOR: Final = "operator"
 EVERYBODY: Final = "all"
+MOST_IN_FORCE: Final = 500
+"""Of a tenant; executors ask for all of all tenants at once."""
 LIFT: Final = Tool.declare(
     name="freeze.lift",
     description="Lifts a freeze: what it stopped may be permitted again.",
@@ -72,6 +74,9 @@ _MAKE: Final = Statement(
     " SELECT :freeze_id, :tenant, :person, :scope, :value, :reason, raise_freeze_epoch()"
     " ON CONFLICT (tenant, scope, value) WHERE lift_time IS NULL DO NOTHING RETURNING epoch"
 )
+_MANY: Final = Statement(
+    "SELECT count(*) AS many FROM freezes WHERE tenant = :tenant AND lift_time IS NULL"
+)
 # In a transaction of its own: the moment must lie after the commit of the freeze.
 _DATE: Final = Statement(
     "UPDATE freezes SET effective_time = clock_timestamp() + CAST(:within AS interval)"
@@ -84,8 +89,9 @@ _LIST: Final = Statement(
     " ORDER BY create_time DESC, freeze_id DESC LIMIT :size"
 )
 _STATE: Final = Statement(
-    "SELECT tenant, scope, value, epoch FROM freezes WHERE lift_time IS NULL"
-    " OR lift_time > clock_timestamp() - interval '1 minute' ORDER BY epoch"
+    "SELECT tenant, scope, value, epoch FROM freezes WHERE lift_time IS NULL UNION ALL"
+    " SELECT tenant, scope, value, epoch FROM freezes"
+    " WHERE lift_time > (SELECT clock_timestamp() - interval '1 minute') ORDER BY epoch"
 )
 _LIFT: Final = Statement(
     "UPDATE freezes SET lift_time = clock_timestamp(), lift_decision = :decision_id"
@@ -167,8 +173,11 @@ class Freezes:
             row = await tx.fetch_one(_GET, freeze_id=freeze_id)
         if row is None or (row["scope"] == EVERYBODY and not self._is_operator(caller)):
             raise Forbidden(subject=f"freeze/{freeze_id}")
+        target = Target("freeze", row["freeze_id"], str(row["epoch"]))
         action = await operations.asked(caller, request_id)
         if action is not None:
+            if target not in action.targets:
+                raise RequestIdReused
             return _message(row), await operations.ask_again(caller, action, request_id)
         if row["lift_time"] is not None:
             raise FreezeLifted(freeze_id=freeze_id)
@@ -189,7 +198,7 @@ class Freezes:
                 "required_approvals": agreement.approvals,
                 "not_before": held.isoformat(timespec="seconds") if agreement.alone else "",
             },
-            targets=(Target("freeze", row["freeze_id"], str(row["epoch"])),),
+            targets=(target,),
         )
         return _message(row), verdict
 
@@ -219,6 +228,9 @@ async def _found(tx: Transaction, wanted: dict[str, str]) -> str:
 
 
 async def _make(tx: Transaction, caller: Caller, wanted: dict[str, str], reason: str) -> str:
+    found: Any = await tx.fetch_one(_MANY, tenant=wanted["tenant"])
+    if wanted["value"] and found["many"] >= MOST_IN_FORCE:
+        raise TooManyFreezes(limit=str(MOST_IN_FORCE))
     freeze_id = new_id()
     made = await tx.fetch_one(
         _MAKE, freeze_id=freeze_id, person=caller.person, reason=reason, **wanted

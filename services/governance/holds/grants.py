@@ -112,7 +112,7 @@ class Grants:
     def _arguments(self, terms: GrantTerms) -> dict[str, Any]:
         """The terms as people are shown them; GrantInvalid where they bound nothing."""
         kind = messages.word_of(messages.KINDS, terms.action_kind)
-        end, now = terms.end_time.ToDatetime(UTC), self._clock.at(datetime.now(UTC))
+        end, now = messages.moment(terms.end_time), self._clock.at(datetime.now(UTC))
         if not may_be_granted(ActionKind(kind)):
             raise GrantInvalid(cause="IRREVERSIBLE")
         if not now < end <= now + LONGEST:

@@ -86,6 +86,7 @@ def hold_tables(metadata: MetaData) -> None:
             postgresql_where=text("lift_time IS NULL"),
         ),
         Index("freezes_listed", "tenant", "create_time", "freeze_id"),
+        Index("freezes_lifted", "lift_time", postgresql_where=text("lift_time IS NOT NULL")),
     )  # fmt: skip
     Table(
         "notices", metadata,

@@ -35,7 +35,8 @@ _ACTIONS: Final = Statement(
 _STANDING: Final = """
     FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
     WHERE c.state = 'rejected' AND c.tenant = :tenant AND c.identity = :identity
-        AND c.resolve_time > clock_timestamp() + CAST(:offset AS interval) - CAST(:life AS interval)
+        AND c.resolve_time
+            > (SELECT clock_timestamp() + CAST(:offset AS interval) - CAST(:life AS interval))
         AND NOT EXISTS (SELECT FROM lifted_tombstones AS l
             WHERE l.checkpoint_id = c.checkpoint_id)"""
 _LIST: Final = Statement(

@@ -17,6 +17,8 @@ from chenu_gate.action import Action, ActionKind
 from chenu_gate.canonical_json import MAX_INTEGER
 
 MICROS: Final = 1_000_000
+MOST: Final = 2**63 - 1
+"""What conditions and columns hold; a sum that comes to more is told as this."""
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
 
 
@@ -108,19 +110,30 @@ def amount_of(action: Action) -> int | None:
     """The amount that an action moves, in micro-units; None where it cannot be told.
 
     From the argument `amount_micros` (an integer) or `amount` (an integer of whole units, or
-    decimal text of at most six places). An action without either moves nothing, unless it is
-    a payment: then its amount is not known.
+    decimal text of at most six places); where both are given they must agree. An action without
+    either moves nothing, unless it is a payment: then its amount is not known.
     """
-    micros, amount = action.arguments.get("amount_micros"), action.arguments.get("amount")
-    if type(micros) is int:
-        return micros if micros >= 0 else None
-    if type(amount) is int:
-        return amount * MICROS if 0 <= amount <= MAX_INTEGER // MICROS else None
-    if isinstance(amount, str) and _DECIMAL.fullmatch(amount):
-        try:
-            known = int(Decimal(amount) * MICROS)
-        except InvalidOperation:
-            return None
-        return known if known <= MAX_INTEGER else None
-    named = "amount" in action.arguments or "amount_micros" in action.arguments
-    return None if named or action.kind is ActionKind.PAYMENT else 0
+    told = {
+        read(action.arguments[name])
+        for name, read in (("amount_micros", _micros), ("amount", _units))
+        if name in action.arguments
+    }
+    if not told:
+        return None if action.kind is ActionKind.PAYMENT else 0
+    return told.pop() if len(told) == 1 else None
+
+
+def _micros(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _units(value: Any) -> int | None:
+    if type(value) is int:
+        return value * MICROS if 0 <= value <= MAX_INTEGER // MICROS else None
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        return None
+    try:
+        known = int(Decimal(value) * MICROS)
+    except InvalidOperation:
+        return None
+    return known if known <= MAX_INTEGER else None

@@ -13,11 +13,11 @@ from kernel.caller import Caller
 from kernel.database import Database, Transaction
 from kernel.statement import Statement
 from services.governance.clock import Clock
-from services.governance.policy.counters import Counter, amount_of
+from services.governance.policy.counters import MOST, Counter, amount_of
 from services.governance.policy.rule_book import InForce
 
 _SUMS: Final = (
-    "SELECT w.tally, w.since, coalesce(sum(c.amount), 0)::bigint AS value,"
+    "SELECT w.tally, w.since, least(coalesce(sum(c.amount), 0), {most})::bigint AS value,"
     " coalesce(max(c.counted_id), 0) AS latest"
     " FROM (SELECT tally, clock_timestamp() + CAST(:offset AS interval)"
     "   - seconds * interval '1 second' AS since"
@@ -27,9 +27,9 @@ _SUMS: Final = (
     "   AND c.create_time > w.since{without}"
     " GROUP BY w.tally, w.since"
 )
-_READ: Final = Statement(_SUMS.format(without=""))
+_READ: Final = Statement(_SUMS.format(most=MOST, without=""))
 _READ_OTHERS: Final = Statement(
-    _SUMS.format(without=" AND c.decision_id <> CAST(:decision_id AS uuid)")
+    _SUMS.format(most=MOST, without=" AND c.decision_id <> CAST(:decision_id AS uuid)")
 )
 # As `governance.judged` does, one after the other: everybody holds them in the same order.
 _HOLD: Final = Statement(

@@ -74,7 +74,8 @@ def amounts(value: Any, name: str = "") -> Iterator[Decimal]:
         except InvalidOperation:
             return
         if amount.is_finite():
-            yield abs(amount)
+            # Unlike abs() without a context, in which an exponent can be too large.
+            yield amount.copy_abs()
 
 
 def risk_word(action: Action) -> str:

@@ -11,6 +11,7 @@ from cel_expr_python.cel import Activation, Env, Expression, NewEnv, Type
 
 from chenu_gate.action import Action
 from services.governance.policy.counters import amount_of
+from services.governance.policy.rule_growth import puts_together
 
 VARIABLES: Final[Mapping[str, Type]] = {
     "action.kind": Type.STRING,
@@ -39,6 +40,12 @@ VARIABLES: Final[Mapping[str, Type]] = {
 _COUNTER: Final = re.compile(r"\bcounters\.([a-z][a-z0-9_]*)")
 _PLACED: Final = re.compile(r"(?:[A-Z_]+: )?ERROR: <input>:(\d+):(\d+): (.*)")
 _STATUS: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
+
+
+_GROWS: Final = (
+    "inside all, exists, exists_one and filter nothing is put together: no +, no map(), no list or"
+    " map of what is gone through; it could grow without end"
+)
 
 
 class Mistake(NamedTuple):
@@ -75,6 +82,8 @@ class Language:
         if expression.return_type() != Type.BOOL:
             told = f"1:1: the condition must be true or false, not {expression.return_type()}"
             raise ConditionInvalid([Mistake(1, 1, f"{told}\n{_pointed(condition, 1, 1)}")])
+        if puts_together(condition, expression):
+            raise ConditionInvalid([Mistake(0, 0, _GROWS)])
         return expression
 
     def activation(self, bindings: Mapping[str, Any]) -> Activation:

@@ -86,7 +86,7 @@ class Trials:
 def _action(caller: Caller, text: str) -> Action:
     try:
         given = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"the action is not JSON: {error}") from None
     return trial_action(given, Principal(caller.tenant, caller.person, caller.identity))
 

@@ -18,7 +18,7 @@ from cel_expr_python.cel import Activation, Expression
 
 from chenu_gate.action import READING_KINDS, Action
 from chenu_gate.canonical_json import digest, write
-from services.governance.policy.counters import Counter
+from services.governance.policy.counters import MOST, Counter
 from services.governance.policy.rule import (
     UNMATCHED,
     CheckpointType,
@@ -195,7 +195,7 @@ class RuleSet:
         text = " || ".join(f"(\n{one.rule.condition}\n)" for one in members)
         any_holds = self._language.compile(text)
         # The first evaluation plans it, which takes a hundred times as long.
-        any_holds.eval(self._language.activation({}))
+        _value(any_holds, self._language.activation({}))
         return _Group(tuple(members), any_holds, counters)
 
     def _covering(self, action: Action) -> tuple[_Group, ...]:
@@ -225,7 +225,7 @@ class RuleSet:
         }
         for counter in self.counters:
             if counter.key in facts.counters:
-                known[f"counters.{counter.name}"] = facts.counters[counter.key]
+                known[f"counters.{counter.name}"] = min(facts.counters[counter.key], MOST)
         return bindings(action, known)
 
     def _activation(self, action: Action, facts: Facts) -> Activation:
@@ -283,6 +283,9 @@ def _holds(rule: Rule, condition: Expression, activation: Activation) -> bool:
 
 
 def _value(condition: Expression, activation: Activation) -> bool | None:
-    """True or false; None where it cannot be evaluated."""
-    value = condition.eval(activation).value()
+    """True or false; None where it cannot be evaluated, or not in as many steps as one may take."""
+    try:
+        value = condition.eval(activation).value()
+    except RuntimeError:
+        return None
     return value if isinstance(value, bool) else None

@@ -34,19 +34,32 @@ _FILTER: Final = """
     (:state = '' OR state = :state) AND (:type = '' OR type = :type)
     AND (:run = '' OR run = :run) AND (:thread = '' OR thread = :thread)
     AND (CAST(:risks AS text[]) = '{}' OR risk = ANY (CAST(:risks AS text[])))"""
-_LIST: Final = Statement(
-    f"{_BRIEF} WHERE {_FILTER} AND (create_time, checkpoint_id) < (:before_time, :before_id)"
-    " ORDER BY create_time DESC, checkpoint_id DESC LIMIT :size"
-)
-_TOTAL: Final = Statement(
-    "SELECT count(*) AS total FROM checkpoints_told(CAST(:offset AS interval))"  # noqa: S608
-    f" WHERE {_FILTER}"
-)
+# What waits is found by an index of its own, however much is kept.
+_WAITS: Final = "stored_state = 'pending'"
+_KEPT: Final = {True: _WAITS, False: "true"}
+_LIST: Final = {
+    waits: Statement(
+        f"{_BRIEF} WHERE {_FILTER} AND {kept}"
+        " AND (create_time, checkpoint_id) < (:before_time, :before_id)"
+        " ORDER BY create_time DESC, checkpoint_id DESC LIMIT :size"
+    )
+    for waits, kept in _KEPT.items()
+}
+_TOTAL: Final = {
+    waits: Statement(
+        "SELECT count(*) AS total FROM checkpoints_told(CAST(:offset AS interval))"  # noqa: S608
+        f" WHERE {_FILTER} AND {kept}"
+    )
+    for waits, kept in _KEPT.items()
+}
 _COUNT: Final = Statement(
-    "SELECT state, count(*) AS count FROM checkpoints_told(CAST(:offset AS interval))"
-    " GROUP BY state"
+    "SELECT CASE WHEN state = 'pending'"
+    " AND expire_time <= (SELECT clock_timestamp() + CAST(:offset AS interval))"
+    " THEN 'expired' ELSE state END AS now, count(*) AS count FROM checkpoints GROUP BY 1"
 )
-_PENDING: Final = Statement(f"{_BRIEF} WHERE state = 'pending' ORDER BY create_time, checkpoint_id")
+_PENDING: Final = Statement(
+    f"{_BRIEF} WHERE state = 'pending' AND {_WAITS} ORDER BY create_time, checkpoint_id"
+)
 _CHANGED: Final = Statement(
     f"{_BRIEF} WHERE changed >= pg_snapshot_xmin(CAST(CAST(:since AS text) AS pg_snapshot))"
     " AND NOT pg_visible_in_snapshot(changed, CAST(CAST(:since AS text) AS pg_snapshot))"
@@ -82,12 +95,13 @@ class Checkpoints:
         size = page_size(request.page_size)
         place = self._pages.before(request)
         wanted = {**_filter(request), "offset": self._clock.offset}
+        waits = wanted["state"] == State.PENDING
         total = None
         async with self._database.transaction(caller) as tx:
             await look(tx, caller, self._clock.offset)
-            rows = await tx.fetch(_LIST, **wanted, **place, size=size + 1)
+            rows = await tx.fetch(_LIST[waits], **wanted, **place, size=size + 1)
             if request.include_total:
-                counted: Any = await tx.fetch_one(_TOTAL, **wanted)
+                counted: Any = await tx.fetch_one(_TOTAL[waits], **wanted)
                 total = counted["total"]
         page, token = self._pages.by_time(rows, size, request, "create_time", "checkpoint_id")
         return [messages.checkpoint(row) for row in page], token, total
@@ -97,7 +111,7 @@ class Checkpoints:
         async with self._database.transaction(caller) as tx:
             await look(tx, caller, self._clock.offset)
             rows = await tx.fetch(_COUNT, offset=self._clock.offset)
-        return {State(row["state"]): row["count"] for row in rows}
+        return {State(row["now"]): row["count"] for row in rows}
 
     async def changed(self, caller: Caller, since: str) -> tuple[list[Checkpoint], str]:
         """What has changed since a snapshot, and the snapshot to go on from.

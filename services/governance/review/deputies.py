@@ -5,28 +5,44 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from chenu.governance.v1.deputy_service_pb2 import Deputy
+from chenu.governance.v1.authorization_service_pb2 import Verdict
+from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest, Deputy
+from chenu_gate.action import ActionKind
+from chenu_gate.tools import Tool
 from kernel.caller import Caller
-from kernel.context import new_id
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden
+from kernel.errors import Forbidden, RequestIdReused
 from kernel.statement import Statement
 from services.governance import audit_events
 from services.governance.clock import Clock
+from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import DeputyInvalid, NotEntitled
-from services.governance.messages import stamp
+from services.governance.messages import moment, stamp
+from services.governance.operations import Approved, Operation, OperationRefused, Operations
 from services.governance.review.eligibility import Eligibility
 
 LONGEST: Final = timedelta(days=90)
+APPOINT: Final = Tool.declare(
+    name="deputy.appoint",
+    description="Lets another person vote in the asker's place, in these roles, until then.",
+    input_schema={
+        "type": "object",
+        "properties": {
+            "deputy": {"type": "string"},
+            "roles": {"type": "array"},
+            "end_time": {"type": "string"},
+        },
+        "required": ["deputy", "roles", "end_time"],
+        "additionalProperties": False,
+    },
+    kind=ActionKind.CONFIGURE,
+    executor=OWN_EXECUTOR,
+)
 _SELECT: Final = (
     "SELECT deputy_id, person, deputy, create_time, end_time, dismiss_time FROM deputies"
 )
 _IN_FORCE: Final = (
-    "dismiss_time IS NULL AND end_time > clock_timestamp() + CAST(:offset AS interval)"
-)
-_SAME: Final = Statement(
-    f"{_SELECT} WHERE person = :person AND deputy = :deputy AND end_time = :end_time"
-    " AND dismiss_time IS NULL"
+    "dismiss_time IS NULL AND end_time > (SELECT clock_timestamp() + CAST(:offset AS interval))"
 )
 _FIND: Final = Statement(f"{_SELECT} WHERE deputy_id = :deputy_id")
 _LIST: Final = Statement(
@@ -34,7 +50,8 @@ _LIST: Final = Statement(
 )
 _APPOINT: Final = Statement(
     "INSERT INTO deputies (deputy_id, tenant, person, identity, roles, deputy, end_time)"
-    " VALUES (:deputy_id, :tenant, :person, :identity, :roles, :deputy, :end_time)"
+    " VALUES (:deputy_id, :tenant, :person, :identity, :roles, :deputy,"
+    " CAST(CAST(:end_time AS text) AS timestamptz))"
 )
 _DISMISS: Final = Statement(
     "UPDATE deputies SET dismiss_time = clock_timestamp()"
@@ -43,36 +60,43 @@ _DISMISS: Final = Statement(
 
 
 class Deputies:
-    """Appoints and dismisses the caller's deputies."""
+    """Appoints and dismisses the caller's deputies.
+
+    An appointment hands on a vote, so it takes a vote: an access token alone would be enough to
+    invite somebody and have them decide in its owner's place.
+    """
 
     def __init__(self, database: Database, eligibility: Eligibility, clock: Clock) -> None:
         self._database, self._eligibility, self._clock = database, eligibility, clock
 
-    async def appoint(self, caller: Caller, deputy: str, end_time: datetime) -> Deputy:
-        """Somebody living of the tenant, until a time that is not far away."""
-        now = self._clock.at(datetime.now(UTC))
-        if not now < end_time <= now + LONGEST:
-            raise DeputyInvalid("a deputy's time ends within the next 90 days")
-        if deputy == caller.person:
-            raise DeputyInvalid("nobody is their own deputy")
-        if not await self._eligibility.lives(caller, deputy):
-            raise NotEntitled(cause="UNKNOWN_PERSON", subject=f"person/{deputy}")
-        wanted = {"person": caller.person, "deputy": deputy, "end_time": end_time}
-        async with self._database.transaction(caller) as tx:
-            same = await tx.fetch_one(_SAME, **wanted)
-            if same is not None:
-                return _message(same)
-            deputy_id = new_id()
-            await tx.execute(
-                _APPOINT,
-                **wanted,
-                deputy_id=deputy_id,
-                tenant=caller.tenant,
-                identity=caller.identity,
-                roles=list(caller.roles),
-            )
-            tx.emit(audit_events.deputy_appointed(caller, deputy_id, deputy, end_time.isoformat()))
-            return await _find(tx, deputy_id)
+    def operation(self) -> Operation:
+        """How an approved appointment is made."""
+        return Operation(APPOINT, self._appoint)
+
+    async def ask(
+        self, operations: Operations, caller: Caller, request: AppointDeputyRequest
+    ) -> Verdict:
+        """The checkpoint by which the caller decides on it: who it is, and until when.
+
+        Somebody living of the tenant, until a time that is not far away.
+        """
+        end = moment(request.end_time)
+        wanted = {
+            "deputy": request.deputy_person_id,
+            "end_time": end.isoformat(timespec="seconds"),
+        }
+        asked = await operations.asked(caller, request.request_id)
+        if asked is not None:
+            if not wanted.items() <= asked.document()["arguments"].items():
+                raise RequestIdReused
+            return await operations.ask_again(caller, asked, request.request_id)
+        await self._check(caller, request.deputy_person_id, end)
+        return await operations.ask(
+            caller,
+            APPOINT,
+            request_id=request.request_id,
+            arguments={**wanted, "roles": sorted(caller.roles)},
+        )
 
     async def dismiss(self, caller: Caller, deputy_id: str) -> Deputy:
         """From now on; only who appointed the deputy does it."""
@@ -90,6 +114,33 @@ class Deputies:
         async with self._database.transaction(caller) as tx:
             rows = await tx.fetch(_LIST, offset=self._clock.offset)
         return [_message(row) for row in rows]
+
+    async def _check(self, caller: Caller, deputy: str, end: datetime) -> None:
+        now = self._clock.at(datetime.now(UTC))
+        if not now < end <= now + LONGEST:
+            raise DeputyInvalid("a deputy's time ends within the next 90 days")
+        if deputy == caller.person:
+            raise DeputyInvalid("nobody is their own deputy")
+        if not await self._eligibility.lives(caller, deputy):
+            raise NotEntitled(cause="UNKNOWN_PERSON", subject=f"person/{deputy}")
+
+    async def _appoint(self, tx: Transaction, approved: Approved) -> None:
+        asked, caller = approved.action.document()["arguments"], approved.caller
+        if datetime.fromisoformat(asked["end_time"]) <= self._clock.at(datetime.now(UTC)):
+            raise OperationRefused("DEPUTY_ENDED")
+        await tx.execute(
+            _APPOINT,
+            deputy_id=approved.decision_id,
+            tenant=caller.tenant,
+            person=caller.person,
+            identity=caller.identity,
+            **asked,
+        )
+        tx.emit(
+            audit_events.deputy_appointed(
+                caller, approved.decision_id, asked["deputy"], asked["end_time"]
+            )
+        )
 
 
 async def _find(tx: Transaction, deputy_id: str) -> Deputy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from typing import Any, Final
 
 from chenu_gate.canonical_json import digest, write
@@ -11,6 +13,7 @@ from services.governance import audit_events
 from services.governance.policy.rule import as_told
 from services.governance.review import requirements
 from services.governance.review.gate import voters
+from services.governance.review.room import check_room
 from services.governance.review.transitions import Locked
 
 _EDIT: Final = Statement(
@@ -39,18 +42,29 @@ _RECOUNT: Final = Statement(
     " UNION ALL SELECT CAST(:tenant AS uuid), CAST(:decision_id AS uuid), tally, amount,"
     " clock_timestamp() FROM other WHERE amount > 0"
 )
+# The clocks are those of what waits now, from now on; none of the others' ends is put off.
 _MOVE: Final = Statement(
     "UPDATE checkpoints SET version = version + 1, revision = :revision, etag = :etag,"
+    " expire_time = least(expire_time, moment + CAST(CAST(:expires_in AS text) AS interval)),"
+    " remind_time = moment + CAST(CAST(:remind_in AS text) AS interval),"
+    " escalate_time = CASE WHEN NOT escalated"
+    " THEN moment + CAST(CAST(:escalate_in AS text) AS interval) END,"
+    " execute_by = least(execute_by, moment + CAST(CAST(:execute_in AS text) AS interval)),"
     " edited_digest = :action_digest, approval = CAST(:approval AS jsonb),"
     " required_approvals = :required_approvals, type = :type, priority = :priority,"
     " voter_persons = CAST(:voter_persons AS uuid[]), voter_roles = CAST(:voter_roles AS text[]),"
-    " claimed_by = NULL, claim_until = NULL WHERE checkpoint_id = :checkpoint_id"
+    " claimed_by = NULL, claim_until = NULL"
+    " FROM (SELECT clock_timestamp() + CAST(:offset AS interval) AS moment) AS clock"
+    " WHERE checkpoint_id = :checkpoint_id"
 )
 
 
-async def store(tx: Transaction, locked: Locked, editor: str, made: dict[str, Any]) -> None:
+async def store(
+    tx: Transaction, locked: Locked, editor: str, made: dict[str, Any], offset: timedelta
+) -> None:
     """Put what was made in the place of what waits."""
     row = locked.row
+    await check_room(tx, row["checkpoint_id"], json.dumps(made["changes"], ensure_ascii=False))
 
     def given(*names: str) -> dict[str, Any]:
         return {name: made[name] for name in names}
@@ -72,8 +86,9 @@ async def store(tx: Transaction, locked: Locked, editor: str, made: dict[str, An
         _MOVE,
         checkpoint_id=row["checkpoint_id"],
         **given("revision", "etag", "action_digest", "approval", "required_approvals"),
-        **given("type", "priority"),
+        **given("type", "priority", "expires_in", "remind_in", "escalate_in", "execute_in"),
         **named,
+        offset=offset,
     )
     await tx.execute(
         _RECOUNT,

@@ -113,7 +113,7 @@ class Edits:
                 await look(tx, caller, self._clock.offset)
                 locked = await self._locked(tx, checkpoint_id, etag, electorate)
                 if await self._still_holds(tx, caller, row["decision_id"], judged_by, made):
-                    await store(tx, locked, caller.person, made)
+                    await store(tx, locked, caller.person, made, self._clock.offset)
                     break
         else:
             raise LimitsContended(retry_after=timedelta(seconds=1))

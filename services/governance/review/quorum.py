@@ -6,6 +6,7 @@ A person votes once and a seat is taken once, whatever the stages and identities
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,21 +56,20 @@ def names(approvers: Approvers, who: Entitled) -> bool:
 
 
 def current_stage(requirement: ApprovalRequirement, ballots: Iterable[Ballot]) -> int:
-    """The first stage (from 1) that lacks approvals; one more than there are when none does."""
-    taken = [ballot.stage for ballot in ballots]
+    """The first stage (from 1) that lacks approvals; the last one when none does."""
+    taken = Counter(ballot.stage for ballot in ballots)
     for number, stage in enumerate(requirement.stages, 1):
-        if taken.count(number) < stage.required:
+        if taken[number] < stage.required:
             return number
-    return len(requirement.stages) + 1
+    return len(requirement.stages)
 
 
 def enough(requirement: ApprovalRequirement, ballots: Sequence[Ballot]) -> bool:
     """Whether every stage has its number, of different people in different seats."""
     persons, seats = {b.person for b in ballots}, {b.seat for b in ballots}
-    return (
-        current_stage(requirement, ballots) > len(requirement.stages)
-        and len(persons) == len(seats) == len(ballots)
-    )  # fmt: skip
+    taken = Counter(ballot.stage for ballot in ballots)
+    full = (taken[n] >= stage.required for n, stage in enumerate(requirement.stages, 1))
+    return all(full) and len(persons) == len(seats) == len(ballots)
 
 
 def may_approve(

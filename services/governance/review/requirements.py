@@ -110,6 +110,13 @@ def required(requirement: ApprovalRequirement) -> int:
     return sum(stage.required for stage in requirement.stages)
 
 
+def owner_alone(requirement: ApprovalRequirement) -> bool:
+    """Whether the owner's one approval is all that it takes, and nobody else may say no."""
+    first, *others = requirement.stages
+    alone = first.required == 1 and first.approvers.owner and not others
+    return alone and not requirement.four_eyes and not named(requirement.veto)
+
+
 def _check_hours(hours: WorkingHours) -> None:
     try:
         ZoneInfo(hours.time_zone)

@@ -12,7 +12,7 @@ from services.governance import messages
 
 _LIST: Final = Statement(
     "SELECT resolution_id, checkpoint_id, run, state, create_time FROM resolutions"
-    " ORDER BY create_time, resolution_id LIMIT :size"
+    " ORDER BY resolution_id LIMIT :size"
 )
 _ACKNOWLEDGE: Final = Statement(
     "DELETE FROM resolutions WHERE resolution_id = ANY(CAST(:resolution_ids AS uuid[]))"

@@ -77,7 +77,9 @@ def review_tables(metadata: MetaData) -> None:
         Column("end_time", _TIME, nullable=False),
         Column("dismiss_time", _TIME),
         CheckConstraint("person <> deputy", name="deputies_another"),
-        Index("deputies_deputy", "deputy", postgresql_where=text("dismiss_time IS NULL")),
+        Index(
+            "deputies_deputy", "deputy", "end_time", postgresql_where=text("dismiss_time IS NULL")
+        ),
         Index("deputies_person", "person"),
     )
     Table(

@@ -16,6 +16,7 @@ from services.governance.review import requirements
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.lifecycle import Checkpoint
 from services.governance.review.quorum import approval, current_stage, rejection
+from services.governance.review.room import check_room
 from services.governance.review.transitions import Locked, Transitions
 from services.governance.review.voters import look
 from services.governance.review.votes import Votes
@@ -77,7 +78,7 @@ class Reviews:
             standing = locked.standing
             standing.check_pending(locked.now)
             rejection(requirement, standing.ballots, electorate, escalated=standing.escalated)
-            stage = current_stage(requirement, standing.ballots)
+            stage = current_stage(requirement, electorate.counted(standing.ballots))
             voted = {ballot.person for ballot in standing.ballots}
             if person in voted | standing.excluded or person not in living[stage - 1]:
                 raise NotEntitled(cause="NOT_AN_APPROVER", subject=f"person/{person}")
@@ -104,6 +105,7 @@ class Reviews:
         async with self._database.transaction(caller) as tx:
             locked = await self._lock(tx, caller, checkpoint_id)
             locked.standing.check_pending(locked.now)
+            await check_room(tx, checkpoint_id, text)
             remark_id = new_id()
             await tx.execute(
                 _REMARK,

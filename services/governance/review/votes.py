@@ -182,11 +182,12 @@ class Votes:
         """What the run that waits would be told if it asked now.
 
         None where more than the votes stand between it and a permit, which the door looks at: an
-        agent's scope, a freeze. Who is entitled was asked this moment, for every vote.
+        agent's scope, a freeze. Who is entitled was asked this moment, for every vote. Nor are an
+        edited action's bytes for all who can listen.
         """
         issued_at = datetime.fromisoformat(stored["issued_at"])
         usable = after.usable(self._clock.at(issued_at))
-        if not usable or stored["freeze"] or row["agent"]:
+        if not usable or stored["freeze"] or row["agent"] or row["checkpoint"]["edited_action"]:
             return None
         if not row["run"] or row["refusal"] or not row["action"]:
             return None

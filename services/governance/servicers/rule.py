@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from chenu.governance.v1 import rule_service_pb2 as messages
 from chenu.governance.v1.rule_service_pb2_grpc import RuleServiceServicer
 from kernel.context import current
+from services.governance.messages import moment
 from services.governance.operations import Operations
 from services.governance.policy import rule_documents
 from services.governance.policy.constitution import LAWS, UNMATCHED_TEXT, as_markdown
@@ -124,8 +122,8 @@ class RuleServicer(RuleServiceServicer):
             caller,
             await self._revisions.rules(caller, request.revision, _document(request)),
             limit=request.limit or LIMIT,
-            start=_moment(request.start_time) if request.HasField("start_time") else None,
-            end=_moment(request.end_time) if request.HasField("end_time") else None,
+            start=moment(request.start_time) if request.HasField("start_time") else None,
+            end=moment(request.end_time) if request.HasField("end_time") else None,
         )
         return messages.ReplayDecisionsResponse(replay=replay)
 
@@ -143,7 +141,3 @@ class RuleServicer(RuleServiceServicer):
 
 def _document(request: Any) -> Any:
     return request.document if request.HasField("document") else None
-
-
-def _moment(timestamp: Timestamp) -> datetime:
-    return timestamp.ToDatetime(UTC)

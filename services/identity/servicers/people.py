@@ -32,9 +32,7 @@ class PeopleServicer(PeopleServiceServicer):
     async def SetPersonRoles(
         self, request: SetPersonRolesRequest, _context: object
     ) -> SetPersonRolesResponse:
-        person = await self._people.set_roles(
-            current().caller, request.person_id, list(request.roles)
-        )
+        person = await self._people.set_roles(current().caller, request)
         return SetPersonRolesResponse(person=person)
 
     async def DeactivatePerson(

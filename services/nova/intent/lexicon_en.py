@@ -44,7 +44,7 @@ VERBS: Final = {
     "query": """
         show explain describe tell display view read see know understand clarify define teach
         illustrate present open answer elaborate detail learn hear wonder specify translate
-        recall state cite quote interpret recite consult""",
+        recall state cite quote interpret recite consult conjugate spell* pronounce""",
     "search": """
         find search list lookup locate retrieve look fetch browse query google seek enumerate
         scan* filter identify spot* trace discover collect gather""",
@@ -212,6 +212,6 @@ WORDS: Final = {
         year day name language mode dark light system server script code job jobs payroll
         salary phrase remote version versions video videos executor executors publisher
         publishers player players retry retries addresses remotes prompt prompts prompted
-        prompting parent parents sharding depleted expert experts related public""",
+        prompting parent parents sharding depleted wedding car expert experts related public""",
     "negative": "not never no none nothing neither without nor nobody",
 }

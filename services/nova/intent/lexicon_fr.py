@@ -43,7 +43,7 @@ VERBS: Final = {
     "query": """
         montrer expliquer dire voir lire consulter savoir connaitre comprendre decrire
         presenter indiquer preciser detailler afficher enseigner eclairer definir clarifier
-        citer visualiser apprendre traduire demander""",
+        citer visualiser apprendre traduire demander conjuguer epeler prononcer""",
     "search": """
         chercher rechercher trouver lister retrouver reperer localiser fouiller enumerer
         recenser identifier recuperer filtrer parcourir regarder""",

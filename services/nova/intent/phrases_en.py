@@ -14,7 +14,11 @@ IDIOMS: Final = {
         need|want|needed|wanted; be gone; ~like … gone; ~set … fire; rm -rf; drop
         table|database|schema; 🗑 <definite>; ~format … disk|drive|server|volume; ~reduce …
         zero; ~lose <definite>; ~cut <definite>; ~leave no trace; ~stop keeping; do not
-        need|want … anymore|more|longer; ~undo … existence; good riddance; ~opt out; gone;
+        need|want … anymore|more|longer; ~tear|rip up|apart; make|setup
+        a|an|another thread|task|project|folder|note … disappear|vanish|gone|go; i|we would rather
+        not
+        keep|retain|leave|save|store; am|is|are not going to keep|retain|leave|save|store; ~undo …
+        existence; good riddance; ~opt out; gone;
         have|has got to go; ~lose the; never want|wish""",
     "send": """
         ~get back to; ~drop … line|note|message|mail|email; ~let <name> know; ~let
@@ -34,7 +38,13 @@ IDIOMS: Final = {
         ~nudge <name>; curl -x post; ~put … in touch; ~report … to <name>; ~pass <name>; ~post
         … endpoint|webhook|api; ~hit … up; ~fire off; ~fire … over|off;
         ~schedule|queue|program … email|mail|message|post|newsletter|tweet; ~confirm to;
-        ~convey … regards|apologies; ~give … regards|apologies|update;
+        make|makes|making sure <name>
+        gets|has|receives|knows|hears|sees|learns; make|making sure …
+        gets|receives|knows|hears|learns; ensure … gets|receives|knows|hears|learns; ~file|lodge …
+        complaint|application|claim|lawsuit|petition|appeal|return|taxes|paperwork; ~copy <person>
+        in|on|into; ~copy him|her|them|everyone|everybody in|on; i|we want|need|like <name> to
+        get|receive|have|know|hear|learn; ~convey … regards|apologies; ~give …
+        regards|apologies|update;
         message|mail|email|contact|text|phone|call|ping <person>""",
     "publish": """
         ~make … public|visible|available|live; ~go live; ~go public; ~put … online|live; ~put
@@ -42,7 +52,10 @@ IDIOMS: Final = {
         … word|news; ~roll … out; ~set … live|public; ~take … live|public; ~make it known;
         ~let the world; ~share … publicly|online|linkedin|twitter|facebook; ~open … to
         everyone|public|world|all; ~tell the world; ~put … out there; ~get … out there; ~push
-        … live""",
+        … live; ~get … newsletter|announcement|article|release|news|story out; i|we want|need …
+        out there|online|live|public;
+        make|setup a|an|another thread|task|project|folder|note …
+        public|visible|available|live|shared|accessible|readable|open|online""",
     "transfer": """
         ~hand … over; ~hand over; ~turn … over to; ~sign … over; ~give … to <name>; ~bring …
         into|to … <sphere>; ~put … in|into|under … <sphere>; ~copy … to|into … <sphere>; ~push
@@ -64,7 +77,11 @@ IDIOMS: Final = {
         dropbox|drive|disk|usb|cloud|s3|desktop|computer|laptop; ~take … out of; ~pull … out
         of; ~get … out of; ~upload … to; ~extract … to|into|from … database; ~print … out;
         ~burn … cd|dvd; ~write … csv|disk|usb; ~archive … s3|bucket|disk|dropbox|drive;
-        ~want|like a|my|the copy|data of|from""",
+        ~want|like a|my|the copy|data of|from; ~save … as a|an
+        pdf|csv|json|excel|word|spreadsheet|zip|file; give|get|make|prepare|fetch me|us a|an|another
+        backup|dump|export|zip|csv|download; give|get|make|prepare|fetch me|us a|an
+        full|complete|whole
+        backup|dump|export|zip|csv|download|copy""",
     "execute": """
         ~go ahead; ~go for it; do it; ~make it so; make it happen; just do it; ~carry … out;
         ~carry out; ~go through with; ~push … prod|production|live|main|master; ~put … in|into
@@ -72,7 +89,8 @@ IDIOMS: Final = {
         server|service|job|deployment|pipeline|campaign|script|process; ~shut … down; ~turn …
         server|machine|service; ~call … api|webhook|endpoint|function; ~hit … endpoint|api;
         ~apply … patch|migration|fix; ~merge … pr|branch|pull; ~sign off; ~do the same;
-        ~repeat … action|that; proceed; git push; git reset; curl; wget; bash; powershell;
+        ~repeat … action|that; ~take care of it|this|that|them|these|those|everything; proceed; git
+        push; git reset; curl; wget; bash; powershell;
         insert into; delete from; update … set; eval; exec; os.system; ~fire … up; ~close …
         deal; ~kick … off; ~kick off; ~fire up; ~spin … up; ~spin up""",
     "configure_rights": """
@@ -91,14 +109,21 @@ IDIOMS: Final = {
         … off the; ~open … up to; ~cut … off; ~turn … off|on
         approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance; ~turn off|on
         … approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance;
-        ~skip|bypass|override|disable|drop|ignore|suspend|lift|waive|stop|enable|circumvent …
-        approval|approvals|checkpoint|checkpoints|confirmation|governance|rule|rules|review|audit|safety|guardrails|restrictions|security|policy|policies|limits|logging|protection;
+        ~skip|bypass|override|disable|drop|ignore|suspend|lift|waive|stop|end|enable|circumvent …
+        freeze|freezes|approval|approvals|checkpoint|checkpoints|confirmation|governance|rule|rules|review|audit|safety|guardrails|restrictions|security|policy|policies|limits|logging|protection;
         ~ignore|disregard|forget|override …
         instructions|prompt|guidelines|constraints|everything; without
         approval|confirmation|asking|permission|checkpoint|review|confirming; no
         approval|confirmation|checkpoint; ~change … password|role|rights|access|owner; ~set …
         private|visibility|role; ~log … in as; ~sign … out; ~leave the thread|group|team;
-        ~hook … up; ~link … account|bank|gmail|slack; ~reset … password; ~lower|raise … limit;
+        ~hook … up; ~link … account|bank|gmail|slack; ~reset … password;
+        ~lower|raise|increase|extend|lift … limit|limits|budget|cap|ceiling|quota;
+        ~unfreeze <definite>; with access|rights|permissions for <name>; with <name> as
+        owner|editor|admin; make|setup a|an|another
+        thread|task|project|folder|note … private|hidden|secret|readonly|editable|writable; should
+        be able|allowed|permitted|entitled; do|does not need|require
+        my|our approval|permission|confirmation|consent|ok|okay|authorization|authorisation;
+        ~add|save|store|link my|our|a|the card|iban|bank|wallet;
         ~remove <person> from; ~add <name> as; i|we want|need <name> to
         see|view|read|edit|access|join|use|approve|manage|be; i|we would like <name> to
         see|view|read|edit|access|join|use|approve|manage|be; ~lock … out; ~take away; ~shut …
@@ -128,7 +153,8 @@ MOODS: Final = {
         would like|love|prefer|appreciate|rather|want|need; we would like|love|prefer|rather;
         we want|need|must|should|have; would be
         great|nice|good|lovely|helpful|wonderful|super; be grateful|so kind|thankful; let us;
-        feel free; make sure|certain; be sure; see to it; ensure; time to|for;
+        feel free; make sure|certain; see|attend to the|my|our|this|that|all; be sure; see to it;
+        ensure; time to|for;
         have|has|had|need|got to; how about|abt; what about; what if you|we; why not; why do
         not you|we; any chance; is there any chance|way you; would it be
         possible|ok|okay|fine|alright; would it be; could it be; if you could|would|can; i
@@ -173,7 +199,9 @@ MOODS: Final = {
     "read:summarize": "sum up; boil down; run|do|make|give … summary|recap|overview; tl dr",
     "work:create": """
         open a|another; put together; come up with; take a|some note|notes; write down; new
-        thread|note; draft; write a|an post|article|blog|comment|text|poem|story; make a|an
+        thread|note; draft; make|setup a|an|another thread|task|project|folder|note;
+        set up a|an|another|the thread|task|project|folder|list|note; write a|an
+        post|article|blog|comment|text|poem|story; make a|an
         list|checklist|guide|table|note|plan|draft|outline|sketch|chart|copy|new""",
     "work:configure": """
         change|set|switch|update|adjust|put …
@@ -188,7 +216,8 @@ MOODS: Final = {
         title|name|tag|label|description; put … tag|label|date|title|calendar|agenda|order;
         put … hold""",
     "forbid": """
-        do|does|did|should|must|would|can|could|may|shall|will not; never; not to; i forbid
+        do|does|did|should|must|would|can|could|may|shall|will not; never; not to; am|is|are not
+        going|about to; i|we would rather not; i forbid
         you to; no need to; do not have to; not have to; do not you dare; under no
         circumstances; refuse to; need not; do not ever; do not want|need|wish you to; you
         must|should|can|may|will|shall|need|ought not; you are not to|allowed|supposed""",
@@ -196,10 +225,11 @@ MOODS: Final = {
     "forbid_wish": "do not want|wish|need|like; would not like|want",
     "note:create": """
         remind me to; add|create|set|make|write a|an task|reminder|todo|note|memo to;
-        reminder|task|todo|memo to; note|record|mention|remember that; set a reminder; remind
+        reminder|task|todo|memo to; note|record|mention|remember that; make|take a|the note that;
+        set a reminder; remind
         me … to; add|create|set|make|write a|an
         task|reminder|todo|note|memo|habit|goal|list|checklist|item|event <end>; note to self;
-        jot down <end>""",
+        jot|note|write down <end>""",
     "name": "called|named|titled|entitled; as|to <quoted>; tagged|labelled|labeled|marked",
     "condition": "as soon as; in case; once",
     "head:ask": """
@@ -214,7 +244,8 @@ MOODS: Final = {
         a|an|users|people|admins|guests|members|agents|i; do i have|need|want to; do <plural>""",
     "soft": """
         take care; take it easy; take your time; give it a try; give it some thought; put
-        simply; never mind; no problem; of course; such a; as soon as possible; right away;
+        simply; never mind; no problem; of course; such a; in order; as soon as possible; right
+        away;
         right now; if you please; by the way; thank you; thanks a lot; too many|much""",
     "noun_verb": """
         ways|way|steps|procedure|instructions|method|permission|right|ability|option|request|decision|plan|proposal|intention|wish|attempt|promise|refusal|deadline|asked|wants|wanted|decided|refused|promised

@@ -30,7 +30,8 @@ IDIOMS: Final = {
         plainte|dossier|demande; ~prendre contact; ~reprendre contact; ~passer le mot; ~passer
         … mot; ~faire suivre|parvenir|passer|savoir; ~dire … a <name>; ~programmer|planifier …
         mail|message|email|courriel|envoi|publication; ~confirmer a|au|aux; ~presenter …
-        excuses|condoleances|felicitations|voeux""",
+        excuses|condoleances|felicitations|voeux; ~souhaiter … a|au|aux <name>; recoive|recoivent;
+        sache|sachent; de ma|notre part""",
     "publish": """
         ~mettre … ligne|live|avant; ~rendre …
         public|publique|publics|publiques|visible|accessible; ~rendre public|publique; ~faire
@@ -72,6 +73,13 @@ IDIOMS: Final = {
     "configure_rights": """
         ~laisser … identite lire|voir|consulter|acceder; ~laisser … identite …
         lire|voir|consulter|acceder; ne|n partage|partages|partager|partagez plus;
+        arrete|arretez|arreter|cesse|cessez de me|nous demander|consulter|solliciter; pas besoin de
+        mon|notre
+        accord|approbation|autorisation|validation|feu; n as|avez pas besoin de mon|notre
+        accord|approbation|autorisation|validation|feu; ~inscrire moi|nous; ~inscrire <person>;
+        m|nous inscrire;
+        ~augmenter|relever|monter|baisser|elever|abaisser … plafond|limite|limites|budget|quota;
+        ~lever|degeler|terminer le|ce|mon gel;
         ~donner|attribuer|ouvrir|fournir|offrir|filer …
         acces|droit|droits|permission|permissions|role|cle|cles|admin; ~rendre …
         admin|administrateur|administratrice|proprietaire|prive|privee|editeur; ~passer …

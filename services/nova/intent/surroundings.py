@@ -21,10 +21,35 @@ _PERSONS: Final = frozenset({"anyone", *_PERSONS_EN, *_PERSONS_FR})
 _THIRD: Final = frozenset(["il", "elle", "ils", "elles", "qui"])
 _LINKS: Final = frozenset(["to", "a", "de", "d", "pour", "entre", "between", "sans", "you"])
 _NONE: Final = frozenset(["nothing", "none", "rien", "aucun", "aucune"])
+_MENTIONS: Final = frozenset(
+    [
+        "bouton",
+        "option",
+        "touche",
+        "menu",
+        "verb",
+        "verbe",
+        "term",
+        "terme",
+        "mot",
+        "spell",
+        "ecrit",
+        "pronounce",
+        "prononce",
+    ]
+)
+_ASKING: Final = frozenset(["who", "what", "which", "how", "combien"])
+# What may stand between a thread and the word that names its topic.
+_NAMING_WORDS: Final = frozenset({"thing", "unknown", "noun", "danger", "read", "work", "definite"})
+_OF_TOPIC: Final = frozenset(["for", "about", "on", "regarding", "over", "pour", "sur"])
+_WITHIN_TOPIC: Final = frozenset(["of", "de", "d", "du", "des", "l"])
 _NAMING: Final = frozenset(["appele", "appelee", "appeles", "nomme", "nommee", "nommes"])
 # What holds many things: "the payment thread" is a thread.
 _HOLDERS_AFTER: Final = frozenset(
     ["thread", "threads", "note", "notes", "task", "project", "folder", "channel", "group"]
+)
+_HOLDERS: Final = frozenset(["thread", "note", "task", "project", "folder", "channel"]) | frozenset(
+    ["fil", "tache", "projet", "dossier", "canal"]
 )
 _HOLDERS_BEFORE: Final = frozenset(["fil", "fils", "tache", "projet", "dossier", "groupe", "canal"])
 
@@ -129,7 +154,33 @@ class Around:
         """The delete button; le bouton supprimer; un fil appelé Budget."""
         english = self.before.what in _DETERMINERS and self.after.reading
         named = self.token.word in _NAMING and not self.imperative
-        return english or named or self.word_before in {"bouton", "option", "touche", "menu"}
+        return english or named or self.word_before in _MENTIONS
+
+    @property
+    def asked_by(self) -> bool:
+        """Directly after the word that asks: which share, who should be able."""
+        return self._word(self.before) in _ASKING
+
+    @property
+    def topic(self) -> bool:
+        """What a thread that is to be made is about: a thread for the car lease."""
+        if self.event.end - self.event.start > 1 or not self._names:
+            return False
+        for place in reversed(self.places[: self.index]):
+            event, word = place.event, self._word(place.event)
+            if word in _OF_TOPIC:
+                return self._word_at(event.start - 1) in _HOLDERS
+            if event.what not in _NAMING_WORDS | {"indefinite"} and word not in _WITHIN_TOPIC:
+                return False
+        return False
+
+    @property
+    def _names(self) -> bool:
+        determined = self.before.what in _DETERMINERS
+        if "g" in self.forms:  # the moving company, the hotel booking; not: sending Ana the list
+            ends = self.after.what in {"edge", "comma"}
+            return determined or (ends and self.before.what in {"thing", "unknown"})
+        return self.nominal or (determined and "p" in self.forms and not self.imperative)
 
     @property
     def quoted_object(self) -> bool:
@@ -191,6 +242,9 @@ class Around:
         marks = (at for at, token in enumerate(self.rest) if token.kind == "mark")
         clause = self.rest[: next(marks, len(self.rest))]
         return any(token.word in weak_spoilers() for token in clause)
+
+    def _word_at(self, at: int) -> str:
+        return self.sentence.tokens[at].word if at >= 0 else ""
 
     def _since(self, distance: int) -> int:
         return max(self.index - distance, 0)

@@ -25,7 +25,9 @@ _BE_FIRST: Final = frozenset({"is", "are", "was", "were", "am"})
 _MODAL_FIRST: Final = frozenset({"can", "could", "will", "would", "may", "might"})
 _MODAL_INVERTED: Final = frozenset({"peut", "peuvent"})
 _WISHES: Final = frozenset({"veux", "veut", "voulons", "voudrais", "souhaite", "faut", "faudrait"})
-_NEGATORS: Final = frozenset({"pas", "jamais", "plus", "rien", "aucun", "aucune", "point", "guere"})
+_NEGATORS: Final = frozenset(
+    {"pas", "jamais", "plus", "rien", "aucun", "aucune", "point", "guere", "personne"}
+)
 _LIMITS: Final = (["mal"], ["seulement"], ["que"])
 _LINKS: Final = frozenset({"to", "de", "d", "pour"})
 

@@ -76,7 +76,7 @@ def _in_ask(around: Around) -> str:
         return NO_EXCUSE if around.after.what == "definite" else ASKED
     if around.place.passive and "p" in around.forms and around.before.what == "be":
         return NO_EXCUSE
-    if around.place.awaited or not around.imperative or around.nominal:
+    if around.place.awaited or not around.imperative or around.nominal or around.asked_by:
         return ASKED
     return ASKED if around.has_subject or around.linked or around.inverted else NO_EXCUSE
 
@@ -107,6 +107,8 @@ def _in_condition(around: Around) -> str:
 
 
 def _in_work(around: Around) -> str:
+    if around.topic:
+        return NOUN
     if "g" in around.forms and around.word_before in {"for", "of", "on", "about"}:
         return SEEN
     if around.nominal:
@@ -150,7 +152,10 @@ def _in_open(around: Around) -> str:
     if around.imperative or "f" in around.forms:
         return NO_EXCUSE
     if "p" in around.forms:  # misspelt French: supprimé le fil
-        misspelt = around.token.raw.endswith(("é", "ée")) and around.after.what == "definite"
+        given = around.token.raw.endswith(("é", "ée")) or (
+            around.place.head and around.token.raw.endswith("e")
+        )
+        misspelt = given and around.after.what in {"definite", "indefinite", "object"}
         return NO_EXCUSE if misspelt or _pleads(around) else SEEN
     return _in_subject(around)
 

@@ -1,6 +1,5 @@
 """Lanes D and E: governance decides on the whole plan; a person decides where it says so."""
 
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,12 +23,11 @@ from chenu.governance.v1.decision_pb2 import ActionKind
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunState
 from kernel.channels import Channels
 from kernel.errors import reason_of
+from services.nova.lanes.hints import Hints
 from services.nova.lanes.refusals import REJECTED
 from services.nova.record import RunRecord
 
 _TIMEOUT: Final = 10.0
-# A permit has to reach its executor before it expires.
-_MARGIN_NANOSECONDS: Final = 2 * 10**9
 # What has come to another end meanwhile needs no taking back.
 _OVER: Final = frozenset({"CHECKPOINT_NOT_PENDING", "CHECKPOINT_EXPIRED"})
 READING: Final = frozenset(
@@ -60,12 +58,13 @@ class Authorizer:
         channel = channels.channel("governance")
         self._authorization = AuthorizationServiceStub(channel)
         self._checkpoints = CheckpointServiceStub(channel)
+        self._hints = Hints(channels)
 
     async def authorize(
         self, record: RunRecord, actions: Sequence[RunAction]
     ) -> dict[str, Verdict]:
         """Verdicts by request id; also notes them in the run's actions."""
-        verdicts = _told(record, actions) or await self._ask(record, actions)
+        verdicts = await self._hints.verdicts(record, actions) or await self._ask(record, actions)
         for action in actions:
             verdict = verdicts[action.request_id]
             _note(record, action, verdict)
@@ -166,15 +165,6 @@ def decide(record: RunRecord, verdicts: dict[str, Verdict]) -> None:
     waited = any(action.checkpoint_id for action in record.round_actions())
     if waited and not record.finished(Lane.LANE_CHECKPOINT):
         record.finish(Lane.LANE_CHECKPOINT, "approved")
-
-
-def _told(record: RunRecord, actions: Sequence[RunAction]) -> dict[str, Verdict] | None:
-    """What the wake-up told, once, where that is all of the round and its permit is still good."""
-    verdict, record.verdict = record.verdict, None
-    if verdict is None or [action.request_id for action in actions] != [verdict.request_id]:
-        return None
-    left = verdict.permit_expire_time.ToNanoseconds() - time.time_ns()
-    return {verdict.request_id: verdict} if left > _MARGIN_NANOSECONDS else None
 
 
 def _note(record: RunRecord, action: RunAction, verdict: Verdict) -> None:

@@ -17,7 +17,7 @@ from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
 from chenu_gate.action import Target
 from kernel.channels import Channels
 from services.nova.record import RunRecord
-from services.nova.targets import Candidate
+from services.nova.targets import Candidate, bare
 
 # The kinds of entity that lane A finds and that may name a thread.
 _REFERENCES: Final = frozenset({"title", "thread", "id"})
@@ -58,13 +58,13 @@ class Contexts:
     async def add_threads(self, record: RunRecord, references: list[str]) -> None:
         """Add the threads that the references may mean."""
         context = record.journal["context"]
+        wanted = [r[:500] for r in references if r][:20]
         answer = await self._threads.GetContext(
-            GetContextRequest(
-                thread_id=record.run.thread_id,
-                references=[r[:500] for r in references[:20] if r],
-            ),
+            GetContextRequest(thread_id=record.run.thread_id, references=wanted),
             timeout=_TIMEOUT,
         )
+        # Only of these is it known what else they may mean.
+        record.journal.setdefault("looked_up", []).extend(wanted)
         known = {thread["id"] for thread in context["threads"]}
         found = (
             [answer.thread, *answer.candidates]
@@ -77,6 +77,12 @@ class Contexts:
             if t.thread_id not in known
         ]
         context["messages"] = [{"role": m.role, "content": m.content} for m in answer.messages]
+
+    def unseen(self, record: RunRecord, reference: str) -> bool:
+        """Whether threads that the reference may mean were never asked for; an id means one."""
+        known = [thread["id"] for thread in record.journal["context"]["threads"]]
+        seen = record.journal.get("looked_up", ())
+        return reference.strip().lower() not in known and bare(reference) not in seen
 
     async def look_again(self, record: RunRecord, targets: Sequence[Target]) -> None:
         """Read anew what has changed since it was frozen; what has gone is forgotten."""

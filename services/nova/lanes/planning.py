@@ -12,7 +12,7 @@ from chenu.llm.v1.completion_pb2 import Tool as ModelTool
 from chenu.llm.v1.completion_service_pb2 import CompleteRequest
 from chenu.llm.v1.completion_service_pb2_grpc import CompletionServiceStub
 from chenu.nova.v1.run_pb2 import Lane, RunAction, RunMode
-from chenu_gate.action import Action, Principal, Target
+from chenu_gate.action import Action, ActionKind, Principal, Target
 from chenu_gate.tools import ArgumentsInvalid, Tool
 from kernel.channels import Channels
 from services.nova.catalogue import Catalogue
@@ -22,7 +22,7 @@ from services.nova.plan import Plan, Proposal, read_plan
 from services.nova.prompts import FINISH, FINISH_INPUT, SYSTEM, request_turn
 from services.nova.record import RunRecord
 from services.nova.settings import NovaSettings
-from services.nova.targets import Unresolved, question, resolve
+from services.nova.targets import Unresolved, bare, question, resolve
 
 _TIMEOUT: Final = 120.0
 _REFUSED: Final = "Nothing of this plan was done: a tool in it was used wrongly."
@@ -114,8 +114,10 @@ class Planner:
             for target in tool.target_arguments:
                 reference = str((proposal.arguments or {})[target.argument])
                 found = resolve(reference, target.type, known)
-                if isinstance(found, Unresolved) and not found.candidates:
-                    missing.setdefault(target.type, []).append(reference)
+                # A thread that fits may not be the only one, where nobody has looked for others.
+                unsure = target.type == "thread" and self._contexts.unseen(record, reference)
+                if unsure or (isinstance(found, Unresolved) and not found.candidates):
+                    missing.setdefault(target.type, []).append(bare(reference))
         if "thread" in missing:
             await self._contexts.add_threads(record, missing["thread"])
         if "endpoint" in missing and not context["endpoints"]:
@@ -133,7 +135,7 @@ class Planner:
         targets: list[Target],
     ) -> None:
         run, caller = record.run, record.caller
-        source, destination = _spheres(record, arguments, targets)
+        source, destination = _spheres(record, tool.kind, arguments, targets)
         action = Action(
             kind=tool.kind,
             tool=tool.pinned,
@@ -216,12 +218,19 @@ def _problem(tool: Tool | None, proposal: Proposal) -> str:
 
 
 def _spheres(
-    record: RunRecord, arguments: dict[str, Any], targets: list[Target]
+    record: RunRecord, kind: ActionKind, arguments: dict[str, Any], targets: list[Target]
 ) -> tuple[str, str]:
-    """Whence and whither: a request that names no sphere works in its target's own."""
+    """Whence and whither: a request that names no sphere works in its target's own sphere.
+
+    What is transferred comes out of its own sphere, wherever the request works; what looks for
+    something keeps to the request's sphere, and where neither names one, to none.
+    """
     spheres = {t["id"]: t["sphere"] for t in record.journal["context"]["threads"]}
     own = next((spheres[t.id] for t in targets if t.id in spheres), "")
-    source = sphere_name(record.run.sphere) or own or "personal"
+    anywhere = kind is ActionKind.SEARCH and "sphere" not in arguments
+    source = sphere_name(record.run.sphere) or own or ("" if anywhere else "personal")
+    if kind is ActionKind.TRANSFER:
+        source = own or source
     return source, str(arguments.get("sphere") or own or source)
 
 

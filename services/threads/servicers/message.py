@@ -46,9 +46,9 @@ class MessageServicer(MessageServiceServicer):
             rows = await messages.list_messages(
                 tx, request.thread_id, after=cursor["after"], limit=size + 1
             )
+        shown = [resources.message(row) for row in rows]
+        size = resources.fitting(shown, size)
         page, token = self._pages.page(
             rows, size, request, lambda row: {"after": row["sequence_number"]}
         )
-        return rpc.ListMessagesResponse(
-            messages=map(resources.message, page), next_page_token=token
-        )
+        return rpc.ListMessagesResponse(messages=shown[: len(page)], next_page_token=token)

@@ -21,6 +21,10 @@ from services.threads.words import KINDS, OWNERSHIPS, SPHERES, STATUSES, VISIBIL
 _SERVICE: Final = "/chenu.threads.v1.ThreadService"
 
 
+# Of many threads they would be more than an answer holds.
+_WITHOUT_TEXTS: Final = {"founding_intent": "", "description": "", "tags": ()}
+
+
 class ThreadServicer(ThreadServiceServicer):
     """Threads as people and Nova read them, and as people change them."""
 
@@ -64,8 +68,10 @@ class ThreadServicer(ThreadServiceServicer):
             rows = await threads.list_threads(tx, filters, limit=size + 1, **place)
             if request.include_total:
                 response.total_size = await threads.count_threads(tx, filters)
+        shown = [resources.thread(row) for row in rows]
+        size = resources.fitting(shown, size)
         page, token = self._pages.by_time(rows, size, request, "update_time", "thread_id")
-        response.threads.extend(resources.thread(row) for row in page)
+        response.threads.extend(shown[: len(page)])
         response.next_page_token = token
         return response
 
@@ -122,7 +128,8 @@ class ThreadServicer(ThreadServiceServicer):
             response.thread.CopyFrom(resources.thread(found["thread"]))
             for said in found["messages"]:
                 response.messages.add(role=said["role"], content=said["content"])
-        response.candidates.extend(resources.thread(row) for row in found["candidates"])
+        for row in found["candidates"]:
+            response.candidates.append(resources.thread({**row, **_WITHOUT_TEXTS}))
         return response
 
     async def _set_status(self, thread_id: str, etag: str, status: str) -> Record:

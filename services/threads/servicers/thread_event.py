@@ -56,9 +56,9 @@ class ThreadEventServicer(ThreadEventServiceServicer):
             rows = await thread_events.list_events(
                 tx, request.thread_id, after=cursor["after"], limit=size + 1
             )
+        shown = [resources.thread_event(row) for row in rows]
+        size = resources.fitting(shown, size)
         page, token = self._pages.page(
             rows, size, request, lambda row: {"after": row["sequence_number"]}
         )
-        return rpc.ListThreadEventsResponse(
-            events=map(resources.thread_event, page), next_page_token=token
-        )
+        return rpc.ListThreadEventsResponse(events=shown[: len(page)], next_page_token=token)

@@ -3,8 +3,8 @@
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from uuid import uuid4
 
-import asyncpg
 import grpc
 import pytest
 
@@ -16,7 +16,6 @@ from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from cli.verification.verdict import Verdict
 from deploy.local.nats_server import NatsServer
-from kernel.database import set_codecs
 from kernel.receipts import VerifierKey
 from kernel.service import Service
 from kernel.settings import SharedSettings
@@ -24,7 +23,7 @@ from services.audit import consumer, streams
 from services.audit.__main__ import PROGRAM
 from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import KINDS, MINE, Check, exported
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running, shared_settings
@@ -64,15 +63,20 @@ async def restored() -> AsyncIterator[StandInSource]:
         yield stand_in
 
 
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As long as the database: the service may be started twice on it, and its log has one key."""
+    return tmp_path_factory.mktemp("keys")
+
+
 @pytest.fixture(scope="package")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory,
+    keys: Path,
     nats_url: str,
     identity: StandInIdentity,
     source: StandInSource,
     restored: StandInSource,
 ) -> SharedSettings:
-    keys: Path = tmp_path_factory.mktemp("keys")
     return shared_settings(
         keys, nats_url, identity, threads=source.address, courier=restored.address
     )
@@ -99,6 +103,15 @@ async def service(
 
 
 @pytest.fixture(scope="package")
+def publish(service: Service[AuditSettings], source: StandInSource) -> Publish:
+    async def publish(data: bytes) -> None:
+        # The stream swallows what it has seen: an id that never was.
+        await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
+
+    return publish
+
+
+@pytest.fixture(scope="package")
 async def channel(service: Service[AuditSettings]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as opened:
         yield opened
@@ -119,34 +132,25 @@ def exports(channel: grpc.aio.Channel) -> ExportServiceStub:
     return ExportServiceStub(channel)
 
 
-@pytest.fixture
-async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
-    """Sees everything, for looking what really happened."""
-    connection = await asyncpg.connect(urls.admin)
-    await set_codecs(connection)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def person() -> Person:
-    return Person()
-
-
 @pytest.fixture(scope="package")
 def owner() -> Person:
     return Person(roles=("owner",))
 
 
 @pytest.fixture(scope="package")
-async def log_key(log) -> VerifierKey:
+async def log_key(log: LogServiceStub) -> VerifierKey:
     answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
     return VerifierKey.parse(answer.verifier_key)
 
 
 @pytest.fixture(scope="package")
 async def files(
-    exports, entries, identity, owner, source, service
+    exports: ExportServiceStub,
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    owner: Person,
+    source: StandInSource,
+    service: Service[AuditSettings],
 ) -> dict[tuple[str, bool], bytes]:
     """Each verifiable form, whole and filtered, of one log among whose records are 300 of ours."""
     others = [an_event(Person(), sphere="business") for _ in range(40)]

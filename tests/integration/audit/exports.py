@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from chenu.audit.v1 import export_service_pb2 as pb
-from chenu.audit.v1.export_pb2 import ExportFormat
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from cli.verification.verdict import Verdict
 
@@ -19,7 +18,7 @@ async def exported(
     exports: ExportServiceStub, metadata: Any, form: str, **filters: Any
 ) -> tuple[bytes, pb.ExportEntriesResponse]:
     """The file, and the last piece that was streamed."""
-    wanted = ExportFormat.Value(f"EXPORT_FORMAT_{form.upper()}")
+    wanted = f"EXPORT_FORMAT_{form.upper()}"
     data, last = b"", pb.ExportEntriesResponse()
     request = pb.ExportEntriesRequest(format=wanted, **filters)
     async for last in exports.ExportEntries(request, metadata=metadata):
@@ -37,7 +36,7 @@ def places(data: bytes, form: str, whole: bool) -> list[tuple[int, int]]:
     manifest = (manifest if form == "jsonl" else manifest["data"])["manifest"]
     at = [n for n, line in enumerate(lines_of(data)) if b'"chenu/threads"' in line
           or b'"chenu/audit","specversion"' in line]  # fmt: skip
-    indexes = []
+    indexes: list[int] = []
     for line in lines_of(data):
         document = json.loads(line)
         document = document.get("data", document)

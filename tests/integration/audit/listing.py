@@ -1,13 +1,23 @@
 """What somebody sees of the log, waited for."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
 from chenu.audit.v1.entry_pb2 import Entry
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from tests.support.identity import Person, StandInIdentity
 from tests.support.waiting import soon
 
+Publish = Callable[[bytes], Awaitable[None]]
+
 
 async def listed(
-    entries, identity: StandInIdentity, person: Person, count: int, **wanted: object
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+    count: int,
+    **wanted: Any,
 ) -> list[Entry]:
     """The person's entries, as soon as there are so many."""
 

@@ -17,7 +17,7 @@ from tests.integration.audit.exports import KINDS, Check, lines_of, places
 @settings(max_examples=60)
 @given(place=st.integers(0, 10**9), bit=st.integers(0, 7))
 def test_any_flipped_bit_is_found(
-    files, check: Check, form: str, whole: bool, place: int, bit: int
+    files: dict[tuple[str, bool], bytes], check: Check, form: str, whole: bool, place: int, bit: int
 ) -> None:
     honest = files[form, whole]
     at = place % len(honest)  # how long a file is differs from run to run
@@ -31,7 +31,7 @@ def test_any_flipped_bit_is_found(
 
 @pytest.mark.parametrize(("form", "whole"), KINDS)
 def test_a_flipped_bit_where_a_line_begins_or_ends_is_found(
-    files, check: Check, form: str, whole: bool
+    files: dict[tuple[str, bool], bytes], check: Check, form: str, whole: bool
 ) -> None:
     honest, begin = files[form, whole], 0
     for number, line in enumerate(lines_of(honest)[:8]):
@@ -49,7 +49,7 @@ def test_a_flipped_bit_where_a_line_begins_or_ends_is_found(
 @settings(max_examples=40)
 @given(data=st.data())
 def test_a_record_that_was_changed_removed_or_moved_is_named(
-    files, check: Check, form: str, whole: bool, data
+    files: dict[tuple[str, bool], bytes], check: Check, form: str, whole: bool, data: st.DataObject
 ) -> None:
     honest = files[form, whole]
     known = places(honest, form, whole)
@@ -78,7 +78,7 @@ def test_a_record_that_was_changed_removed_or_moved_is_named(
     assert len(found.problems) == 1
 
 
-def test_what_is_appended_is_found(files, check: Check) -> None:
+def test_what_is_appended_is_found(files: dict[tuple[str, bool], bytes], check: Check) -> None:
     for (form, whole), honest in files.items():
         line, index = places(honest, form, whole)[-1]
         found = check(honest + lines_of(honest)[line])
@@ -86,7 +86,9 @@ def test_what_is_appended_is_found(files, check: Check) -> None:
         assert found.first_bad == index
 
 
-def test_a_record_that_is_exchanged_with_its_hash_is_found_by_the_root(files, check: Check) -> None:
+def test_a_record_that_is_exchanged_with_its_hash_is_found_by_the_root(
+    files: dict[tuple[str, bool], bytes], check: Check
+) -> None:
     first, *_ = lines_of(files["jsonl", True])
     manifest = json.loads(first)["manifest"]
     signer = NoteSigner("audit.chenu.local/log", Ed25519PrivateKey.generate())

@@ -1,7 +1,6 @@
 """What is lost, doubled or altered on the way into the log is noticed, mended, and told."""
 
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -19,19 +18,10 @@ from kernel.service import Service
 from services.audit import scrubbing
 from services.audit.settings import AuditSettings
 from services.audit.watching import look_for_silence
+from tests.integration.audit.listing import Publish
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
-
-Publish = Callable[[bytes], Awaitable[None]]
-
-
-@pytest.fixture
-def publish(service: Service[AuditSettings], source: StandInSource) -> Publish:
-    async def publish(data: bytes) -> None:
-        await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
-
-    return publish
 
 
 @pytest.fixture
@@ -57,19 +47,28 @@ async def has(superuser: asyncpg.Connection, leaf: bytes) -> bool:
 
 
 async def test_a_version_that_never_came_is_fetched_from_its_source(
-    source: StandInSource, publish: Publish, person: Person, superuser: asyncpg.Connection, alerts
+    source: StandInSource,
+    publish: Publish,
+    person: Person,
+    superuser: asyncpg.Connection,
+    alerts: Any,
 ) -> None:
     first, lost, third = versions(person, stream := f"thread/{uuid4()}", 1, 2, 3)
     source.streams[stream] = [first, lost, third]
     await publish(source.bundle([first, third]))
     await soon(lambda: has(superuser, lost), "the lost version is in the log")
     row = await superuser.fetchrow("SELECT * FROM audit.streams WHERE stream = $1", stream)
+    assert row
     assert (row["highest"], row["held"]) == (3, 3)
     assert not await superuser.fetchval("SELECT 1 FROM audit.alerts WHERE subject = $1", stream)
 
 
 async def test_a_version_that_nobody_has_is_an_alert_until_it_comes_after_all(
-    source: StandInSource, publish: Publish, person: Person, superuser: asyncpg.Connection, alerts
+    source: StandInSource,
+    publish: Publish,
+    person: Person,
+    superuser: asyncpg.Connection,
+    alerts: Any,
 ) -> None:
     first, lost, third = versions(person, stream := f"thread/{uuid4()}", 1, 2, 3)
     await publish(source.bundle([first, third]))
@@ -102,7 +101,10 @@ async def test_a_hole_in_the_numbers_is_an_alert_until_it_is_filled(
     source.bundle([lost])
     hole = f"bundle/{len(source.bundles)}"
     await publish(source.bundle([an_event(person)]))
-    sql = "SELECT 1 FROM audit.alerts WHERE kind = 'BUNDLE_HOLE' AND subject = $1"
+    sql = (
+        "SELECT 1 FROM audit.alerts WHERE kind = 'BUNDLE_HOLE' AND subject = $1"
+        " AND source = 'chenu/threads'"
+    )
     await soon(lambda: superuser.fetchval(f"{sql} AND close_time IS NULL", hole), "an alert")
     source.silent = False
     await publish(source.bundle([an_event(person)]))
@@ -182,7 +184,7 @@ async def test_a_source_restored_from_an_older_dump_goes_on_and_loses_nothing(
     await soon(lambda: _held(superuser, restored, 5), "five bundles are held")
     for number in (4, 5):  # the dump was made after the third
         del restored.bundles[number]
-    restored.generation = 2
+    restored.generation += 1
     after = [event() for _ in range(3)]
     restored.bundle([after[0]])  # number 4 again, and it never arrives
     await publish(restored.bundle([after[1]]))
@@ -197,7 +199,7 @@ async def test_a_source_restored_from_an_older_dump_goes_on_and_loses_nothing(
     await soon(lambda: _receipted(restored, 6), "the receipt covers the new bundles")
     for number in (4, 5, 6):  # and the same dump once more
         del restored.bundles[number]
-    restored.generation, again = 3, event()
+    restored.generation, again = restored.generation + 1, event()
     await publish(restored.bundle([again]))
     await soon(lambda: has(superuser, again), "what came after the second restore is in the log")
     await soon(lambda: _receipted(restored, 4), "and its bundle is receipted")
@@ -216,9 +218,9 @@ async def test_an_entry_that_was_taken_out_or_changed_is_an_alert(
     index = await superuser.fetchval("SELECT index FROM audit.entries WHERE leaf = $1", event)
     async with superuser.transaction():
         await superuser.execute("ALTER TABLE audit.entries DISABLE TRIGGER append_only")
-        kept = await superuser.fetchrow("SELECT leaf FROM audit.entries WHERE index = $1", index)
+        kept = await superuser.fetchval("SELECT leaf FROM audit.entries WHERE index = $1", index)
         change = "UPDATE audit.entries SET leaf = $2 WHERE index = $1"
-        await superuser.execute(change, index, kept["leaf"].replace(b"personal", b"business"))
+        await superuser.execute(change, index, kept.replace(b"personal", b"business"))
         await superuser.execute("ALTER TABLE audit.entries ENABLE ALWAYS TRIGGER append_only")
     sql = "SELECT 1 FROM audit.alerts WHERE kind = 'ENTRY_CHANGED' AND subject = $1"
     try:
@@ -226,7 +228,7 @@ async def test_an_entry_that_was_taken_out_or_changed_is_an_alert(
     finally:
         async with superuser.transaction():
             await superuser.execute("ALTER TABLE audit.entries DISABLE TRIGGER append_only")
-            await superuser.execute(change, index, kept["leaf"])
+            await superuser.execute(change, index, kept)
             await superuser.execute("ALTER TABLE audit.entries ENABLE ALWAYS TRIGGER append_only")
 
 
@@ -257,6 +259,14 @@ async def test_a_source_that_falls_silent_is_an_alert_until_it_is_heard_again(
     with background("test"):
         await look_for_silence(service.worker, 3600)
     assert not await superuser.fetchval(sql, source.source)
+    stranger = StandInSource(f"nobody{uuid4().hex}")  # of whom nothing is expected
+    data = stranger.bundle([an_event(person, source=stranger.source)])
+    await service.messaging.publish_bundle(stranger.service, 1, 1, data)
+    await soon(lambda: _held(superuser, stranger, 1), "the stranger was heard")
+    with background("test"):
+        await look_for_silence(service.worker, 0)
+        await look_for_silence(service.worker, 3600)
+    assert await superuser.fetchval(sql, stranger.source) is None
 
 
 async def test_a_refused_call_that_meant_anothers_thing_is_a_violation_in_that_others_log(

@@ -11,23 +11,27 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from cli.verification.verdict import Trust
 from kernel.errors import reason_of
 from kernel.receipts import VerifierKey
+from kernel.service import Service
 from services.audit.exports.manifest import canonical
 from services.audit.note import NoteSigner
+from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import KINDS, MINE, VERIFIABLE, Check, exported, lines_of
 from tests.integration.audit.listing import listed
-from tests.support.identity import Person
-from tests.support.source import an_event
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
 
 
 @pytest.mark.parametrize(("form", "whole"), KINDS)
 def test_an_export_is_verified_by_the_pinned_key_and_only_then(
-    files, check: Check, log_key: VerifierKey, form: str, whole: bool
+    files: dict[tuple[str, bool], bytes], check: Check, log_key: VerifierKey, form: str, whole: bool
 ) -> None:
     data = files[form, whole]
     found = check(data)
@@ -42,7 +46,9 @@ def test_an_export_is_verified_by_the_pinned_key_and_only_then(
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_an_export_that_nobody_signed_is_only_consistent(files, check: Check, whole: bool) -> None:
+def test_an_export_that_nobody_signed_is_only_consistent(
+    files: dict[tuple[str, bool], bytes], check: Check, whole: bool
+) -> None:
     first, *rest = lines_of(files["jsonl", whole])
     unsigned = json.loads(first) | {"signatures": ""}
     data = f"{canonical(unsigned)}\n".encode() + b"".join(rest)
@@ -52,7 +58,11 @@ def test_an_export_that_nobody_signed_is_only_consistent(files, check: Check, wh
 
 
 async def test_an_auditor_exports_the_tenant_and_a_member_the_identity(
-    exports, entries, identity, source, service
+    exports: ExportServiceStub,
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
 ) -> None:
     auditor = Person()
     member = Person(tenant=auditor.tenant, roles=())
@@ -67,7 +77,7 @@ async def test_an_auditor_exports_the_tenant_and_a_member_the_identity(
 
 
 async def test_an_export_without_any_record_is_verified_too(
-    exports, identity, check: Check
+    exports: ExportServiceStub, identity: StandInIdentity, check: Check
 ) -> None:
     for form in VERIFIABLE:
         for filters in ({}, {"resource": "thread/none"}):
@@ -77,7 +87,11 @@ async def test_an_export_without_any_record_is_verified_too(
 
 
 async def test_a_filter_chooses_as_it_does_in_a_list(
-    files, exports, identity, owner, check: Check
+    files: dict[tuple[str, bool], bytes],
+    exports: ExportServiceStub,
+    identity: StandInIdentity,
+    owner: Person,
+    check: Check,
 ) -> None:
     me = identity.as_human(owner)
     wanted = "sphere = social AND source = chenu/threads"
@@ -91,7 +105,13 @@ async def test_a_filter_chooses_as_it_does_in_a_list(
     assert reason_of(refused.value) == "INVALID_FILTER"
 
 
-async def test_an_export_is_itself_on_record(exports, entries, identity, source, service) -> None:
+async def test_an_export_is_itself_on_record(
+    exports: ExportServiceStub,
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+) -> None:
     person = Person()
     me = identity.as_human(person)
     data, _ = await exported(exports, me, "jsonl", sphere="social")
@@ -106,7 +126,7 @@ async def test_an_export_is_itself_on_record(exports, entries, identity, source,
     assert entry.event.data.details["indexes"] == manifest["indexes"]
 
 
-def test_the_same_leaves_come_out_of_both_forms(files) -> None:
+def test_the_same_leaves_come_out_of_both_forms(files: dict[tuple[str, bool], bytes]) -> None:
     def leaves(form: str, whole: bool) -> Sequence[Any]:
         found = []
         for line in lines_of(files[form, whole]):
@@ -121,7 +141,14 @@ def test_the_same_leaves_come_out_of_both_forms(files) -> None:
 
 
 async def test_a_whole_export_says_which_versions_its_tenant_never_told(
-    *, exports, entries, identity, source, service, log_key: VerifierKey, tmp_path: Path
+    *,
+    exports: ExportServiceStub,
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+    log_key: VerifierKey,
+    tmp_path: Path,
 ) -> None:
     person, stream = Person(), f"thread/{uuid4()}"
     events = [an_event(person, stream=stream, version=str(n)) for n in (1, 3)]

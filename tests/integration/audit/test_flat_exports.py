@@ -8,17 +8,26 @@ from uuid import uuid4
 
 import pytest
 
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed
+from kernel.service import Service
+from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import exported
 from tests.integration.audit.listing import listed
-from tests.support.identity import Person
-from tests.support.source import an_event
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
 
 
 @pytest.fixture
-async def written(entries, identity, source, service) -> Person:
+async def written(
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+) -> Person:
     """Somebody with one record that went well, and one that a spreadsheet might calculate."""
     person = Person(roles=())
     events = [
@@ -31,7 +40,7 @@ async def written(entries, identity, source, service) -> Person:
 
 
 async def test_csv_begins_with_the_manifest_and_holds_no_formula(
-    written: Person, exports, identity
+    written: Person, exports: ExportServiceStub, identity: StandInIdentity
 ) -> None:
     me = identity.as_human(written)
     data, last = await exported(exports, me, "csv", sphere="personal")
@@ -44,7 +53,7 @@ async def test_csv_begins_with_the_manifest_and_holds_no_formula(
 
 
 async def test_ocsf_begins_with_the_manifest_and_tells_what_went_wrong(
-    written: Person, exports, identity
+    written: Person, exports: ExportServiceStub, identity: StandInIdentity
 ) -> None:
     data, _ = await exported(exports, identity.as_human(written), "ocsf", sphere="personal")
     manifest, good, bad = map(json.loads, data.splitlines())
@@ -55,7 +64,7 @@ async def test_ocsf_begins_with_the_manifest_and_tells_what_went_wrong(
 
 
 async def test_neither_is_taken_for_proof(
-    written: Person, exports, identity, tmp_path: Path
+    written: Person, exports: ExportServiceStub, identity: StandInIdentity, tmp_path: Path
 ) -> None:
     for form in ("csv", "ocsf"):
         data, _ = await exported(exports, identity.as_human(written), form)

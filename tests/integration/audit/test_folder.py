@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import grpc
 import pymerkle
 import pytest
@@ -12,25 +13,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.verification.folder import tile_path, verify_folder
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed, Trust, Verdict
 from kernel.context import background
 from kernel.errors import reason_of
 from kernel.receipts import TreeHead, VerifierKey, leaf_hash, split_note
+from kernel.service import Service
 from services.audit import folder as published
 from services.audit.folder import Folder
 from services.audit.retention import prune_before
+from services.audit.settings import AuditSettings
 from services.audit.tree import append
 from tests.integration.audit.listing import listed
-from tests.support.identity import Person
-from tests.support.source import an_event
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
 
 
 @pytest.fixture(scope="module")
 async def tiles(
-    entries, identity, source, service, log_key: VerifierKey, tmp_path_factory: Any
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+    log_key: VerifierKey,
+    tmp_path_factory: Any,
 ) -> Path:
     """A folder that grew in three steps to more than two full tiles."""
     path: Path = tmp_path_factory.mktemp("tiles")
@@ -216,7 +226,9 @@ def test_a_record_changed_with_all_hashes_over_it_lies_between_two_heads_of_the_
         assert "the root recomputed" in found.problems[0]
 
 
-async def test_a_tile_by_rpc_is_the_tile_in_the_folder(tiles: Path, log, identity) -> None:
+async def test_a_tile_by_rpc_is_the_tile_in_the_folder(
+    tiles: Path, log: LogServiceStub, identity: StandInIdentity
+) -> None:
     me = identity.as_human(Person())
     for level, index in ((0, 0), (0, 1), (1, 0)):
         suffix = f".p/{size_of(tiles) // 256}" if level else ""
@@ -236,7 +248,11 @@ def test_paths_of_tiles_are_those_of_the_specification() -> None:
 
 
 async def test_pruned_records_leave_the_folder_once_the_log_says_so(
-    tiles: Path, service, superuser, log_key: VerifierKey, tmp_path: Path
+    tiles: Path,
+    service: Service[AuditSettings],
+    superuser: asyncpg.Connection,
+    log_key: VerifierKey,
+    tmp_path: Path,
 ) -> None:
     folder = Folder(service.worker, tmp_path, str(log_key), tuple)
     await folder.publish()

@@ -11,6 +11,8 @@ import grpc
 import pytest
 
 from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from cli.verification.keys import Keys
 from cli.verification.live import verify_log
 from cli.verification.verdict import Trust, Verdict
@@ -19,7 +21,7 @@ from kernel.service import Service
 from services.audit import log as audit_log
 from services.audit.settings import AuditSettings
 from tests.integration.audit.listing import listed
-from tests.support.identity import Person
+from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 
 GUARDS = (
@@ -52,7 +54,12 @@ class _Stub:
 
 
 @pytest.fixture
-async def grown(entries, identity, source: StandInSource, service) -> Person:
+async def grown(
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+) -> Person:
     """Whose records came in three batches, the last."""
     person = Person(roles=("owner", "auditor"))
     for batch in (1, 2, 3):
@@ -90,9 +97,15 @@ async def changed(
 
 
 async def test_a_change_in_the_database_is_found_and_where_it_is_as_near_as_heads_tell(
-    *, service: Service[AuditSettings], superuser: asyncpg.Connection, channel, log, identity,
-    grown: Person, tmp_path: Path,
-) -> None:  # fmt: skip
+    *,
+    service: Service[AuditSettings],
+    superuser: asyncpg.Connection,
+    channel: grpc.aio.Channel,
+    log: LogServiceStub,
+    identity: StandInIdentity,
+    grown: Person,
+    tmp_path: Path,
+) -> None:
     key = VerifierKey.parse((await log.GetLogKey(log_pb.GetLogKeyRequest())).verifier_key)
     connection: Any = Connection(channel, identity.as_human(grown))
 

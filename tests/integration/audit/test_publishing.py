@@ -3,15 +3,19 @@
 from functools import partial
 from uuid import uuid4
 
+import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from kernel.context import background
+from kernel.service import Service
 from services.audit.keys import open_log_keys
 from services.audit.note import NoteSigner
 from services.audit.publishing import record_keys
+from services.audit.settings import AuditSettings
 from tests.integration.audit.listing import listed
-from tests.support.identity import Person
-from tests.support.source import an_event
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
 
 FOUND = (
@@ -20,7 +24,11 @@ FOUND = (
 
 
 async def test_that_other_keys_sign_than_before_is_recorded_once_they_do(
-    entries, identity, source, service, superuser
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+    superuser: asyncpg.Connection,
 ) -> None:
     person, keys = Person(), service.shared.keys_dir
     await service.messaging.publish_bundle(

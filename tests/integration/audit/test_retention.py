@@ -15,6 +15,8 @@ import pytest
 from chenu.audit.v1 import entry_service_pb2 as entry_pb
 from chenu.audit.v1 import log_service_pb2 as log_pb
 from chenu.audit.v1 import retention_service_pb2 as messages
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from chenu.audit.v1.retention_service_pb2_grpc import RetentionServiceStub
 from kernel.context import background
 from kernel.errors import reason_of
@@ -22,8 +24,9 @@ from kernel.receipts import check_inclusion, leaf_hash, root_of
 from kernel.service import Service
 from kernel.statement import Statement
 from services.audit import log as audit_log
+from services.audit import scrubbing
 from services.audit.errors import LegalHold
-from services.audit.retention import minimum_index, prune_before
+from services.audit.retention import Retention, minimum_index, prune_before
 from services.audit.settings import AuditSettings
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
@@ -134,8 +137,8 @@ async def test_pruning_takes_a_prefix_and_leaves_every_proof_for_the_rest(
     *,
     service: Service[AuditSettings],
     held: list[int],
-    log,
-    entries,
+    log: LogServiceStub,
+    entries: EntryServiceStub,
     retention: Any,
     identity: StandInIdentity,
     person: Person,
@@ -210,6 +213,36 @@ async def test_a_pruning_between_two_readings_leaves_no_gap_in_the_leaf_hashes(
         read = Interrupted(tx, lambda: prune(service, held[2]))
         assert await audit_log.leaf_hashes(read, 0, end) == whole  # type: ignore[arg-type]
         assert before < await minimum_index(tx) <= held[2]
+
+
+async def test_what_was_pruned_between_two_looks_is_not_told_as_gone(
+    service: Service[AuditSettings], held: list[int], superuser: asyncpg.Connection
+) -> None:
+    assert await prune(service, held[1]) > 0
+    with background("test"):
+        async with service.worker.work() as tx:
+            await scrubbing._check(tx, held[0], held[2] + 1)  # as if it had not been when it began
+    told = "SELECT 1 FROM audit.alerts WHERE kind = 'ENTRY_CHANGED' AND subject = $1"
+    assert not await superuser.fetchval(told, f"entry/{held[0]}")
+
+
+async def test_what_is_older_than_the_retention_is_pruned_and_nothing_that_is_younger(
+    service: Service[AuditSettings], held: list[int], superuser: asyncpg.Connection
+) -> None:
+    with background("test"):
+        for days in (0, 1):
+            retention = Retention(service.database, service.worker, days=days)
+            assert await retention.prune() == 0
+        async with superuser.transaction():
+            await superuser.execute("ALTER TABLE audit.entries DISABLE TRIGGER append_only")
+            old = (
+                "UPDATE audit.entries SET log_time = log_time - interval '2 days' WHERE index < $1"
+            )
+            await superuser.execute(old, held[1])
+            await superuser.execute("ALTER TABLE audit.entries ENABLE ALWAYS TRIGGER append_only")
+        assert await retention.prune() > 0
+        assert await retention.minimum_index() == held[1]
+        assert await retention.prune() == 0
 
 
 async def test_nothing_is_pruned_beyond_what_is_signed_and_by_nobody_but_the_worker(

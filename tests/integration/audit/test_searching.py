@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import grpc
 import pytest
 
@@ -13,8 +15,10 @@ from chenu.audit.v1.entry_service_pb2 import StatisticsGroup
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from kernel.errors import reason_of
 from kernel.service import Service
+from services.audit import reports
 from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import exported
+from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
@@ -102,6 +106,14 @@ async def test_entries_are_found_by_each_of_their_properties(
     assert await find(resource=THREAD) == {about, itself}
 
 
+async def test_an_event_of_other_types_than_its_contract_has_hides_no_other(
+    write: Write, find: Any, person: Person
+) -> None:
+    strange, plain = an_event(person, details={"count": 1}), an_event(person)
+    await write(plain, strange)
+    assert await find() == {plain}  # of the other its bytes alone are shown
+
+
 async def test_a_filter_that_is_none_is_refused_with_its_place(find: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await find(filter="colour = red")
@@ -177,7 +189,7 @@ async def test_statistics_count_what_one_may_see_in_the_order_of_the_values(
 ) -> None:
     await write(an_event(person), an_event(person, sphere="business"), an_event(person, **DENIED))
 
-    async def counted(group: int) -> list[tuple[str, int, int]]:
+    async def counted(group: StatisticsGroup) -> list[tuple[str, int, int]]:
         answer = await entries.GetStatistics(
             messages.GetStatisticsRequest(group_by=group, filter="source = chenu/threads"),
             metadata=identity.as_human(person),
@@ -200,7 +212,7 @@ async def test_the_violation_report_tells_the_owner_who_tried_and_the_others_not
 ) -> None:
     stranger, thread = Person(), f"thread/{uuid4()}"
     await write(an_event(person, subject=thread))
-    refusal = {**DENIED, "targets": [thread], "details": {"count": "3"}}
+    refusal: dict[str, Any] = {**DENIED, "targets": [thread], "details": {"count": "3"}}
     await write(an_event(stranger, **refusal), an_event(person, subject="mark/1"))
 
     async def report(of: Person) -> Any:
@@ -238,3 +250,44 @@ async def test_what_is_about_any_of_many_resources_is_exported_and_nothing_else(
 
     assert last.exported_size == 2
     assert other.encode() not in data
+
+
+async def test_the_total_is_told_where_it_is_asked_for(
+    write: Write, entries: EntryServiceStub, identity: StandInIdentity, person: Person
+) -> None:
+    await write(*(an_event(person, request_id="r-1") for _ in range(3)), an_event(person))
+    for asked in (True, False):
+        request = messages.ListEntriesRequest(page_size=2, request_id="r-1", include_total=asked)
+        answer = await entries.ListEntries(request, metadata=identity.as_human(person))
+        assert (len(answer.entries), answer.total_size) == (2, 3 if asked else 0)
+
+
+async def test_a_page_of_large_records_holds_as_many_as_a_message_does(
+    write: Write, entries: EntryServiceStub, identity: StandInIdentity, person: Person
+) -> None:
+    large = [an_event(person, details={"x": "x" * 60_000}) for _ in range(40)]
+    for start in range(0, len(large), 8):
+        await write(*large[start : start + 8])
+    request, found = messages.ListEntriesRequest(page_size=500), []
+    while True:
+        answer = await entries.ListEntries(request, metadata=identity.as_human(person))
+        found += [one.leaf for one in answer.entries]
+        request.page_token = answer.next_page_token
+        if not request.page_token:
+            break
+    assert [leaf for leaf in reversed(found) if leaf in set(large)] == large
+
+
+async def test_a_report_reads_no_more_than_the_violations(urls: DatabaseUrls) -> None:
+    span = {"start": datetime.now(UTC) - timedelta(days=30), "end": datetime.now(UTC)}
+    connection = await asyncpg.connect(urls.worker)
+    try:
+        for statement in (reports._LATEST, reports._KINDS):
+            sql, values = statement.bind({**span, "all": True, "me": str(uuid4())})
+            async with connection.transaction():
+                await connection.execute("SET LOCAL enable_seqscan = off")  # however few there are
+                plan = await connection.fetch(f"EXPLAIN {sql}", *values)
+            told = "\n".join(row[0] for row in plan)
+            assert "entries_violations" in told, told
+    finally:
+        await connection.close()

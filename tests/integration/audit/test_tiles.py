@@ -12,6 +12,8 @@ import pytest
 
 from chenu.audit.v1 import log_service_pb2 as log_pb
 from chenu.audit.v1.entry_service_pb2 import ListEntriesRequest
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from chenu.audit.v1.tile_service_pb2 import GetEntryBundleRequest, GetLogFileRequest
 from chenu.audit.v1.tile_service_pb2_grpc import TileServiceStub
 from cli.verification.address import same_server, verify_address
@@ -21,20 +23,23 @@ from cli.verification.verdict import Malformed, Trust, Verdict
 from kernel.context import background
 from kernel.errors import reason_of
 from kernel.receipts import VerifierKey
+from kernel.service import Service
+from kernel.settings import SharedSettings
 from services.audit import log as audit_log
 from services.audit.folder import Folder
 from services.audit.retention import minimum_index, prune_before
+from services.audit.settings import AuditSettings
 from services.gateway.__main__ import PROGRAM as GATEWAY
 from tests.integration.audit.listing import listed
 from tests.integration.audit.test_folder import right
-from tests.support.identity import Person
+from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running
-from tests.support.source import an_event
+from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
 
 
 @pytest.fixture(scope="module")
-async def address(service, shared) -> AsyncIterator[str]:
+async def address(service: Service[AuditSettings], shared: SharedSettings) -> AsyncIterator[str]:
     """Where a gateway before the audit service has the log."""
     before = shared.model_copy(update={"audit_address": f"127.0.0.1:{service.port}"})
     async with running(GATEWAY, before, None) as gateway:
@@ -42,21 +47,33 @@ async def address(service, shared) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def key(log) -> VerifierKey:
+async def key(log: LogServiceStub) -> VerifierKey:
     answer = await log.GetLogKey(log_pb.GetLogKeyRequest())
     return VerifierKey.parse(answer.verifier_key)
 
 
 @pytest.fixture(scope="module")
-async def folder(entries, identity, source, service, key, tmp_path_factory) -> Path:
-    """The same log as a folder, with a full tile at least."""
+async def grown(
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+) -> None:
+    """A log with a full tile at least."""
     person = Person()
     bundle = source.bundle([an_event(person) for _ in range(260)])
     await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
     await listed(entries, identity, person, 260)
-    path: Path = tmp_path_factory.mktemp("beside")
-    assert await Folder(service.worker, path, str(key), tuple).publish() >= 260
-    return path
+
+
+@pytest.fixture
+async def folder(
+    grown: None, service: Service[AuditSettings], key: VerifierKey, tmp_path: Path
+) -> Path:
+    """The same log as a folder, with what was not pruned yet."""
+    published = Folder(service.worker, tmp_path / "beside", str(key), tuple).publish
+    assert await soon(published, "a head stands for all that was pruned") >= 260
+    return tmp_path / "beside"
 
 
 def files_in(folder: Path) -> list[str]:
@@ -68,7 +85,7 @@ async def verified(address: str, token: str, *keys: VerifierKey) -> Verdict:
 
 
 async def test_over_http_is_what_the_folder_holds_and_the_verifier_agrees(
-    address: str, folder: Path, key: VerifierKey, identity, system_auditor
+    address: str, folder: Path, key: VerifierKey, identity: StandInIdentity, system_auditor: Person
 ) -> None:
     token = identity.access(system_auditor)
     headers = {"authorization": f"Bearer {token}"}
@@ -100,9 +117,16 @@ async def test_over_http_is_what_the_folder_holds_and_the_verifier_agrees(
 
 
 async def test_records_of_all_tenants_are_for_whom_the_settings_name(
-    *, address: str, folder: Path, key: VerifierKey, channel, entries, identity, system_auditor,
-    person,
-) -> None:  # fmt: skip
+    *,
+    address: str,
+    folder: Path,
+    key: VerifierKey,
+    channel: grpc.aio.Channel,
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    system_auditor: Person,
+    person: Person,
+) -> None:
     token = identity.access(person)
     with pytest.raises(Malformed, match=r"403.*CHENU_AUDIT_SYSTEM_AUDITORS"):
         await verified(address, token, key)
@@ -114,7 +138,8 @@ async def test_records_of_all_tenants_are_for_whom_the_settings_name(
         await stub.GetEntryBundle(request, metadata=identity.as_human(person)).read()
     assert reason_of(refused.value) == "SYSTEM_AUDITOR_REQUIRED"
     me, read = identity.as_human(system_auditor), (folder / "tile/entries" / path).read_bytes()
-    assert (await stub.GetEntryBundle(request, metadata=me).read()).data == read
+    answer: Any = await stub.GetEntryBundle(request, metadata=me).read()
+    assert answer.data == read
     wanted = ListEntriesRequest(resource=f"bundle/{path}")
 
     async def recorded() -> Any:
@@ -129,7 +154,13 @@ async def test_records_of_all_tenants_are_for_whom_the_settings_name(
     ["tile/0/999", "tile/7/000", "tile/0/x000/000", "tile/0/000.p/0", "tile/0/000.p/256"],
 )
 async def test_what_no_tile_is_called_is_not_there(
-    address: str, folder: Path, channel, identity, person, path: str
+    *,
+    grown: None,
+    address: str,
+    channel: grpc.aio.Channel,
+    identity: StandInIdentity,
+    person: Person,
+    path: str,
 ) -> None:
     call = TileServiceStub(channel).GetLogFile(
         GetLogFileRequest(path=path), metadata=identity.as_human(person)
@@ -144,9 +175,17 @@ async def test_what_no_tile_is_called_is_not_there(
 
 
 async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_called_tampered(
-    *, address: str, folder: Path, key: VerifierKey, channel, service, source, identity,
-    system_auditor,
-) -> None:  # fmt: skip
+    *,
+    grown: None,
+    address: str,
+    key: VerifierKey,
+    channel: grpc.aio.Channel,
+    service: Service[AuditSettings],
+    source: StandInSource,
+    identity: StandInIdentity,
+    system_auditor: Person,
+    tmp_path: Path,
+) -> None:
     token, me = identity.access(system_auditor), identity.as_human(system_auditor)
     bundle = source.bundle([an_event(Person()) for _ in range(520)])
     await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
@@ -164,7 +203,7 @@ async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_
         return True
 
     await soon(is_full, "that lowest tile is full")
-    late = Folder(service.worker, folder.with_name("late"), str(key), tuple)
+    late = Folder(service.worker, tmp_path / "late", str(key), tuple)
     async with service.worker.work() as tx:
         await audit_log.lock(tx)  # so that no record of the pruning gets into the log yet
         with background("test"):
@@ -176,7 +215,7 @@ async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_
         assert await late.publish() == 0
     await soon(late.publish, "a head stands for the record of the pruning")
     found = await verified(address, token, key)
-    beside = verify_folder(folder.with_name("late"), Keys([key]), lambda *_: None)
+    beside = verify_folder(tmp_path / "late", Keys([key]), lambda *_: None)
     assert found.problems == beside.problems == []
     assert any("pruned as the log itself says" in note for note in found.notes)
     with pytest.raises(grpc.aio.AioRpcError) as gone:

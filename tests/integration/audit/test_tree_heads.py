@@ -4,9 +4,12 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import grpc
 import pytest
 
 from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from chenu.audit.v1.tile_service_pb2 import GetLogFileRequest
 from chenu.audit.v1.tile_service_pb2_grpc import TileServiceStub
 from kernel.context import background
@@ -23,7 +26,12 @@ SIGNED = "SELECT size, root, create_time FROM audit.tree_heads WHERE size < $1 O
 
 
 @pytest.fixture(scope="module")
-async def grown(entries, identity, source: StandInSource, service) -> None:
+async def grown(
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+) -> None:
     """A log of a few batches, of which one crosses the end of a lowest tile."""
     for count in (1, 1, 1, 1, 270, 1):
         person = Person()
@@ -33,7 +41,11 @@ async def grown(entries, identity, source: StandInSource, service) -> None:
 
 
 async def test_heads_between_two_sizes_are_given_out_and_each_is_signed(
-    grown, log, channel, identity: StandInIdentity, superuser: asyncpg.Connection
+    grown: None,
+    log: LogServiceStub,
+    channel: grpc.aio.Channel,
+    identity: StandInIdentity,
+    superuser: asyncpg.Connection,
 ) -> None:
     me = identity.as_human(Person())
     key = VerifierKey.parse((await log.GetLogKey(log_pb.GetLogKeyRequest())).verifier_key)
@@ -56,11 +68,8 @@ async def test_heads_between_two_sizes_are_given_out_and_each_is_signed(
         assert bool(found) == bool(wanted)
         assert len(found) <= 256
     assert (await between(0, 0))[-1].size <= (await between(0, 10**12))[-1].size
-    file = (
-        await TileServiceStub(channel)
-        .GetLogFile(GetLogFileRequest(path="heads"), metadata=me)
-        .read()
-    )
+    call = TileServiceStub(channel).GetLogFile(GetLogFileRequest(path="heads"), metadata=me)
+    file: Any = await call.read()
     notes = file.data.decode().removesuffix("\n").split("\n\n\n")
     sizes = {open_tree_head(f"{note}\n", [key]).size for note in notes}
     # The log goes on meanwhile: it records this reading, too.
@@ -80,7 +89,7 @@ async def age(superuser: asyncpg.Connection, sizes: list[int], hours: int) -> No
 
 
 async def test_of_old_heads_the_last_of_each_hour_stays_and_what_proofs_rest_on(
-    grown, service: Service[AuditSettings], superuser: asyncpg.Connection
+    grown: None, service: Service[AuditSettings], superuser: asyncpg.Connection
 ) -> None:
     cosigned = {
         row[0] for row in await superuser.fetch("SELECT DISTINCT size FROM audit.cosignatures")

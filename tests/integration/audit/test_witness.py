@@ -8,25 +8,33 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import uvicorn
 
 from chenu.audit.v1 import log_service_pb2 as log_pb
+from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
+from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
+from chenu.audit.v1.log_service_pb2_grpc import LogServiceStub
 from chenu_witness.server import application, open_cosigner
 from chenu_witness.state import State
-from chenu_witness.witness import Witness
+from chenu_witness.witness import Answer, Witness
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from kernel.context import background
 from kernel.receipts import TreeHead, VerifierKey, cosigners, split_note
+from kernel.service import Service
+from kernel.settings import SharedSettings
 from kernel.tokens import SigningKey
 from services.audit import log as audit_log
+from services.audit.folder import Folder
 from services.audit.note import NoteSigner, sign_tree_head
-from services.audit.witnesses import Witnesses, thin_cosignatures
+from services.audit.settings import AuditSettings
+from services.audit.witnesses import Witnesses, close_left_behind, thin_cosignatures
 from tests.integration.audit.exports import exported
 from tests.integration.audit.listing import listed
-from tests.support.identity import Person
-from tests.support.source import an_event
+from tests.support.identity import Person, StandInIdentity
+from tests.support.source import StandInSource, an_event
 
 
 class RunningWitness:
@@ -47,7 +55,7 @@ class RunningWitness:
 
 
 @pytest.fixture
-async def witness(log, tmp_path: Path) -> AsyncIterator[RunningWitness]:
+async def witness(log: LogServiceStub, tmp_path: Path) -> AsyncIterator[RunningWitness]:
     offered = await log.GetLogKey(log_pb.GetLogKeyRequest())
     running = RunningWitness(tmp_path, VerifierKey.parse(offered.verifier_key))
     with socket.socket() as listening:
@@ -63,7 +71,13 @@ async def witness(log, tmp_path: Path) -> AsyncIterator[RunningWitness]:
 
 
 @pytest.fixture
-async def grown(entries, identity, person, source, service) -> Person:
+async def grown(
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+    source: StandInSource,
+    service: Service[AuditSettings],
+) -> Person:
     """Somebody with a record in the log."""
     await service.messaging.publish_bundle(
         source.service, uuid4().int, 1, source.bundle([an_event(person)])
@@ -78,13 +92,18 @@ async def asked(witnesses: Witnesses) -> None:
         await witnesses.ask()
 
 
-async def open_alerts(superuser, url: str) -> set[str]:
+async def open_alerts(superuser: asyncpg.Connection, url: str) -> set[str]:
     sql = "SELECT kind FROM audit.alerts WHERE source = $1 AND close_time IS NULL"
     return {row["kind"] for row in await superuser.fetch(sql, url)}
 
 
 async def test_each_head_is_cosigned_and_told_beside_the_newest(
-    log, identity, grown, service, witness, superuser
+    log: LogServiceStub,
+    identity: StandInIdentity,
+    grown: Person,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    superuser: asyncpg.Connection,
 ) -> None:
     asking = Witnesses(service.worker, [witness.url], [witness.key])
     await asked(asking)
@@ -99,7 +118,12 @@ async def test_each_head_is_cosigned_and_told_beside_the_newest(
 
 
 async def test_an_export_shows_who_cosigned_the_log(
-    identity, grown, service, witness, exports, tmp_path: Path
+    identity: StandInIdentity,
+    grown: Person,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    exports: ExportServiceStub,
+    tmp_path: Path,
 ) -> None:
     await asked(Witnesses(service.worker, [witness.url], [witness.key]))
     data, _ = await exported(exports, identity.as_human(grown), "jsonl")
@@ -111,7 +135,11 @@ async def test_an_export_shows_who_cosigned_the_log(
 
 
 async def test_a_witness_that_has_seen_more_or_otherwise_refuses_and_an_alert_says_so(
-    grown, service, witness, superuser, shared
+    grown: Person,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    superuser: asyncpg.Connection,
+    shared: SharedSettings,
 ) -> None:
     async with service.worker.work() as tx:
         size, _, _ = await audit_log.latest_head(tx)
@@ -133,8 +161,64 @@ async def test_a_witness_that_has_seen_more_or_otherwise_refuses_and_an_alert_sa
     assert await open_alerts(superuser, witness.url) == set()
 
 
+@pytest.mark.parametrize("told", ["9" * 18, "9" * 5000, "\N{ARABIC-INDIC DIGIT NINE}"])
+async def test_a_witness_that_tells_nonsense_is_asked_again_and_heard_when_it_does_not(
+    *,
+    grown: Person,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    superuser: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    told: str,
+) -> None:
+    asking = Witnesses(service.worker, [witness.url], [witness.key])
+    with monkeypatch.context() as lying:
+        lie = Answer(409, f"{told}\n", "text/x.tlog.size")
+        lying.setattr(Witness, "add_checkpoint", lambda *_: lie)
+        await asked(asking)
+        await asked(asking)
+    assert await open_alerts(superuser, witness.url) == {"WITNESS_REFUSED"}
+    await asked(asking)
+    assert await open_alerts(superuser, witness.url) == set()
+
+
+async def test_a_witness_that_is_asked_no_more_leaves_no_alert_and_holds_back_no_files(
+    *,
+    grown: Person,
+    entries: EntryServiceStub,
+    identity: StandInIdentity,
+    source: StandInSource,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    superuser: asyncpg.Connection,
+    tmp_path: Path,
+) -> None:
+    await asked(Witnesses(service.worker, [witness.url], [witness.key]))
+    away = "http://me:password@127.0.0.1:9/"
+    await asked(Witnesses(service.worker, [away], [witness.key]))
+    shown = "http://127.0.0.1:9/"  # to anyone who is logged in
+    assert await open_alerts(superuser, shown) == {"WITNESS_SILENT"}
+    with background("test"):
+        await close_left_behind(service.worker, [away])
+        assert await open_alerts(superuser, shown) == {"WITNESS_SILENT"}
+        await close_left_behind(service.worker, [])
+    assert await open_alerts(superuser, shown) == set()
+    person = Person()
+    data = source.bundle([an_event(person)])
+    await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
+    await listed(entries, identity, person, 1)
+    sizes = [
+        await Folder(service.worker, tmp_path / str(asks), "key", tuple, witnessed=asks).publish()
+        for asks in (True, False)
+    ]
+    assert 0 < sizes[0] < sizes[1]
+
+
 async def test_a_witness_that_is_away_is_an_alert_until_it_is_back(
-    grown, service, witness, superuser
+    grown: Person,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    superuser: asyncpg.Connection,
 ) -> None:
     away = Witnesses(service.worker, ["http://127.0.0.1:9/"], [witness.key])
     await asked(away)
@@ -144,7 +228,12 @@ async def test_a_witness_that_is_away_is_an_alert_until_it_is_back(
 
 
 async def test_a_cosignature_of_another_key_is_not_kept(
-    grown, service, witness, superuser, log, identity
+    grown: Person,
+    service: Service[AuditSettings],
+    witness: RunningWitness,
+    superuser: asyncpg.Connection,
+    log: LogServiceStub,
+    identity: StandInIdentity,
 ) -> None:
     stranger = open_cosigner(service.shared.keys_dir / "stranger", "witness.test/w1")
     await asked(Witnesses(service.worker, [witness.url], [stranger.verifier_key]))
@@ -156,7 +245,7 @@ async def test_a_cosignature_of_another_key_is_not_kept(
 
 
 async def test_of_old_cosignatures_the_last_of_each_hour_stays_and_new_ones_all(
-    grown, service, superuser
+    grown: Person, service: Service[AuditSettings], superuser: asyncpg.Connection
 ) -> None:
     witness, hour = f"witness.test+{uuid4()}", timedelta(hours=1)
     old = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 30 * hour

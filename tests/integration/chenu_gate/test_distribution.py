@@ -176,7 +176,7 @@ async def test_row_24_a_signed_permit_is_checked_offline_by_an_executor_anywhere
     other = replace(action, arguments={"to": "Bob", "text": "Come to tea."})
     stranger = replace(action, principal=Principal(*(str(uuid4()) for _ in range(3))))
     connection = await asyncpg.connect(database)
-    stolen = dict(await connection.fetchrow("SELECT * FROM letters.executions"))
+    (stolen,) = map(dict, await connection.fetch("SELECT * FROM letters.executions"))
     await connection.close()
 
     assert done.state == 3

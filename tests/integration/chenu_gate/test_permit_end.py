@@ -1,6 +1,8 @@
 """A permit ends in the effect's own transaction, however long that waited."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -18,10 +20,11 @@ async def test_what_waited_until_its_permit_had_run_out_is_not_begun_and_uses_no
 ) -> None:
     late = permitted(expires_at=datetime.now(UTC) - LEEWAY)
 
-    for begin in (
+    beginnings: list[Callable[[Any], Awaitable[Any]]] = [
         lambda tx: executions.fence(tx, late),
         lambda tx: executions.begin_running(tx, late, MINUTE),
-    ):
+    ]
+    for begin in beginnings:
         with pytest.raises(PermitExpired):
             async with transaction() as tx:
                 await begin(tx)

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 import grpc
 import pytest
 
 from chenu.identity.v1.channel_grant_service_pb2_grpc import ChannelGrantServiceStub
-from kernel.database import Database, set_codecs
+from kernel.database import Database
 from kernel.migration import upgrade
 from kernel.service import Service
 from kernel.settings import SharedSettings
@@ -26,7 +25,7 @@ from services.courier.vault import Vault
 from tests.support.courier import CourierClient
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance import StandInGovernance
-from tests.support.identity import Metadata, Person, StandInIdentity
+from tests.support.identity import StandInIdentity
 from tests.support.mailbox import Mailbox
 from tests.support.receiver import Receiver
 from tests.support.slack import SlackServer
@@ -155,26 +154,6 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
     opened = await Database.connect(urls.app, schema="courier", pool_size=2)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
-    """Sees everything, for looking what really happened."""
-    connection = await asyncpg.connect(urls.admin)
-    await set_codecs(connection)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def person() -> Person:
-    return Person()
-
-
-@pytest.fixture
-def as_human(identity: StandInIdentity, person: Person) -> Metadata:
-    """Metadata of a call by the person."""
-    return identity.as_human(person)
 
 
 @pytest.fixture

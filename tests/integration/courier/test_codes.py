@@ -1,7 +1,9 @@
 """Codes that confirm channels: neither sent nor guessed without an end."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -10,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from chenu.courier.v1 import channel_service_pb2 as rpc
 from kernel.errors import detail, reason_of
-from services.courier.codes import MOST_BY_AN_IDENTITY, MOST_TO_AN_ADDRESS, MOST_WRONG
+from services.courier.codes import MOST_BY_A_PERSON, MOST_TO_AN_ADDRESS, MOST_WRONG
 from tests.support.channels import (
     DELIVERED,
     a_channel,
@@ -118,16 +120,17 @@ async def test_codes_that_are_sent_again_count_too(
     assert len(await mailbox.wait_for(email, MOST_TO_AN_ADDRESS)) == MOST_TO_AN_ADDRESS
 
 
-async def test_an_identity_sends_no_more_codes_in_an_hour_by_removing_channels(
+async def test_nobody_sends_more_codes_by_removing_channels_or_as_another_identity(
     client: CourierClient, person: Person, as_human: Metadata
 ) -> None:
-    for number in range(MOST_BY_AN_IDENTITY):
+    for number in range(MOST_BY_A_PERSON):
         made = await a_channel(client, person, email=f"{number}@{person.person}.example.org")
         request = rpc.DeleteChannelRequest(channel_id=made.channel.channel_id)
         await client.channels.DeleteChannel(request, metadata=as_human)
 
-    call = a_channel(client, person, email=f"next@{person.person}.example.org")
-    await refused(call, EXHAUSTED, "TOO_MANY_CODES")
+    for one in (person, replace(person, identity=str(uuid4()))):
+        call = a_channel(client, one, email=f"next@{person.person}.example.org")
+        await refused(call, EXHAUSTED, "TOO_MANY_CODES")
 
 
 async def test_what_was_counted_names_nobody(

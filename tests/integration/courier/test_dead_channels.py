@@ -1,12 +1,23 @@
 """Channels that do not answer: nobody else waits for them."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from chenu.courier.v1.channel_service_pb2 import DeleteChannelRequest
+from kernel.database import Record
+from kernel.service import Service
+from services.courier.notifications import Tried
+from services.courier.notifier import Notifier
+from services.courier.outlets import Outlets
+from services.courier.settings import CourierSettings
 from tests.support.channels import PENDING, a_channel, channels_of, log_of, settled, tell
 from tests.support.courier import CourierClient
+from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Person
 from tests.support.notices import a_notice
 from tests.support.receiver import Receiver
@@ -65,3 +76,69 @@ async def overtaken(client: CourierClient, person: Person, receiver: Receiver) -
     (waits,) = await log_of(client, person, checkpoint_id=stuck.checkpoint.checkpoint_id)
     await no_longer_tried(client, person)
     return not waits.attempts
+
+
+FILL = """INSERT INTO courier.notifications
+    (notification_id, tenant, identity, channel_id, notice_id, checkpoint_id, type, view_digest,
+     body, state, leased, next_time)
+SELECT uuidv7(), tenant, identity, channel_id, uuidv7(), $2, 'checkpoint.created', '', '{}',
+    'pending', $3, clock_timestamp() + $4::interval
+FROM courier.channels, generate_series(1, $5) WHERE channel_id = $1"""
+
+
+class Silent(Outlets):
+    """Of one tenant nothing is ever answered; `told` is the first channel that is not its."""
+
+    def __init__(self, tenant: str) -> None:
+        self._tenant = tenant
+        self.told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def send(self, channel: Record, notification: Record, sent: Sequence[str]) -> Tried:
+        if channel["tenant"] == self._tenant:
+            await asyncio.Event().wait()
+        if not self.told.done():
+            self.told.set_result(channel["channel_id"])
+        return Tried("OK")
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["many at once", "many that wait for others"])
+async def test_a_tenant_whose_channels_are_dead_holds_no_other_tenant_up(
+    client: CourierClient,
+    service: Service[CourierSettings],
+    urls: DatabaseUrls,
+    receiver: Receiver,
+    waits: bool,
+) -> None:
+    hog, other, soon = (
+        Person(),
+        Person(),
+        timedelta(hours=1),
+    )  # so that only one with a clock sees it
+    their, own = [
+        (await a_channel(client, one, webhook_url=receiver.url("/status/200"))).channel.channel_id
+        for one in (hog, other)
+    ]
+    admin = await asyncpg.connect(urls.admin)
+    try:
+        checkpoint = str(uuid4())
+        if waits:
+            await admin.execute(FILL, their, checkpoint, True, 3 * soon, 1)
+            await admin.execute(FILL, their, checkpoint, False, soon, 60)
+        else:
+            await admin.execute(FILL, their, None, False, soon, 520)
+        await admin.execute(FILL, own, None, False, soon + timedelta(seconds=1), 1)
+    finally:
+        await admin.close()
+    outlets = Silent(hog.tenant)
+    notifier = Notifier(
+        service.database, service.worker, outlets, every=60, lease=soon, offset=2 * soon
+    )
+    running = asyncio.create_task(notifier.run())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            assert await outlets.told == own
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await no_longer_tried(client, hog)
+        await no_longer_tried(client, other)

@@ -53,7 +53,7 @@ async def test_a_person_settles_what_is_unknown_and_governance_hears_of_it(
     assert (settled.state, settled.reconciled, settled.reason) == (state, True, "RECONCILED")
     word = DeliveryState.Name(state).removeprefix("DELIVERY_STATE_")
     known = await client.governance.outcome(
-        delivery.decision_id, state=ExecutionState.Value(f"EXECUTION_STATE_{word}")
+        delivery.decision_id, state=getattr(ExecutionState, f"EXECUTION_STATE_{word}")
     )
     assert known.reason == "RECONCILED"
     assert len(receiver.received[delivery.decision_id]) == 1

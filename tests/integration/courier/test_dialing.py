@@ -1,12 +1,17 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from kernel.caller import Caller
+from kernel.context import background
+from services.courier import lookups
 from services.courier.addresses import Address, AddressPolicy, AddressRefused, Cause, Target
 from services.courier.dialing import Answered, Dialer, NotSent, Uncertain
 from tests.support.receiver import Receiver
@@ -22,7 +27,7 @@ class NameServer:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    async def getaddrinfo(self, host: str, port: int, **_: Any) -> list[Any]:
+    def getaddrinfo(self, host: str, port: int, *_: Any) -> list[Any]:
         self.asked.append(host)
         addresses = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if not addresses:
@@ -30,27 +35,45 @@ class NameServer:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port)) for a in addresses]
 
     def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self.getaddrinfo)
+        monkeypatch.setattr(lookups, "getaddrinfo", self.getaddrinfo)
+
+
+@contextmanager
+def silent_name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No name of silent.example is answered meanwhile."""
+    over = threading.Event()
+
+    def getaddrinfo(host: str, port: int, *more: Any) -> list[Any]:
+        if host.endswith("silent.example"):
+            over.wait(60)
+        return NameServer([PUBLIC]).getaddrinfo(host, port)
+
+    monkeypatch.setattr(lookups, "getaddrinfo", getaddrinfo)
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def headers() -> dict[str, str]:
     return {"webhook-id": str(uuid4())}
 
 
+@pytest.mark.parametrize("host", ["hooks.example", "xn--bcher-kva.example", "xn--a.example"])
 async def test_the_address_that_was_judged_is_the_one_that_is_dialled(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     names = NameServer(["127.0.0.1"])
     names.use(monkeypatch)
     dialer = Dialer(AddressPolicy.parse("127.0.0.0/8", ""), 2)
     sent = headers()
 
-    result = await dialer.post(f"http://hooks.example:{receiver.port}/status/200", b"{}", sent)
+    result = await dialer.post(f"http://{host}:{receiver.port}/status/200", b"{}", sent)
 
     assert result == Answered(200)
     (got,) = receiver.received[sent["webhook-id"]]
-    assert got.headers["host"] == f"hooks.example:{receiver.port}"
-    assert names.asked == ["hooks.example"]  # once: there is no second answer to be had
+    assert got.headers["host"] == f"{host}:{receiver.port}"
+    assert names.asked == [host]  # once: there is no second answer to be had
 
 
 async def test_a_name_that_turns_to_a_private_address_later_is_refused_as_it_is_dialled(
@@ -135,15 +158,32 @@ async def test_an_endpoint_that_does_not_speak_tls_gets_nothing(receiver: Receiv
 async def test_an_endpoint_that_never_accepts_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def never(*_: Any, **__: Any) -> Any:
-        await asyncio.sleep(60)
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
-
-    async with asyncio.timeout(30):
-        result = await Dialer(STRICT, 0.2).post("https://slow.example/", b"{}", {})
+    with silent_name_server(monkeypatch):
+        async with asyncio.timeout(30):
+            result = await Dialer(STRICT, 0.2).post("https://silent.example/", b"{}", {})
 
     assert result == NotSent("CONNECT_TIMEOUT")
+
+
+async def test_name_servers_that_do_not_answer_hold_up_nobody_elses_lookups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dialer, theirs = Dialer(STRICT, 2), Caller.system(tenant=str(uuid4()))
+    with silent_name_server(monkeypatch):
+        with background("test", theirs):
+            checks = [
+                asyncio.ensure_future(dialer.check(f"https://{n}.silent.example/"))
+                for n in range(100)
+            ]
+        await asyncio.sleep(0)  # they are all asked for by now
+        with background("test", Caller.system(tenant=str(uuid4()))):
+            assert await dialer.check("https://good.example/")
+        for check in checks:
+            check.cancel()
+        await asyncio.gather(*checks, return_exceptions=True)
+
+    with background("test", theirs):  # the threads have come back
+        assert await dialer.check("https://good.example/")
 
 
 async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

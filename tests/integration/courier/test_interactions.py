@@ -88,6 +88,7 @@ async def test_a_forged_old_strange_or_garbled_interaction_is_refused(
     body = pressed(message, "approve")
     unknown = pressed(message, "approve", actions=[{"action_id": "approve", "value": str(uuid4())}])
     another = pressed(message, "approve", user={"id": somebody()})
+    strange = pressed(message, "review").replace(b"%22review%22", b"%22%5Cu0000%22")
     wrong: list[tuple[bytes, dict[str, str]]] = [
         (body, signature(body, secret="0" * 32)),
         (body, signature(pressed(message, "reject"))),
@@ -98,6 +99,7 @@ async def test_a_forged_old_strange_or_garbled_interaction_is_refused(
         (unknown, signature(unknown)),
         (another, signature(another)),
         *((one, signature(one)) for one in (b"payload=", b"{}", b"\xff", b"payload=%7B%7D")),
+        *((one, signature(one)) for one in (strange, b"payload=" + b"%5B" * 50_000)),
     ]
     for what, headers in wrong:
         await refused(answer(client, what, headers), UNAUTHENTICATED, "INTERACTION_REFUSED")

@@ -125,6 +125,24 @@ async def test_a_mail_is_plain_and_the_same_at_every_attempt(
     assert not LINK.search(mail.get_content())
 
 
+async def test_no_words_of_a_question_become_a_header_or_a_body(
+    client: CourierClient, person: Person, mailbox: Mailbox
+) -> None:
+    email = f"{person.person}@example.org"
+    await a_mail_channel(client, person, mailbox, email)
+    told = a_notice(person)
+    word = "=?utf-8?q?x=0D=0ABcc=3A_eve=40example.org=0D=0A=0D=0ANothing_to_see?="
+    told.checkpoint.question = f'Delete "{word}"? Shall it be done?'
+    await tell(client, told)
+    (mail,) = await mailbox.wait_for(email)
+    assert "Bcc" not in mail
+    assert mail["Subject"].endswith("Shall it be done?")
+    assert mail.get_content().startswith("A decision waits for you")
+
+    call = a_channel(client, person, email=f"=?utf-8?q?{person.person}?=@example.org")
+    await refused(call, INVALID, "INVALID_REQUEST")
+
+
 async def test_a_recipient_that_is_not_there_is_not_tried_again(
     client: CourierClient, person: Person
 ) -> None:

@@ -49,6 +49,7 @@ async def test_row_7_built_in_notifications_show_the_same_view_and_short_digest_
         return log if [n.state for n in log] == [DELIVERED] * 3 else None
 
     log = await soon(all_delivered, "all are delivered")
+    assert log
     hooked = [one for n in log for one in receiver.received[n.notification_id]]
     (hook,) = [json.loads(one.body) for one in hooked]
     (slack,) = [

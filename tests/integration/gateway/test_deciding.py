@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -246,6 +246,7 @@ async def test_row_8_a_button_decides_and_the_card_is_edited(
             INTERACTIONS, content=body, headers=signature(body, secret="0" * 32)
         )
         assert (wrong.status_code, wrong.json()["reason"]) == (401, "INTERACTION_REFUSED")
+        assert UUID(wrong.json()["instance"].removeprefix("urn:uuid:"))
         assert (await me.checkpoint(at.checkpoint_id)).state == PENDING
 
         answer = await http.post(INTERACTIONS, content=body, headers=headers)

@@ -44,7 +44,8 @@ PATHS: list[tuple[str, str, dict[str, Any] | None, int, str]] = [
     ("POST", "/checkpoints/batch", {"decisions": []}, 400, "INVALID_REQUEST"),
     ("GET", "/governance/deputies", None, 200, ""),
     (
-        "POST", "/governance/deputies", {"deputy_person_id": NOBODY, "end_time": TOMORROW},
+        "POST", "/governance/deputies",
+        {"deputy_person_id": NOBODY, "end_time": TOMORROW, "request_id": NOBODY},
         403, "NOT_ENTITLED",
     ),
     ("POST", "/governance/deputies/" + NOBODY + "/dismiss", {}, 403, "FORBIDDEN"),

@@ -77,10 +77,12 @@ async def test_a_cookie_without_the_csrf_token_cannot_vote(logged_in: httpx2.Asy
     problem = (await blocked(logged_in, "Not by a strange page")).json()
     path = f"/api/v2/checkpoints/{problem['checkpoint_id']}"
     etag = (await logged_in.get(path)).json()["checkpoint"]["etag"]
-    logged_in.headers["x-csrf-token"] = "0" * 32
-    answer = await logged_in.post(f"{path}/approve", json={"etag": etag})
-    assert answer.status_code == 401
-    assert answer.json()["reason"] == "CSRF_TOKEN_INVALID"
+    for strange in (b"0" * 32, "é".encode(), b"\xff", b""):
+        answer = await logged_in.post(
+            f"{path}/approve", json={"etag": etag}, headers={b"x-csrf-token": strange}
+        )
+        assert answer.status_code == 401, strange
+        assert answer.json()["reason"] == "CSRF_TOKEN_INVALID"
 
 
 async def test_the_session_secret_is_never_in_a_body(http: httpx2.AsyncClient) -> None:
@@ -144,23 +146,6 @@ async def test_an_error_that_nobody_foresaw_is_a_500_that_names_the_request_and_
     assert (answer.status_code, answer.json()["reason"]) == (500, "INTERNAL")
     assert answer.json()["metadata"] == {"request_id": answer.headers["x-request-id"]}
     assert "inside" not in answer.text
-
-
-async def test_a_missing_or_forged_token_is_401(http: httpx2.AsyncClient) -> None:
-    for headers in ({}, {"authorization": "Bearer forged"}, {"authorization": "Basic eDp5"}):
-        answer = await http.get("/api/v2/threads", headers=headers)
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "Bearer"
-
-
-async def test_a_body_that_is_too_large_or_no_json_is_refused(
-    logged_in: httpx2.AsyncClient,
-) -> None:
-    answer = await logged_in.post("/api/v2/nova/query", content=b"x" * (10 << 20))
-    assert answer.status_code == 413
-    for content in (b"{", b"\xff\xfe", b'{"text": NaN}', b"[" * 5000):
-        answer = await logged_in.post("/api/v2/nova/query", content=content)
-        assert answer.status_code == 400, content
 
 
 async def test_a_reused_request_id_is_422(logged_in: httpx2.AsyncClient) -> None:

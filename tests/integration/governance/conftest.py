@@ -14,7 +14,7 @@ import pytest
 
 from chenu_gate.permit import PermitKeys, permit_keys
 from kernel.context import background
-from kernel.database import Database, set_codecs
+from kernel.database import Database
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
 from kernel.watching import Changes
@@ -29,7 +29,7 @@ from tests.support.audit import StandInAudit
 from tests.support.database_urls import DatabaseUrls
 from tests.support.executor import FAKED, PAY, SHIP, StandInExecutor
 from tests.support.governance_client import GovernanceClient
-from tests.support.identity import Person, StandInIdentity
+from tests.support.identity import StandInIdentity
 from tests.support.running import running, shared_settings
 
 OPERATOR_TENANT = str(uuid4())
@@ -127,25 +127,11 @@ def client(channel: grpc.aio.Channel, identity: StandInIdentity) -> GovernanceCl
 
 
 @pytest.fixture
-def person() -> Person:
-    return Person()
-
-
-@pytest.fixture
 async def database(urls: DatabaseUrls, service: Any) -> AsyncIterator[Database]:
     """The app role's own connections, for what no RPC would do."""
     opened = await Database.connect(urls.app, schema="governance", pool_size=2)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def superuser(urls: DatabaseUrls, service: Any) -> AsyncIterator[Any]:
-    """Sees everything, for looking what really happened."""
-    connection = await asyncpg.connect(urls.admin)
-    await set_codecs(connection)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ async def test_a_plan_may_name_a_request_id_twice_for_one_action_and_not_for_two
 async def test_request_ids_of_different_people_have_nothing_to_do_with_each_other(
     client: GovernanceClient, person: Person, common: str
 ) -> None:
-    same: dict[str, dict[str, str]] = {
+    same: dict[str, dict[str, Any]] = {
         "nothing": {},
         "tenant": {"tenant": person.tenant},
         "identity": {"tenant": person.tenant, "identity": person.identity},

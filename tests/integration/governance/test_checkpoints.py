@@ -217,18 +217,20 @@ async def test_a_page_token_is_good_only_for_the_list_that_it_came_from(
         await client.blocked(person)
     token = (await listed(client, person, page_size=1)).next_page_token
 
-    for fields in (
+    forged: list[dict[str, Any]] = [
         {"page_token": token, "all_states": True},
         {"page_token": token[:-2] + "AA"},
         {"page_token": "x"},
         {"page_token": "🙂"},
-    ):
+    ]
+    for fields in forged:
         await refused(
             listed(client, person, **fields),
             grpc.StatusCode.INVALID_ARGUMENT,
             "INVALID_PAGE_TOKEN",
         )
-    for fields in ({"page_size": -1}, {"run_id": "1"}, {"state": 99}, {"page_token": "x" * 2049}):
+    wrong = ({"page_size": -1}, {"run_id": "1"}, {"state": 99}, {"page_token": "x" * 2049})
+    for fields in wrong:
         await refused(
             listed(client, person, **fields), grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"
         )

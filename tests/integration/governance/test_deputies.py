@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -10,6 +11,8 @@ from chenu.governance.v1.authorization_service_pb2 import VerdictState
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.deputy_service_pb2 import (
     AppointDeputyRequest,
+    AppointDeputyResponse,
+    Deputy,
     DismissDeputyRequest,
     ListDeputiesRequest,
 )
@@ -19,6 +22,7 @@ from tests.support.approvals import colleague, inbox, waiting
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
+from tests.support.waiting import soon
 
 PENDING = CheckpointState.CHECKPOINT_STATE_PENDING
 APPROVED = CheckpointState.CHECKPOINT_STATE_APPROVED
@@ -35,10 +39,31 @@ def deputies(channel: grpc.aio.Channel) -> DeputyServiceStub:
 async def appoint(
     client: GovernanceClient, deputies: DeputyServiceStub, by: Person, whom: Person, **left: float
 ) -> Any:
-    request = AppointDeputyRequest(deputy_person_id=whom.person)
+    """The appointment, once the person has approved it."""
+    answer = await ask(client, deputies, by, whom, **left)
+    await client.approve(by, answer.verdict.checkpoint)
+    return await appointed(client, deputies, by, answer.verdict.decision.decision_id)
+
+
+async def ask(
+    client: GovernanceClient, deputies: DeputyServiceStub, by: Person, whom: Person, **left: float
+) -> AppointDeputyResponse:
+    request = AppointDeputyRequest(deputy_person_id=whom.person, request_id=str(uuid4()))
     request.end_time.FromDatetime(datetime.now(UTC) + timedelta(**left or {"days": 7}))
-    answer = await deputies.AppointDeputy(request, metadata=client.identity.as_human(by))
-    return answer.deputy
+    return await deputies.AppointDeputy(request, metadata=client.identity.as_human(by))
+
+
+async def appointed(
+    client: GovernanceClient, deputies: DeputyServiceStub, by: Person, deputy_id: str
+) -> Deputy:
+    async def there() -> list[Deputy]:
+        listed = await deputies.ListDeputies(
+            ListDeputiesRequest(), metadata=client.identity.as_human(by)
+        )
+        return [deputy for deputy in listed.deputies if deputy.deputy_id == deputy_id]
+
+    (deputy,) = await soon(there, "the deputy is appointed")
+    return deputy
 
 
 async def test_row_13_a_deputy_votes_in_somebodys_place_until_the_day_that_was_said(
@@ -53,8 +78,6 @@ async def test_row_13_a_deputy_votes_in_somebodys_place_until_the_day_that_was_s
     _, checkpoint = await waiting(client, person, "quorum")
     assert await inbox(client, dan) == []
     deputy = await appoint(client, deputies, bea, dan)
-    assert deputy == await appoint_again(client, deputies, bea, deputy)
-
     assert await inbox(client, dan) == [checkpoint.checkpoint_id]
     seen = await client.approve(dan, checkpoint)
     assert (seen.votes[0].person_id, seen.votes[0].on_behalf_of) == (dan.person, bea.person)
@@ -75,14 +98,30 @@ async def test_row_13_a_deputy_votes_in_somebodys_place_until_the_day_that_was_s
     assert not listed.deputies
 
 
-async def appoint_again(
-    client: GovernanceClient, deputies: DeputyServiceStub, by: Person, deputy: Any
-) -> Any:
-    request = AppointDeputyRequest(
-        deputy_person_id=deputy.deputy_person_id, end_time=deputy.end_time
-    )
-    answer = await deputies.AppointDeputy(request, metadata=client.identity.as_human(by))
-    return answer.deputy
+async def test_nobody_votes_in_ones_place_before_one_has_approved_it(
+    client: GovernanceClient,
+    deputies: DeputyServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+) -> None:
+    dan = colleague(identity, person)
+    _, checkpoint = await client.blocked(person)
+    request = AppointDeputyRequest(deputy_person_id=dan.person, request_id=str(uuid4()))
+    request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=7))
+    me = identity.as_human(person)
+
+    asked = (await deputies.AppointDeputy(request, metadata=me)).verdict
+
+    assert asked.state == VerdictState.VERDICT_STATE_BLOCKED
+    assert not (await deputies.ListDeputies(ListDeputiesRequest(), metadata=me)).deputies
+    for vote in (checkpoint, asked.checkpoint):
+        await refused(client.approve(dan, vote), DENIED, "FORBIDDEN")
+        await refused(client.approve(person, vote, metadata=me), DENIED, "CALLER_NOT_ALLOWED")
+    again = (await deputies.AppointDeputy(request, metadata=me)).verdict
+    assert again.checkpoint.checkpoint_id == asked.checkpoint.checkpoint_id
+    request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=8))
+    call = deputies.AppointDeputy(request, metadata=me)
+    await refused(call, grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED")
 
 
 async def test_the_owners_deputy_approves_what_the_owner_would(

@@ -117,8 +117,9 @@ async def test_a_run_of_many_decisions_is_exported_as_a_whole_and_an_endless_one
 async def test_there_is_no_evidence_of_what_is_not_ones_own(
     client: GovernanceClient, person: Person, kind: str
 ) -> None:
+    asked: dict[str, Any] = {kind: str(uuid4())}
     await refused(
-        export(client, person, **{kind: str(uuid4())}),
+        export(client, person, **asked),
         grpc.StatusCode.PERMISSION_DENIED,
         "FORBIDDEN",
     )

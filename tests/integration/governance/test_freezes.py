@@ -251,3 +251,38 @@ async def test_the_database_lifts_no_freeze_without_an_executed_decision(
 
     with pytest.raises(Exception, match="lifted once"):
         await superuser.execute(sql, freeze.freeze_id)
+
+
+async def test_a_request_id_asks_for_the_lifting_of_one_freeze_and_of_nothing_else(
+    client: GovernanceClient, person: Person
+) -> None:
+    one, other = [await client.freeze(person, "TOOL", name) for name in ("a.one", "an.other")]
+    request, lifting = a_request(allowed(person)), str(uuid4())
+    await client.ask(person, request)
+    await client.lift(person, one, lifting)
+
+    for freeze, request_id in ((one, request.request_id), (other, lifting)):
+        await refused(
+            client.lift(person, freeze, request_id),
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "REQUEST_ID_REUSED",
+        )
+    assert (await client.lift(person, one, lifting)).verdict.request_id == lifting
+
+
+async def test_a_tenant_has_so_many_freezes_in_force_and_can_always_be_frozen_whole(
+    client: GovernanceClient, person: Person, superuser: Any
+) -> None:
+    await superuser.execute(
+        "INSERT INTO governance.freezes (freeze_id, tenant, person, scope, value, reason, epoch)"
+        " SELECT uuidv7(), $1, $2, 'agent', 'a' || n, '', 0 FROM generate_series(1, 500) AS n",
+        *(person.tenant, person.person),
+    )
+    await refused(
+        client.freeze(person, "TOOL", "one.more"),
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "TOO_MANY_FREEZES",
+    )
+    assert (await client.freeze(person, "AGENT", "a500")).value == "a500"
+    assert (await client.freeze(person)).epoch
+    await client.freeze(Person(), "TOOL", "another.tenants")

@@ -1,6 +1,7 @@
 """Standing grants: approved once, used within their bounds, recorded each time, revocable."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -22,8 +23,9 @@ from chenu_gate.action import Action, ActionKind, Tool
 from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
 from tests.support.actions import DEFINITION
+from tests.support.approvals import colleague, tool
 from tests.support.governance_client import GovernanceClient, a_request, gated, principal
-from tests.support.identity import Person
+from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
 from tests.support.waiting import soon
 
@@ -154,6 +156,20 @@ async def test_targets_agents_other_identities_and_asked_for_checkpoints_are_not
     (cautious,) = await client.ask(person, asked, metadata=by_agent)
     (covered,) = await client.ask(person, mine, metadata=by_agent)
     assert (cautious.state, covered.state) == (BLOCKED, PERMITTED)
+
+
+@pytest.mark.parametrize("takes", ["plain", "quorum", "stages", "four-eyes", "veto"])
+async def test_what_others_have_a_say_in_is_not_the_owners_to_grant(
+    client: GovernanceClient, identity: StandInIdentity, person: Person, takes: str
+) -> None:
+    for role in ("finance", "finance", "board"):
+        colleague(identity, person, role)
+    asked = replace(report(person, tool=tool(takes)), arguments={})
+    await granted(client, person, tool=asked.tool.name, constraints=[])
+
+    verdict = await told(client, person, asked)
+
+    assert verdict.state == (PERMITTED if takes == "plain" else BLOCKED)
 
 
 async def test_the_total_is_never_exceeded_however_many_ask_at_once(

@@ -12,9 +12,9 @@ from chenu.governance.v1.authorization_service_pb2 import VerdictState
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, Checkpoint
 from chenu.governance.v1.checkpoint_pb2 import CheckpointState as State
 from chenu.governance.v1.checkpoint_service_pb2 import ListCheckpointsRequest
-from chenu_gate.action import ActionKind, Target
+from chenu_gate.action import ActionKind, Target, Tool
 from tests.integration.governance.conftest import Events
-from tests.support.actions import DEFINITION, Tool
+from tests.support.actions import DEFINITION
 from tests.support.governance_client import GovernanceClient, a_request, gated, principal
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused

@@ -118,6 +118,6 @@ async def test_a_vote_token_shows_the_checkpoint_that_it_was_bought_for_and_no_o
 
 def test_a_service_may_be_set_to_take_no_decision_from_afar() -> None:
     words = ("none", "low", "medium", "high")
-    urls = {"database_url": "x", "worker_database_url": "x"}
+    urls: dict[str, Any] = {"database_url": "x", "worker_database_url": "x"}
     found = [GovernanceSettings(remote_risk_class=one, **urls).remote for one in words]
     assert found == [0, 1, 2, 3]

@@ -1,6 +1,7 @@
 """What people do before they decide: claim, assign, release, talk."""
 
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -15,7 +16,8 @@ from chenu.governance.v1.review_service_pb2 import (
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from services.governance.clock import Clock
 from tests.integration.governance.conftest import Events
-from tests.support.approvals import colleague, waiting
+from tests.support.approvals import colleague, waiting, with_roles
+from tests.support.edits import edit, paying
 from tests.support.governance_client import GovernanceClient
 from tests.support.identity import Person, StandInIdentity
 from tests.support.refusals import refused
@@ -88,7 +90,7 @@ async def test_only_who_could_approve_it_now_claims_it_or_is_given_it(
 ) -> None:
     fin, boss = colleague(identity, person, "finance"), colleague(identity, person, "board")
     _, checkpoint = await waiting(client, person, "stages")
-    named = {"checkpoint_id": checkpoint.checkpoint_id}
+    named: dict[str, Any] = {"checkpoint_id": checkpoint.checkpoint_id}
 
     for who in (boss, person):
         await refused(
@@ -148,3 +150,53 @@ async def test_a_question_and_its_answer_stand_with_the_checkpoint(
         DENIED,
         "FORBIDDEN",
     )
+
+
+async def test_where_an_approval_counts_no_more_somebody_who_is_still_needed_is_assigned(
+    client: GovernanceClient, reviews: ReviewServiceStub, identity: StandInIdentity, person: Person
+) -> None:
+    bea, cem, dan = (colleague(identity, person, "finance") for _ in range(3))
+    _, checkpoint = await waiting(client, person, "quorum")
+    await client.approve(bea, checkpoint)
+    with_roles(identity, bea, "sales")
+    assert (await client.approve(cem, checkpoint)).state == PENDING
+    assigned = AssignCheckpointRequest(checkpoint_id=checkpoint.checkpoint_id, person_id=dan.person)
+
+    for _ in range(2):
+        answer = await reviews.AssignCheckpoint(assigned, metadata=identity.as_human(cem))
+        assert answer.checkpoint.claimed_by == dan.person
+        # Entitled again: her vote counts again, and is not given twice.
+        with_roles(identity, bea, "finance")
+        await reviews.ReleaseCheckpoint(
+            ReleaseCheckpointRequest(checkpoint_id=checkpoint.checkpoint_id),
+            metadata=identity.as_human(dan),
+        )
+
+    approved = await client.approve(dan, checkpoint)
+    assert approved.state == CheckpointState.CHECKPOINT_STATE_APPROVED
+
+
+async def test_no_more_is_said_of_a_checkpoint_than_one_answer_carries(
+    client: GovernanceClient,
+    reviews: ReviewServiceStub,
+    person: Person,
+    superuser: Any,
+) -> None:
+    colleague(client.identity, person, "finance")
+    _, checkpoint = await paying(client, person)
+    await superuser.execute(
+        "INSERT INTO governance.remarks (remark_id, checkpoint_id, tenant, identity, person,"
+        " is_question, remark) SELECT uuidv7(), $1, $2, $3, $4, false, repeat('x', 4000)"
+        " FROM generate_series(1, 248)",
+        *(checkpoint.checkpoint_id, person.tenant, person.identity, person.person),
+    )
+
+    def remark(text: str) -> Any:
+        named = CommentCheckpointRequest(checkpoint_id=checkpoint.checkpoint_id, text=text)
+        return reviews.CommentCheckpoint(named, metadata=client.identity.as_human(person))
+
+    await remark("y" * 2_000)
+    long_note = {"note": "é" * 4_000}
+    for said in (remark("é" * 4_000), edit(client, reviews, person, checkpoint, long_note)):
+        await refused(said, FAILED, "TOO_MUCH_SAID")
+    assert (await client.reject(person, checkpoint)).remarks[-1].text == "y" * 2_000

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from chenu.governance.v1.decision_pb2 import ExecutionState
-from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest
+from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest, ListDeputiesRequest
 from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
 from chenu.governance.v1.review_service_pb2 import CommentCheckpointRequest
 from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -23,6 +23,7 @@ from tests.support.governance_client import GovernanceClient, allowed
 from tests.support.governance_roles import become
 from tests.support.identity import Person
 from tests.support.rules import a_counter, a_rule, put_in_shadow
+from tests.support.waiting import soon
 
 OWNED = ("decisions", "actions", "executions", "checkpoints", "views", "votes", "comments")
 
@@ -162,11 +163,16 @@ async def test_what_each_role_is_granted_it_also_sees(
     colleague(client.identity, person, "finance")
     _, payment = await paying(client, person)
     await edit(client, ReviewServiceStub(channel), person, payment, {"amount": 1})
-    deputy = AppointDeputyRequest(deputy_person_id=str(uuid4()))
+    deputy = AppointDeputyRequest(deputy_person_id=str(uuid4()), request_id=str(uuid4()))
     deputy.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
-    await DeputyServiceStub(channel).AppointDeputy(
-        deputy, metadata=client.identity.as_human(person)
-    )
+    stub, me = DeputyServiceStub(channel), client.identity.as_human(person)
+    appointed = await stub.AppointDeputy(deputy, metadata=me)
+    await client.approve(person, appointed.verdict.checkpoint)
+
+    async def listed() -> bool:
+        return bool((await stub.ListDeputies(ListDeputiesRequest(), metadata=me)).deputies)
+
+    await soon(listed, "the deputy is appointed")
     await client.approve(person, blocked, comment="yes")
     (verdict,) = await client.ask(person, request)
     await client.report(verdict, ExecutionState.EXECUTION_STATE_SUCCEEDED)

@@ -67,6 +67,34 @@ async def test_a_sum_that_passes_what_numbers_of_json_hold_gates_like_any_other(
     assert await states(client, person, spend(person, 1)) == [BLOCKED]
 
 
+# So many times more than the decision did, almost as much as a condition holds.
+NEARLY_ALL = """
+    INSERT INTO governance.counted (tenant, decision_id, tally, amount)
+    SELECT tenant, decision_id, tally, 9223372036854775000
+    FROM governance.counted, generate_series(1, $2) WHERE decision_id = $1"""
+
+
+async def test_a_sum_that_passes_what_conditions_hold_gates_like_any_other(
+    client: GovernanceClient, person: Person, superuser: Any
+) -> None:
+    last = a_rule("last", "checkpoint", "counters.spent >= 9223372036854775807")
+    await make_live(client, person, SPENT, last)
+    (spent,) = await client.ask(person, spend(person, 9_000_000_000))
+    await superuser.execute(NEARLY_ALL, spent.decision.decision_id, 2)
+    plan = [spend(person, 1), spend(person, 9_000_000_000), allowed(person)]
+    assert await states(client, person, *plan) == [BLOCKED] * 3
+
+
+async def test_what_one_plan_adds_may_pass_what_conditions_hold(
+    client: GovernanceClient, person: Person, superuser: Any
+) -> None:
+    last = a_rule("last", "checkpoint", "counters.spent >= 9223372036854775807")
+    await make_live(client, person, SPENT, last)
+    (spent,) = await client.ask(person, spend(person, 1))
+    await superuser.execute(NEARLY_ALL, spent.decision.decision_id, 1)
+    assert await states(client, person, spend(person, 1), spend(person, 1)) == [BLOCKED] * 2
+
+
 async def test_asking_again_counts_once(client: GovernanceClient, person: Person) -> None:
     await make_live(client, person, SPENT, LIMIT)
     request = a_request(spend(person, 60))

@@ -84,7 +84,7 @@ async def test_all_that_is_wrong_is_told_at_once_and_points_at_the_character(
         Rule(code="Bad Code", effect=Effect.EFFECT_DENY),
         Rule(code="none"),
         Rule(code="long", effect=Effect.EFFECT_DENY, condition="x" * 4001),
-        Rule(code="kind", effect=Effect.EFFECT_DENY, kinds=[99]),
+        Rule(code="kind", effect=Effect.EFFECT_DENY, kinds=[99]),  # type: ignore[list-item]
     ],
 )
 async def test_a_rule_that_no_rule_can_be_is_refused(
@@ -193,6 +193,7 @@ async def test_cases_say_what_must_come_out(client: GovernanceClient, person: Pe
             name="limit", action='{"kind": "update", "arguments": {"amount": 5}}',
             counters={"spent": 96_000_000}, expected_rule="limit",
         ),
+        RuleCase(name="too deep", action="[" * 32_000),
         RuleCase(name="unknown counter", action='{"kind": "query"}', counters={"x": 1}),
         RuleCase(name="own", action=json.dumps(boundary), own_identity_ids=[own],
                  expected_rule="identity_crossing"),
@@ -210,12 +211,12 @@ async def test_cases_say_what_must_come_out(client: GovernanceClient, person: Pe
     passed = {result.name: result.passed for result in answer.results}
     assert passed == {
         "search": True, "wrong": False, "nonsense": False, "no json": False, "limit": True,
-        "unknown counter": False, "own": True, "other": True,
+        "too deep": False, "unknown counter": False, "own": True, "other": True,
     }  # fmt: skip
-    assert answer.failed == 4
+    assert answer.failed == 5
     told = {result.name: result.message for result in answer.results}
     assert told["wrong"] == "expected DENY, found ALLOW"
-    assert "not JSON" in told["no json"]
+    assert all("not JSON" in told[name] for name in ("no json", "too deep"))
 
 
 async def test_a_dry_run_says_which_rules_matched_and_from_what(

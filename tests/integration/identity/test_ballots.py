@@ -1,5 +1,6 @@
 """Deciding without a log-in: a grant for a channel, ballots for views, one vote token for each."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ VIEW = "sha256:" + "ab" * 32
 async def grant(
     identity: Identity, someone: Someone, channel: str = "", **changes: Any
 ) -> IssueChannelGrantResponse:
-    request = {
+    request: dict[str, Any] = {
         "session_secret": someone.login.session_secret,
         "channel_id": channel or str(uuid4()),
         "method": MAIL,
@@ -96,8 +97,8 @@ async def test_only_the_session_secret_buys_a_grant(identity: Identity, someone:
     )
     for service in ("courier", "nova", "governance"):
         metadata = await identity.as_service(service)
-        call = identity.grants.IssueChannelGrant(request, metadata=metadata)
-        await refusal(call, DENIED, "FORBIDDEN")
+        granted = identity.grants.IssueChannelGrant(request, metadata=metadata)
+        await refusal(granted, DENIED, "FORBIDDEN")
 
 
 async def test_each_step_is_for_its_own_service(identity: Identity, someone: Someone) -> None:
@@ -196,6 +197,17 @@ async def test_a_person_lists_their_grants_and_nobody_elses(
         RevokeChannelGrantRequest(channel_id=given.grant.channel_id), metadata=stranger.metadata
     )
     assert await ballot(identity, given.channel_grant)
+
+
+async def test_of_grants_issued_at_once_for_a_channel_one_is_good(
+    identity: Identity, someone: Someone
+) -> None:
+    channel = str(uuid4())
+    await asyncio.gather(*(grant(identity, someone, channel) for _ in range(6)))
+    request = ListChannelGrantsRequest()
+    listed = await identity.grants.ListChannelGrants(request, metadata=someone.metadata)
+    good = [one for one in listed.grants if not one.HasField("revoke_time")]
+    assert (len(listed.grants), len(good)) == (6, 1)
 
 
 async def test_a_grant_is_for_an_identity_of_ones_own(identity: Identity, someone: Someone) -> None:

@@ -58,7 +58,9 @@ async def full(identity: Identity, someone: Someone) -> Someone:
     await identity.agents.HireAgent(
         HireAgentRequest(display_name="Scout"), metadata=someone.metadata
     )
-    await identity.people.InvitePerson(InvitePersonRequest(), metadata=someone.metadata)
+    await identity.people.InvitePerson(
+        InvitePersonRequest(session_secret=someone.login.session_secret), metadata=someone.metadata
+    )
     await identity.tokens.ExchangeDelegation(ExchangeDelegationRequest(), metadata=someone.metadata)
     await identity.grants.IssueChannelGrant(
         IssueChannelGrantRequest(

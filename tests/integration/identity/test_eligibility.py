@@ -86,7 +86,8 @@ async def test_a_person_of_the_tenant_is_told_apart_from_the_owner_and_has_their
     identity: Identity, someone: Someone
 ) -> None:
     invited = await identity.people.InvitePerson(
-        InvitePersonRequest(roles=["finance"]), metadata=someone.metadata
+        InvitePersonRequest(roles=["finance"], session_secret=someone.login.session_secret),
+        metadata=someone.metadata,
     )
     colleague = await identity.register(invitation_secret=invited.invitation_secret)
 

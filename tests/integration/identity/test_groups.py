@@ -67,13 +67,14 @@ async def test_who_holds_anothers_session_fails_alone_and_leaves_no_event(
     ada, eve = await identity.register(), await identity.register()
     good, guilty = str(uuid4()), str(uuid4())
 
-    first, second, third = await asyncio.gather(
+    answers: list[Any] = await asyncio.gather(
         hold.write(voter(ada), {"session": sid(ada)} | IN_TIME, [issued(ada, good)]),
         hold.write(voter(eve), {"session": sid(ada)} | IN_TIME, [issued(eve, guilty)]),
         hold.write(voter(eve), {"session": sid(eve)} | IN_TIME),
         return_exceptions=True,
     )
 
+    first, second, third = answers
     assert isinstance(second, TouchedNoRow)
     assert first == third == {"roles": ["owner", "auditor"]}
     assert len(await events(admin, f"checkpoint/{good}")) == 1
@@ -126,9 +127,10 @@ async def test_questions_about_several_tenants_are_answered_apart(identity: Iden
         assert [first["place"], second["place"]] == [1, 2]
         return first["is_known"], first["is_owner"], second["holds_own"], found["bears_name"]
 
-    assert await asyncio.gather(
+    answers: Any = await asyncio.gather(
         asked(ada, ada, "Ada"), asked(eve, ada), asked(eve, eve, "Zoe"), asked(ada, eve)
-    ) == [
+    )
+    assert answers == [
         (True, True, True, True),
         (False, False, False, True),
         (True, True, True, False),

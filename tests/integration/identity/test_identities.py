@@ -1,5 +1,6 @@
 """A person's identities, and switching between them."""
 
+import asyncio
 from uuid import uuid4
 
 import grpc
@@ -16,6 +17,7 @@ from kernel.errors import DETAILS_KEY
 from tests.integration.identity.conftest import Identity, Someone, refusal
 from tests.integration.identity.delegating import agent_of, exchange
 from tests.support.identity import bearer
+from tests.support.waiting import PATIENCE
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -137,3 +139,17 @@ async def test_switching_to_a_foreign_identity_answers_as_for_a_missing_one(
         )
         answers.append((error.details(), dict(error.trailing_metadata() or ())[DETAILS_KEY]))
     assert answers[0] == answers[1]
+
+
+async def test_switches_at_once_take_turns(identity: Identity, someone: Someone) -> None:
+    to = [someone.identity, await create(identity, someone, "Work")] * 4
+    async with asyncio.timeout(PATIENCE):
+        answers = await asyncio.gather(
+            *(
+                identity.auth.SwitchIdentity(
+                    SwitchIdentityRequest(identity_id=one), metadata=someone.metadata
+                )
+                for one in to
+            )
+        )
+    assert [answer.identity.identity_id for answer in answers] == to

@@ -1,11 +1,13 @@
 """Logging in and out, and changing the password."""
 
+import asyncio
 import time
 from typing import Any
 from uuid import uuid4
 
 import grpc
 import jwt
+import pytest
 
 from chenu.identity.v1.auth_service_pb2 import (
     ChangePasswordRequest,
@@ -18,6 +20,7 @@ from chenu.identity.v1.auth_service_pb2 import (
 from chenu.identity.v1.identity_pb2 import IdentityType
 from chenu.identity.v1.identity_service_pb2 import CreateIdentityRequest
 from kernel.errors import DETAILS_KEY
+from services.identity.passwords import Passwords
 from tests.integration.identity.conftest import (
     PASSWORD,
     Identity,
@@ -194,6 +197,24 @@ async def test_logging_out_everywhere_ends_the_other_sessions_and_nobody_elses(
     assert (await identity.auth.RefreshSession(unharmed)).access_token
 
 
+async def test_logging_out_everywhere_looks_no_further_back_than_delegations_live(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    ran_out = {}
+    for ago in ("1 day", "1 year"):
+        elsewhere = await log_in(identity, someone.email)
+        ran_out[ago] = jwt.decode(elsewhere.token, options={"verify_signature": False})["sid"]
+        await admin.execute(
+            "UPDATE identity.sessions SET expire_time = now() - $2::text::interval"
+            " WHERE session_id = $1",
+            ran_out[ago], ago,
+        )  # fmt: skip
+    await identity.auth.Logout(LogoutRequest(all_sessions=True), metadata=someone.metadata)
+    ended = "SELECT end_cause FROM identity.sessions WHERE session_id = $1"
+    causes = {ago: await admin.fetchval(ended, session) for ago, session in ran_out.items()}
+    assert causes == {"1 day": "logged_out", "1 year": None}
+
+
 async def test_a_changed_password_ends_every_other_session_and_keeps_this_one(
     identity: Identity, someone: Someone, admin: Any
 ) -> None:
@@ -208,6 +229,28 @@ async def test_a_changed_password_ends_every_other_session_and_keeps_this_one(
     assert (await identity.auth.RefreshSession(kept)).access_token
     types = [event["type"] for event in await events(admin, f"user/{someone.user}")]
     assert "chenu.identity.password.changed" in types
+
+
+async def test_a_log_in_that_was_under_way_as_the_password_was_changed_comes_too_late(
+    identity: Identity, someone: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, changed, verify = asyncio.Event(), asyncio.Event(), Passwords.verify
+
+    async def slowly(self: Passwords, stored: str | None, password: str) -> bool:
+        matches = await verify(self, stored, password)
+        if not looked.is_set():
+            looked.set()
+            await changed.wait()
+        return matches
+
+    monkeypatch.setattr(Passwords, "verify", slowly)
+    late = asyncio.ensure_future(log_in(identity, someone.email))
+    await looked.wait()
+    change = ChangePasswordRequest(current_password=PASSWORD, new_password="better horse 2")
+    await identity.auth.ChangePassword(change, metadata=someone.metadata)
+    changed.set()
+    await refusal(late, UNAUTHENTICATED, "WRONG_CREDENTIALS")
+    assert await log_in(identity, someone.email, "better horse 2")
 
 
 async def test_the_password_is_not_changed_without_the_present_one(

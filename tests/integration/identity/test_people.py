@@ -34,7 +34,8 @@ FAILED = grpc.StatusCode.FAILED_PRECONDITION
 
 async def invite(identity: Identity, owner: Someone, *roles: str) -> InvitePersonResponse:
     return await identity.people.InvitePerson(
-        InvitePersonRequest(roles=roles), metadata=owner.metadata
+        InvitePersonRequest(roles=roles, session_secret=owner.login.session_secret),
+        metadata=owner.metadata,
     )
 
 
@@ -45,7 +46,10 @@ async def colleague(identity: Identity, owner: Someone, *roles: str, name: str =
 
 async def set_roles(identity: Identity, by: Someone, whom: Someone, *roles: str) -> Any:
     return await identity.people.SetPersonRoles(
-        SetPersonRolesRequest(person_id=whom.user, roles=roles), metadata=by.metadata
+        SetPersonRolesRequest(
+            person_id=whom.user, roles=roles, session_secret=by.login.session_secret
+        ),
+        metadata=by.metadata,
     )
 
 
@@ -111,10 +115,30 @@ async def test_an_invitation_of_somebody_who_is_no_owner_any_more_is_void(
     )
 
 
+async def test_with_an_access_token_alone_nobody_invites_or_gives_roles(
+    identity: Identity, someone: Someone, admin: Any
+) -> None:
+    bea, stranger = await colleague(identity, someone), await identity.register()
+    for secret in (bea.login.session_secret, stranger.login.session_secret, "x" * 40):
+        invite = InvitePersonRequest(roles=["owner"], session_secret=secret)
+        give = SetPersonRolesRequest(person_id=bea.user, roles=["owner"], session_secret=secret)
+        for call in (
+            identity.people.InvitePerson(invite, metadata=someone.metadata),
+            identity.people.SetPersonRoles(give, metadata=someone.metadata),
+        ):
+            await refusal(call, UNAUTHENTICATED, "SESSION_INVALID")
+    listed = await identity.people.ListPeople(ListPeopleRequest(), metadata=someone.metadata)
+    assert [list(one.roles) for one in listed.people] == [["owner", "auditor"], []]
+
+
 async def test_the_same_request_id_makes_one_invitation_and_shows_its_secret_once(
     identity: Identity, someone: Someone
 ) -> None:
-    request = InvitePersonRequest(roles=["finance"], request_id=str(uuid4()))
+    request = InvitePersonRequest(
+        roles=["finance"],
+        request_id=str(uuid4()),
+        session_secret=someone.login.session_secret,
+    )
     first = await identity.people.InvitePerson(request, metadata=someone.metadata)
     again = await identity.people.InvitePerson(request, metadata=someone.metadata)
     assert again.invitation_id == first.invitation_id

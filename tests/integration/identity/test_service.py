@@ -14,8 +14,9 @@ from chenu.events.v1.source_service_pb2 import GetBundleRequest
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
 from chenu.identity.v1.auth_service_pb2 import GetMeRequest, LoginRequest
 from chenu.identity.v1.token_service_pb2 import ExchangeDelegationRequest
+from kernel.statement import Statement
 from services.identity.demo import ensure_user
-from services.identity.sweeper import sweep
+from services.identity.sweeper import TABLES, sweep
 from tests.integration.identity.conftest import PASSWORD, Identity, Someone, refusal
 from tests.support.identity import bearer
 from tests.support.waiting import PATIENCE
@@ -72,6 +73,16 @@ async def test_the_sweeper_deletes_what_is_over_and_nothing_else(
     assert (gone["delegations"], gone["refresh_tokens"]) == (1, 1)
     assert gone["attempts"] > 0
     assert await admin.fetchval("SELECT count(*) FROM identity.attempts") == 0
+
+
+async def test_the_sweeper_looks_only_at_what_is_over_however_much_is_kept(
+    identity: Identity,
+) -> None:
+    async with identity.service.worker.work() as tx:
+        await tx.execute(Statement("SET LOCAL enable_seqscan = off"))
+        for table in TABLES:
+            plan = await tx.fetch(Statement(f"EXPLAIN DELETE FROM {table}"))
+            assert any("Index Cond" in row["QUERY PLAN"] for row in plan), table
 
 
 async def test_events_become_bundles_that_audit_alone_may_fetch(

@@ -117,8 +117,8 @@ async def test_nobody_but_a_person_gets_one_and_nobody_but_the_gateway_trades_it
     ticket = (await issue(identity, someone)).ticket
     for metadata in (someone.metadata, await identity.as_service("nova")):
         trade = RedeemStreamTicketRequest(ticket=ticket, path=PATH)
-        call = identity.tokens.RedeemStreamTicket(trade, metadata=metadata)
-        await refusal(call, DENIED, "CALLER_NOT_ALLOWED")
+        redeemed = identity.tokens.RedeemStreamTicket(trade, metadata=metadata)
+        await refusal(redeemed, DENIED, "CALLER_NOT_ALLOWED")
 
 
 @pytest.mark.parametrize("path", ["", "/", "/health", f"{PATH}?a=b", "/api/v2/../keys", "x" * 300])

@@ -25,7 +25,7 @@ VIEW = "sha256:" + "ab" * 32
 
 
 async def buy(
-    identity: Identity, secret: str, checkpoint: str = "", metadata: Any = (), **changes: str
+    identity: Identity, secret: str, checkpoint: str = "", metadata: Any = (), **changes: Any
 ) -> IssueVoteTokenResponse:
     request = IssueVoteTokenRequest(
         session_secret=secret, checkpoint_id=checkpoint or str(uuid4()), view_digest=VIEW

@@ -57,7 +57,8 @@ class Stage:
 
     @asynccontextmanager
     async def relaying(self, messaging: Any = None) -> AsyncIterator[Relay]:
-        relay = Relay("sample", self.worker, messaging or self.recorder, self.shared)
+        chosen: Any = messaging or self.recorder
+        relay = Relay("sample", self.worker, chosen, self.shared)
         task = asyncio.create_task(relay.run())
         try:
             yield relay

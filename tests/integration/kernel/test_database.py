@@ -1,7 +1,9 @@
 """Transactions under an identity, on a real database."""
 
 import asyncio
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,15 +11,17 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_CREATE
+from kernel import database as kernel_database
 from kernel.audit_event import record
 from kernel.caller import Caller
 from kernel.context import CallContext, background, enter, new_id
-from kernel.database import Database, OutboxState
+from kernel.database import DEFAULT_TIMEOUT_SECONDS, Database, OutboxState
 from kernel.errors import AuditBacklog, DeadlineExceeded, Forbidden
 from kernel.statement import Statement
 from tests.integration.kernel.notes import ADD, SLEEP, add, titles
 from tests.integration.kernel.services.sample.tables import notes
 from tests.integration.kernel.support import Urls, someone, until
+from tests.support.waiting import PATIENCE
 
 
 async def test_an_insert_returns_text_ids_json_and_arrays(
@@ -250,6 +254,42 @@ async def test_more_callers_than_connections_are_all_served_and_the_end_waits_fo
     assert len(await titles(few, caller)) == 30
     async with asyncio.timeout(2):
         await few.close()
+
+
+async def test_a_statement_may_be_given_more_time_than_others(
+    urls: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_database, "_CLEANUP_SECONDS", 0.1 - DEFAULT_TIMEOUT_SECONDS)
+    impatient = await Database.connect(urls.app, schema="sample")
+    monkeypatch.undo()
+    for limit, refused in ((None, pytest.raises(TimeoutError)), (PATIENCE, nullcontext())):
+        with refused:
+            async with impatient.transaction(someone()) as tx:
+                tx.limit = limit
+                await tx.fetch_one(SLEEP, seconds=0.3)
+    await impatient.close()
+
+
+async def test_a_transaction_in_which_a_statement_failed_is_never_taken_for_committed(
+    database: Database, caller: Caller
+) -> None:
+    async def write() -> None:
+        async with database.transaction(caller) as tx:
+            with suppress(asyncpg.DivisionByZeroError):
+                await tx.fetch(Statement("SELECT 1 / 0"))
+
+    with pytest.raises(RuntimeError, match="rolled back"):
+        await write()
+    assert await titles(database, caller) == []
+
+
+async def test_a_server_that_cannot_be_reached_is_not_available_for_whatever_reason(
+    tmp_path: Path, caller: Caller
+) -> None:
+    nowhere = await Database.connect(f"postgresql:///x?host={tmp_path}/none", schema="sample")
+    with pytest.raises(ConnectionError):  # of the system it is a FileNotFoundError
+        await titles(nowhere, caller)
+    await nowhere.close()
 
 
 async def test_functions_and_counts_compile(database: Database, caller: Caller) -> None:

@@ -1,7 +1,7 @@
 """NATS as it is: down, slow to come, wiped."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from deploy.local.nats_server import NatsServer
 from kernel.context import new_id
 from kernel.messaging import Messaging, NotPublished, acknowledge
 from kernel.relay import Relay
-from kernel.settings import SharedSettings
+from kernel.settings import SettingsError, SharedSettings
 from tests.integration.kernel.relay_stage import Stage, make_event
 from tests.integration.kernel.support import until
 from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> AsyncIterator[NatsServer]:
+def broker(tmp_path: Path) -> Iterator[NatsServer]:
     """A NATS of its own, to be stopped and wiped."""
     server = NatsServer(tmp_path / "nats", tmp_path / "nats.log")
     server.start()
@@ -117,6 +117,11 @@ async def test_a_service_starts_although_nats_is_down_and_connects_when_it_comes
     await messaging.close()
 
 
+async def test_a_url_that_no_waiting_mends_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingsError, match="CHENU_NATS_URL"):
+        await Messaging.connect("nats://127.0.0.1:none")
+
+
 async def test_a_full_stream_refuses_and_keeps_what_it_has(broker: NatsServer) -> None:
     messaging = await connected(broker, max_bytes=3000)
     await messaging.publish_bundle("sample", 1, 0, b"x" * 1500)
@@ -142,7 +147,8 @@ async def test_with_a_queue_name_one_of_the_group_is_woken(broker: NatsServer) -
     for n, member in enumerate(members):
         await member.on_wake("work", listener(f"queue{n}"), queue="workers")
         await member.on_wake("news", listener(f"all{n}"))
-        await member._client.flush()  # the server knows of it
+        for _ in range(2):  # a client's first ping overtakes its subscriptions
+            await member._client.flush()  # the server knows of them
     for data in (b"bad", b"good"):
         await members[0].wake("work", data)
         await members[0].wake("news", data)

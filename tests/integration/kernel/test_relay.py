@@ -198,3 +198,20 @@ async def test_released_rows_are_deleted_after_the_retention_and_no_others(
         await asyncio.sleep(0.2)
         assert await kept() == {second.bytes}
     await admin.close()
+
+
+async def test_whatever_is_kept_only_the_oldest_is_looked_at_for_what_may_go(stage: Stage) -> None:
+    admin = await asyncpg.connect(stage.urls.admin)
+    for table, columns, values in (
+        ("bundles", "manifest, seqs", "'', '{}'"), ("receipts", "tree_head", "''")
+    ):  # fmt: skip
+        await admin.execute(
+            f"INSERT INTO sample.{table} (number, {columns}, create_time) SELECT number, {values},"
+            " clock_timestamp() - CASE WHEN number IN (1, 250) THEN interval '2 days' ELSE '0' END"
+            " FROM generate_series(1, 300) AS number"
+        )
+    await admin.execute("SELECT sample.prune_outbox(86400)")
+    for table in ("bundles", "receipts"):
+        kept = await admin.fetchval(f"SELECT array_agg(number) FROM sample.{table}")
+        assert set(range(1, 301)) - set(kept) == {1}, table
+    await admin.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
@@ -90,6 +91,34 @@ async def test_two_relays_do_not_work_at_once_and_the_second_takes_over(stage: S
             await stage.write(events[1])
             await until(lambda: events[1].bytes in second.events())
             await admin.close()
+
+
+class Silent(Recorder):
+    """Takes a bundle and never says so, as if the relay's machine had died."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def publish_bundle(self, *_: Any) -> None:
+        self.reached.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_relay_that_is_not_heard_of_any_more_loses_its_lock_to_another(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent: Any = Silent()
+    relay = Relay("sample", stage.worker, silent, stage.shared)
+    monkeypatch.setattr(relay_module, "SILENCE", "300ms")
+    task = asyncio.create_task(_supervise("relay", relay.run))  # a slow machine may end it sooner
+    await stage.write(event := make_event())
+    await silent.reached.wait()
+    monkeypatch.undo()
+    async with stage.relaying():
+        await stage.all_of([event])
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_after_a_restart_of_the_database_the_relay_goes_on(

@@ -28,14 +28,20 @@ from tests.unit.kernel import sample
 from tests.unit.kernel.sample import Request, bearer
 
 
+class Stateless(ServiceSettings):
+    database_url: str = ""
+    worker_database_url: str = ""
+
+
 async def test_health_and_reflection_need_no_token(fleet: Fleet) -> None:
-    health = health_pb2_grpc.HealthStub(fleet.channel)
+    health: Any = health_pb2_grpc.HealthStub(fleet.channel)
     for name in ("", sample.SERVICE, "chenu.events.v1.SourceService"):
         answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-    stub = reflection_pb2_grpc.ServerReflectionStub(fleet.channel)
+    channel: Any = fleet.channel  # the stub's type knows no asyncio
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     async for answer in stub.ServerReflectionInfo(iter([ask])):
         names = {service.name for service in answer.list_services_response.service}
@@ -67,7 +73,7 @@ async def test_a_draining_service_finishes_its_calls_and_says_not_serving(
     call = asyncio.ensure_future(fleet.stub.Echo(Request(), metadata=token))
     await began.wait()
     stopping = asyncio.create_task(fleet.service.stop())
-    health = health_pb2_grpc.HealthStub(fleet.channel)
+    health: Any = health_pb2_grpc.HealthStub(fleet.channel)
 
     async def not_serving() -> bool:
         answer = await health.Check(health_pb2.HealthCheckRequest(service=sample.SERVICE))
@@ -94,7 +100,7 @@ async def test_several_services_share_a_process_until_it_is_told_to_stop(
         service.add_servicer(sample.add_servicer, sample.Servicer())
         started.append(service)
 
-    class Settings(ServiceSettings):
+    class Settings(Stateless):
         listen: str = "127.0.0.1:0"
 
     monkeypatch.setenv("CHENU_NATS_URL", nats_url)
@@ -161,7 +167,7 @@ async def test_work_that_does_not_end_when_told_is_named_and_keeps_nothing_open(
 
     shared = SharedSettings(keys_dir=tmp_path, nats_url=nats_url, drain_seconds=0, grace_seconds=0)
     program = Program("sample", ServiceSettings, assemble)
-    service = await Service.start(program, shared, ServiceSettings())
+    service = await Service.start(program, shared, Stateless())
     await working.wait()
     with structlog.testing.capture_logs() as told:
         await asyncio.wait_for(service.stop(), PATIENCE)
@@ -190,7 +196,11 @@ async def never() -> None:
 async def assemble(service: Service[ServiceSettings]) -> None:
     service.background("sample.stubborn", never)
 
-main(Program("sample", ServiceSettings, assemble))
+class Stateless(ServiceSettings):
+    database_url: str = ""
+    worker_database_url: str = ""
+
+main(Program("sample", Stateless, assemble))
 """
 
 
@@ -207,8 +217,7 @@ def test_a_process_with_work_that_never_ends_goes_all_the_same_and_says_which(
         [sys.executable, "-c", STUBBORN], env=environment, stdout=-1, stderr=-1, text=True
     )
     assert process.stdout is not None
-    while "working" not in process.stdout.readline():
-        pass
+    assert any("working" in line for line in process.stdout)
     process.terminate()
     _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1

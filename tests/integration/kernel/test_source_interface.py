@@ -5,13 +5,17 @@ from typing import Any
 import asyncpg
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
 
 from chenu.events.v1 import source_service_pb2 as source
+from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_UPDATE
 from chenu.events.v1.bundle_pb2 import Manifest, Receipt
 from kernel import receipts
-from kernel.context import new_id
+from kernel.audit_event import AuditRecord, record
+from kernel.caller import Caller
+from kernel.context import background, new_id
 from kernel.database import Database
-from kernel.errors import reason_of
+from kernel.errors import detail, reason_of
 from kernel.receipts import TreeHead, leaf_hash, node_hash
 from tests.integration.kernel.fleet import ORIGIN, Fleet, LogKey, refused
 from tests.integration.kernel.relay_stage import make_event
@@ -62,7 +66,7 @@ def receipt_for(bundle: Any, log_key: LogKey, **changes: Any) -> Receipt:
     manifest = Manifest.FromString(bundle.manifest)
     other = leaf_hash(b"another entry")
     head = TreeHead(ORIGIN, 2, node_hash(other, leaf_hash(bundle.manifest)))
-    good = {
+    good: dict[str, Any] = {
         "source": manifest.source,
         "number": manifest.number,
         "manifest_index": 1,
@@ -72,11 +76,17 @@ def receipt_for(bundle: Any, log_key: LogKey, **changes: Any) -> Receipt:
     return Receipt(**(good | changes))
 
 
+async def manifests(admin: asyncpg.Connection) -> list[bytes]:
+    """The leaf hashes of all that was given out."""
+    rows = await admin.fetch("SELECT manifest FROM sample.bundles")
+    return [leaf_hash(row["manifest"]) for row in rows]
+
+
 async def test_a_receipt_releases_and_may_come_twice(
     fleet: Fleet, log_key: LogKey, admin: asyncpg.Connection
 ) -> None:
     bundle = (await bundle_with(fleet, await write(fleet))).bundle
-    receipt = receipt_for(bundle, log_key)
+    receipt = receipt_for(bundle, log_key, manifests=await manifests(admin))
     for _ in range(2):
         answer = await fleet.source.ReleaseBundles(
             source.ReleaseBundlesRequest(receipt=receipt), metadata=fleet.audit
@@ -102,14 +112,16 @@ async def test_a_receipt_releases_and_may_come_twice(
         lambda good, _: {"tree_head": good.tree_head.replace("\n2\n", "\n3\n")},
         lambda _, __: {"tree_head": ""},
         lambda _, key: {"tree_head": key.sign(TreeHead("log.elsewhere", 2, b"\1" * 32))},
+        lambda _, __: {"manifests": []},
     ],
 )
 async def test_a_forged_receipt_releases_nothing(
     fleet: Fleet, log_key: LogKey, admin: asyncpg.Connection, forgery: Any
 ) -> None:
     bundle = (await bundle_with(fleet, await write(fleet))).bundle
-    good = receipt_for(bundle, log_key)
-    forged = receipt_for(bundle, log_key, **forgery(good, log_key))
+    all_of_them = {"manifests": await manifests(admin)}
+    good = receipt_for(bundle, log_key, **all_of_them)
+    forged = receipt_for(bundle, log_key, **all_of_them | forgery(good, log_key))
     before = await admin.fetchval("SELECT coalesce(max(number), 0) FROM sample.receipts")
     error = await refused(
         fleet.source.ReleaseBundles(
@@ -121,31 +133,58 @@ async def test_a_forged_receipt_releases_nothing(
     assert await admin.fetchval("SELECT coalesce(max(number), 0) FROM sample.receipts") == before
 
 
+async def test_a_receipt_over_a_number_that_means_something_else_in_the_log_releases_nothing(
+    fleet: Fleet, log_key: LogKey, admin: asyncpg.Connection
+) -> None:
+    replaced = (await bundle_with(fleet, await write(fleet))).bundle
+    bundle = (await bundle_with(fleet, await write(fleet))).bundle
+    others = [leaf for leaf in await manifests(admin) if leaf != leaf_hash(replaced.manifest)]
+    released = await admin.fetchval("SELECT coalesce(max(number), 0) FROM sample.receipts")
+    receipt = receipt_for(bundle, log_key, manifests=others)
+    call = fleet.source.ReleaseBundles(
+        source.ReleaseBundlesRequest(receipt=receipt), metadata=fleet.audit
+    )
+    error = await refused(call)
+    assert reason_of(error) == "RECEIPT_INVALID"
+    told = detail(error, ErrorInfo)
+    assert told is not None
+    assert told.metadata["released"] == str(released)
+
+
 def receipt_for_other_key(good: Receipt) -> dict[str, str]:
     head = receipts.TreeHead.parse(receipts.split_note(good.tree_head)[0])
     return {"tree_head": LogKey().sign(head)}
 
 
-async def test_versions_of_a_stream_can_be_listed_from_any_of_them(fleet: Fleet) -> None:
-    from chenu.events.v1.audit_event_pb2 import AUDIT_ACTION_UPDATE
-    from kernel.audit_event import record
-    from kernel.caller import Caller
-    from kernel.context import background
-
-    stream = f"note/{new_id()}"
+async def changed(fleet: Fleet, stream: str, count: int, size: int = 0) -> list[AuditRecord]:
+    """So many events of a stream, committed."""
     with background("test", caller=Caller.system()):
         made = [
             record(source="sample", type="note.changed", action=AUDIT_ACTION_UPDATE,
-                   subject=stream, stream=stream, version=n)
-            for n in (1, 2, 3)
+                   subject=stream, stream=stream, version=n, details={"filler": "x" * size})
+            for n in range(1, count + 1)
         ]  # fmt: skip
     async with fleet.service.database.transaction(Caller.system()) as tx:
         for event in made:
             tx.emit(event)
-    answer = await fleet.source.ListVersions(
-        source.ListVersionsRequest(stream=stream, from_version=2), metadata=fleet.audit
-    )
-    assert list(answer.events) == [made[1].bytes, made[2].bytes]
+    return made
+
+
+async def versions(fleet: Fleet, stream: str, version: int) -> list[bytes]:
+    request = source.ListVersionsRequest(stream=stream, from_version=version)
+    return list((await fleet.source.ListVersions(request, metadata=fleet.audit)).events)
+
+
+async def test_versions_of_a_stream_can_be_listed_from_any_of_them(fleet: Fleet) -> None:
+    made = await changed(fleet, stream := f"note/{new_id()}", 3)
+    assert await versions(fleet, stream, 2) == [made[1].bytes, made[2].bytes]
+
+
+async def test_of_large_events_as_many_are_listed_as_a_message_holds(fleet: Fleet) -> None:
+    made = await changed(fleet, stream := f"note/{new_id()}", 75, size=60_000)
+    first = await versions(fleet, stream, 1)
+    assert 0 < len(first) < 75
+    assert first + await versions(fleet, stream, len(first) + 1) == [one.bytes for one in made]
 
 
 async def test_a_bundle_that_was_never_given_out_is_not_found(fleet: Fleet) -> None:

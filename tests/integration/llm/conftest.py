@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 
-import asyncpg
 import grpc
 import pytest
 
@@ -14,7 +13,7 @@ from kernel.settings import SharedSettings
 from services.llm.__main__ import PROGRAM
 from services.llm.settings import LlmSettings
 from tests.support.database_urls import DatabaseUrls
-from tests.support.identity import Person, StandInIdentity
+from tests.support.identity import StandInIdentity
 from tests.support.running import running, shared_settings
 
 
@@ -73,16 +72,3 @@ def completions(channel: grpc.aio.Channel) -> CompletionServiceStub:
 @pytest.fixture(scope="package")
 def ledger(channel: grpc.aio.Channel) -> LedgerServiceStub:
     return LedgerServiceStub(channel)
-
-
-@pytest.fixture
-async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
-    """Sees everything, for looking what really happened."""
-    connection = await asyncpg.connect(urls.admin)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def person() -> Person:
-    return Person()

@@ -1,6 +1,7 @@
 """Nova asks a model through one door, which only Claude stands behind, and every call is booked."""
 
 import json
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -9,17 +10,22 @@ import pytest
 
 from chenu.llm.v1.completion_pb2 import ContentBlock, Role, StopReason, TextBlock, Tool, Turn
 from chenu.llm.v1.completion_service_pb2 import CompleteRequest, StreamCompleteRequest
+from chenu.llm.v1.completion_service_pb2_grpc import CompletionServiceStub
+from chenu.llm.v1.ledger_pb2 import LedgerEntry
 from chenu.llm.v1.ledger_service_pb2 import ListLedgerEntriesRequest
+from chenu.llm.v1.ledger_service_pb2_grpc import LedgerServiceStub
 from kernel.errors import reason_of
+from kernel.service import Service
 from services.llm.completions import route
 from services.llm.errors import ModelNotAllowed
 from services.llm.settings import LlmSettings
-from tests.support.identity import Person
+from tests.support.database_urls import DatabaseUrls
+from tests.support.identity import Person, StandInIdentity
 
 
-def asking(text: str, **changes: object) -> CompleteRequest:
+def asking(text: str, **changes: Any) -> CompleteRequest:
     turn = Turn(role="user", content=[ContentBlock(text=TextBlock(text=text))])
-    given = {"role": Role.ROLE_NOVA, "turns": [turn], "run_id": str(uuid4())}
+    given: dict[str, Any] = {"role": Role.ROLE_NOVA, "turns": [turn], "run_id": str(uuid4())}
     return CompleteRequest(**(given | changes))
 
 
@@ -36,7 +42,9 @@ CREATE = Tool(
 )
 
 
-async def booked(ledger, identity, person: Person, run_id: str):
+async def booked(
+    ledger: LedgerServiceStub, identity: StandInIdentity, person: Person, run_id: str
+) -> list[LedgerEntry]:
     answer = await ledger.ListLedgerEntries(
         ListLedgerEntriesRequest(run_id=run_id), metadata=identity.as_human(person)
     )
@@ -44,7 +52,10 @@ async def booked(ledger, identity, person: Person, run_id: str):
 
 
 async def test_an_answer_names_its_model_says_that_it_is_simulated_and_is_booked(
-    completions, ledger, identity, person
+    completions: CompletionServiceStub,
+    ledger: LedgerServiceStub,
+    identity: StandInIdentity,
+    person: Person,
 ) -> None:
     request = asking("What is the capital of France?")
     answer = (await completions.Complete(request, metadata=identity.as_nova(person))).completion
@@ -59,7 +70,9 @@ async def test_an_answer_names_its_model_says_that_it_is_simulated_and_is_booked
     assert entry.input_tokens == answer.usage.input_tokens > 0
 
 
-async def test_tools_come_back_as_typed_uses(completions, identity, person) -> None:
+async def test_tools_come_back_as_typed_uses(
+    completions: CompletionServiceStub, identity: StandInIdentity, person: Person
+) -> None:
     request = asking('Create a thread called "Garden"\n\n<context>{}</context>', tools=[CREATE])
     answer = (await completions.Complete(request, metadata=identity.as_nova(person))).completion
     uses = [b.tool_use for b in answer.content if b.HasField("tool_use")]
@@ -68,7 +81,10 @@ async def test_tools_come_back_as_typed_uses(completions, identity, person) -> N
 
 
 async def test_a_streamed_answer_is_the_same_as_a_whole_one(
-    completions, ledger, identity, person
+    completions: CompletionServiceStub,
+    ledger: LedgerServiceStub,
+    identity: StandInIdentity,
+    person: Person,
 ) -> None:
     request = asking('Create a thread called "Garden"\n\n<context>{}</context>', tools=[CREATE])
     me = identity.as_nova(person)
@@ -99,7 +115,12 @@ async def test_a_streamed_answer_is_the_same_as_a_whole_one(
     ],
 )
 async def test_each_failure_of_the_provider_has_its_reason_and_a_ledger_row(
-    completions, ledger, identity, fault: str, code: grpc.StatusCode, reason: str
+    completions: CompletionServiceStub,
+    ledger: LedgerServiceStub,
+    identity: StandInIdentity,
+    fault: str,
+    code: grpc.StatusCode,
+    reason: str,
 ) -> None:
     person, request = Person(), asking(f"Hello\n#simulate-fault: {fault}")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -112,7 +133,11 @@ async def test_each_failure_of_the_provider_has_its_reason_and_a_ledger_row(
 
 @pytest.mark.parametrize("fault", ["truncate", "garbage", "overloaded"])
 async def test_a_stream_that_breaks_off_or_never_begins_is_no_answer_and_is_booked(
-    completions, ledger, identity, person, fault: str
+    completions: CompletionServiceStub,
+    ledger: LedgerServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+    fault: str,
 ) -> None:
     request = asking(f"Tell me a story\n#simulate-fault: {fault}")
     with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -127,7 +152,10 @@ async def test_a_stream_that_breaks_off_or_never_begins_is_no_answer_and_is_book
 
 
 async def test_a_model_outside_the_list_is_refused_before_anything_is_dialled(
-    completions, ledger, identity, person
+    completions: CompletionServiceStub,
+    ledger: LedgerServiceStub,
+    identity: StandInIdentity,
+    person: Person,
 ) -> None:
     request = asking("Hello", model="gpt-4o")
     with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -148,15 +176,18 @@ async def test_a_model_outside_the_list_is_refused_before_anything_is_dialled(
     ],
 )
 def test_no_setting_makes_a_route_to_anything_but_claude_or_the_named_simulator(
-    changes: dict,
+    urls: DatabaseUrls, changes: dict[str, Any]
 ) -> None:
-    settings = LlmSettings(**changes)
+    settings = LlmSettings(database_url=urls.app, worker_database_url=urls.worker, **changes)
     with pytest.raises(ModelNotAllowed):
         route(settings, settings.models[0])
 
 
 async def test_the_environment_cannot_point_the_sdk_elsewhere(
-    completions, identity, person, monkeypatch: pytest.MonkeyPatch
+    completions: CompletionServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "stolen")
@@ -165,7 +196,9 @@ async def test_the_environment_cannot_point_the_sdk_elsewhere(
 
 
 @pytest.mark.parametrize("who", ["human", "agent", "delegation alone", "another service"])
-async def test_only_nova_may_ask(completions, identity, person, who: str) -> None:
+async def test_only_nova_may_ask(
+    completions: CompletionServiceStub, identity: StandInIdentity, person: Person, who: str
+) -> None:
     metadata = {
         "human": identity.as_human(person),
         "agent": identity.as_agent(person, str(uuid4())),
@@ -184,7 +217,10 @@ async def test_only_nova_may_ask(completions, identity, person, who: str) -> Non
 
 
 async def test_the_ledger_shows_a_person_their_own_calls_only_page_by_page(
-    completions, ledger, identity, person
+    completions: CompletionServiceStub,
+    ledger: LedgerServiceStub,
+    identity: StandInIdentity,
+    person: Person,
 ) -> None:
     stranger = Person()
     for _ in range(3):
@@ -204,7 +240,9 @@ async def test_the_ledger_shows_a_person_their_own_calls_only_page_by_page(
 
 
 @pytest.mark.parametrize("statement", ["UPDATE llm.ledger SET host = ''", "DELETE FROM llm.ledger"])
-async def test_what_was_booked_cannot_be_changed(urls, service, statement: str) -> None:
+async def test_what_was_booked_cannot_be_changed(
+    urls: DatabaseUrls, service: Service[LlmSettings], statement: str
+) -> None:
     for url in (urls.app, urls.worker, urls.admin):
         connection = await asyncpg.connect(url)
         try:
@@ -214,7 +252,12 @@ async def test_what_was_booked_cannot_be_changed(urls, service, statement: str) 
             await connection.close()
 
 
-async def test_no_word_of_what_was_said_is_stored(completions, identity, person, superuser) -> None:
+async def test_no_word_of_what_was_said_is_stored(
+    completions: CompletionServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+    superuser: asyncpg.Connection,
+) -> None:
     secret = f"the word {uuid4()}"
     await completions.Complete(asking(secret), metadata=identity.as_nova(person))
     for table in ("ledger", "outbox"):

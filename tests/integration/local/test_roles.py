@@ -150,6 +150,7 @@ async def test_the_database_is_made_for_every_text_whatever_the_server_was_made_
         "SELECT pg_encoding_to_char(encoding) AS encoding, datlocprovider, datlocale"
         " FROM pg_database WHERE datname = current_database()"
     )
+    assert made
     assert tuple(made) == ("UTF8", b"b", "C.UTF-8")
 
 

@@ -1,18 +1,15 @@
 """Two real people of one tenant: one is invited, is appointed deputy, and decides for the other."""
 
-from datetime import UTC, datetime, timedelta
-
 import grpc
 import pytest
 
 from chenu.governance.v1.checkpoint_service_pb2 import ApproveCheckpointRequest
-from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest
-from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
 from chenu.identity.v1.people_service_pb2 import DeactivatePersonRequest
 from chenu.identity.v1.people_service_pb2_grpc import PeopleServiceStub
 from chenu.nova.v1.run_pb2 import RunState
 from kernel.errors import reason_of
 from tests.laws.reviewing import join
+from tests.support.deputies import appoint
 from tests.support.fleet import Client
 
 
@@ -28,9 +25,7 @@ async def test_a_deputy_decides_for_a_colleague_and_no_more_once_deactivated(me:
     with pytest.raises(grpc.aio.AioRpcError):
         await bea.approve(one.checkpoint_id)
 
-    request = AppointDeputyRequest(deputy_person_id=bea.session.session.user.user_id)
-    request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
-    await DeputyServiceStub(me.fleet.channel("governance")).AppointDeputy(request, metadata=me.me)
+    await appoint(me, bea)
     assert len(await bea.inbox()) == 2
     decided = await bea.approve(one.checkpoint_id)
     assert decided.votes[0].on_behalf_of == me.session.session.user.user_id

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-import asyncpg
 import grpc
 import pytest
 
-from kernel.database import Database, set_codecs
+from kernel.database import Database
 from kernel.migration import upgrade
 from kernel.service import Service
 from kernel.settings import SharedSettings
@@ -16,7 +15,7 @@ from services.threads.__main__ import PROGRAM
 from services.threads.settings import ThreadsSettings
 from tests.support.database_urls import DatabaseUrls
 from tests.support.governance import StandInGovernance
-from tests.support.identity import Metadata, Person, StandInIdentity
+from tests.support.identity import StandInIdentity
 from tests.support.threads import ThreadsClient
 
 
@@ -98,23 +97,3 @@ async def database(urls: DatabaseUrls) -> AsyncIterator[Database]:
     opened = await Database.connect(urls.app, schema="threads", pool_size=2)
     yield opened
     await opened.close()
-
-
-@pytest.fixture
-async def superuser(urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
-    """Sees everything, for looking what really happened."""
-    connection = await asyncpg.connect(urls.admin)
-    await set_codecs(connection)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-def person() -> Person:
-    return Person()
-
-
-@pytest.fixture
-def as_human(identity: StandInIdentity, person: Person) -> Metadata:
-    """Metadata of a call by the person."""
-    return identity.as_human(person)

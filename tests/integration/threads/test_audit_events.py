@@ -38,7 +38,7 @@ async def test_every_change_by_a_person_is_recorded_without_a_word_of_theirs(
     thread = await client.found(
         person, SECRET, founding_intent=SECRET, description=SECRET, tags=[SECRET]
     )
-    of = {"thread_id": thread.thread_id}
+    of: dict[str, Any] = {"thread_id": thread.thread_id}
     await client.threads.UpdateThread(
         thread_service_pb2.UpdateThreadRequest(
             **of,

@@ -185,9 +185,8 @@ async def test_a_search_tells_what_it_finds_by_time_with_a_snippet(
     await client.execute(person, client.action(person, "thread.append", said, content=long))
     await client.found(Person(tenant=person.tenant), "Somebody else's Québec")
 
-    answer = result(
-        await client.execute(person, client.action(person, "thread.search", query="québec"))
-    )
+    everywhere = replace(client.action(person, "thread.search", query="québec"), target_sphere="")
+    answer = result(await client.execute(person, everywhere))
 
     assert answer["found"] == 3
     assert [found["title"] for found in answer["threads"]] == [
@@ -199,6 +198,11 @@ async def test_a_search_tells_what_it_finds_by_time_with_a_snippet(
     assert answer["threads"][0]["snippet"].startswith("…")
     only = client.action(person, "thread.search", query="québec", limit=1)
     assert result(await client.execute(person, only))["found"] == 1
+    # In the sphere that governance was told of, and in no other.
+    for sphere, found in (("personal", 2), ("social", 1), ("business", 0)):
+        here = client.action(person, "thread.search", query="québec")
+        answer = result(await client.execute(person, replace(here, target_sphere=sphere)))
+        assert answer["found"] == found, sphere
 
 
 @pytest.mark.parametrize("tool", ["thread.append", "thread.archive"])

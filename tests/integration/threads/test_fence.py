@@ -95,6 +95,23 @@ async def test_a_decision_that_was_executed_serves_no_other_action(
         )
 
 
+async def test_a_search_that_is_answered_again_tells_nothing_of_what_was_deleted_since(
+    client: ThreadsClient, person: Person
+) -> None:
+    kept, gone, after = [await client.found(person, f"Alike {n}") for n in range(3)]
+    search = client.action(person, "thread.search", query="alike")
+    permit = client.governance.permit(search)
+    first = result(await client.execute(person, search, permit))
+    assert [found["thread_id"] for found in first["threads"]] == [
+        thread.thread_id for thread in (after, gone, kept)
+    ]
+    await client.execute(person, client.action(person, "thread.delete", gone))
+
+    again = result(await client.execute(person, search, permit))
+
+    assert again == first | {"threads": [first["threads"][0], first["threads"][2]]}
+
+
 @pytest.mark.parametrize(
     "tool", ["thread.archive", "thread.delete", "thread.transfer", "thread.export", "thread.share"]
 )

@@ -127,7 +127,7 @@ async def test_what_is_read_together_is_read_by_each_for_itself(
     async def read(person: Person, item: dict[str, Any]) -> dict[str, Any]:
         return await reader.write(caller_of(person), {"decision_id": str(uuid4()), **item})
 
-    asked = {"query": "of", "sphere": "", "limit": 50}
+    asked: dict[str, Any] = {"query": "of", "sphere": "", "limit": 50}
     found, own, foreign = [
         await asyncio.gather(*(read(person, item) for person, item in zip(people, of, strict=True)))
         for of in (

@@ -160,7 +160,7 @@ async def test_targets_beyond_the_named_thread_are_refused(
     await refused(client.execute(person, more), INVALID, "ARGUMENTS_INVALID")
 
 
-@pytest.mark.parametrize("tool", ["thread.create", "thread.transfer"])
+@pytest.mark.parametrize("tool", ["thread.create", "thread.transfer", "thread.search"])
 async def test_a_sphere_that_governance_was_not_told_of_is_refused(
     client: ThreadsClient, person: Person, tool: str
 ) -> None:
@@ -172,6 +172,19 @@ async def test_a_sphere_that_governance_was_not_told_of_is_refused(
     info = await refused(client.execute(person, lie), INVALID, "ACTION_INVALID")
 
     assert info.metadata["cause"] == "target_sphere"
+
+
+async def test_a_transfer_that_lies_about_the_sphere_it_comes_from_is_refused(
+    client: ThreadsClient, person: Person
+) -> None:
+    """What people are shown, and rules judge, is whence it goes."""
+    thread, action = await planned(client, person, "thread.transfer")
+
+    for sphere in ("", "business", action.target_sphere):
+        lie = replace(action, source_sphere=sphere)
+        await refused(client.execute(person, lie), PRECONDITION, "TARGET_CHANGED")
+
+    assert await client.get(person, thread.thread_id) == thread
 
 
 async def test_a_thread_is_not_founded_outside_of_the_spheres(

@@ -6,6 +6,7 @@ from uuid import uuid4
 import asyncpg
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from chenu.threads.v1.thread_event_service_pb2 import ListThreadEventsRequest
 from chenu.threads.v1.thread_pb2 import Thread
@@ -85,7 +86,7 @@ async def test_sharing_changes_nothing_but_who_reads_and_the_history_tells_it(
         ListThreadEventsRequest(thread_id=thread.thread_id),
         metadata=client.identity.as_human(person),
     )
-    told = [dict(event.payload) for event in history.events][1:]
+    told = [MessageToDict(event.payload) for event in history.events][1:]
     assert [list(payload) for payload in told] == [["shared"], ["unshared"]]
     assert {payload[name]["identity"] for payload in told for name in payload} == {reader.identity}
 

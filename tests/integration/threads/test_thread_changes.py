@@ -132,7 +132,7 @@ async def test_a_thread_is_resolved_reopened_archived_and_reopened(
 ) -> None:
     made = await client.found(person)
     stub, of = client.threads, {"thread_id": made.thread_id}
-    answers = [
+    answers: list[Any] = [
         await stub.ResolveThread(rpc.ResolveThreadRequest(**of, etag="v1"), metadata=as_human),
         await stub.ReopenThread(rpc.ReopenThreadRequest(**of, etag="v2"), metadata=as_human),
         await stub.ArchiveThread(rpc.ArchiveThreadRequest(**of, etag="v3"), metadata=as_human),

@@ -185,11 +185,14 @@ async def test_a_stream_of_many_events_sends_all_of_them_in_order(
     thread = await client.found(person)
     for _ in range(120):
         await say(client, as_human, thread.thread_id)
-    watcher = a_watcher(database, settings.model_copy(update={"watch_seconds": 0.1}))
-
-    seen = [s async for row, s in watcher.follow(caller, thread.thread_id, 0) if row is not None]
-
+    stream = a_watcher(database, settings).follow(caller, thread.thread_id, 0)
+    seen = [(await anext(stream))[1] for _ in range(121)]
+    await stream.aclose()
     assert seen == list(range(1, 122))
+
+    over = a_watcher(database, settings.model_copy(update={"watch_seconds": 1e-9}))
+    some = [s async for _, s in over.follow(caller, thread.thread_id, 0)]
+    assert some == list(range(1, 101))  # a long history holds no stream open beyond its life
 
 
 async def test_a_change_by_another_process_is_found_without_being_told(

@@ -105,7 +105,7 @@ async def reconcile_delivery(s: Scene) -> Call:
         deliveries.ListDeliveriesRequest(), metadata=s.me.me
     )
     request = deliveries.ReconcileDeliveryRequest(
-        delivery_id=listed.deliveries[0].delivery_id, state=2
+        delivery_id=listed.deliveries[0].delivery_id, state="DELIVERY_STATE_SUCCEEDED"
     )
     return lambda: s.me.deliveries.ReconcileDelivery(request, metadata=s.me.me)
 

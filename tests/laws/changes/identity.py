@@ -93,7 +93,9 @@ async def fire_agent(s: Scene) -> Call:
 
 
 async def invite_person(s: Scene) -> Call:
-    request = people.InvitePersonRequest(roles=["finance"])
+    request = people.InvitePersonRequest(
+        roles=["finance"], session_secret=s.me.session.session_secret
+    )
     return lambda: stub(s, PeopleServiceStub).InvitePerson(request, metadata=s.me.me)
 
 
@@ -111,7 +113,11 @@ async def colleague(s: Scene) -> str:
 
 
 async def set_person_roles(s: Scene) -> Call:
-    request = people.SetPersonRolesRequest(person_id=await colleague(s), roles=["board"])
+    request = people.SetPersonRolesRequest(
+        person_id=await colleague(s),
+        roles=["board"],
+        session_secret=s.me.session.session_secret,
+    )
     return lambda: stub(s, PeopleServiceStub).SetPersonRoles(request, metadata=s.me.me)
 
 

@@ -1,6 +1,5 @@
 """Changes at governance that decide nothing: claims, remarks, deputies."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chenu.governance.v1 import deputy_service_pb2 as deputies
@@ -10,6 +9,8 @@ from chenu.governance.v1.review_service_pb2_grpc import ReviewServiceStub
 from tests.laws.changes.governance import waiting
 from tests.laws.changes.identity import colleague
 from tests.laws.changes.scene import Call, Prepare, Scene
+from tests.laws.reviewing import a_deputy
+from tests.support.deputies import appointment
 
 
 def review(rpc: str, *before: str, **fields: Any) -> Prepare:
@@ -39,14 +40,12 @@ async def edit(s: Scene) -> Call:
 
 
 async def appoint_deputy(s: Scene) -> Call:
-    request = deputies.AppointDeputyRequest(deputy_person_id=await colleague(s))
-    request.end_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
+    request = appointment(await colleague(s))
     stub = s.stub(DeputyServiceStub, "governance")
     return lambda: stub.AppointDeputy(request, metadata=s.me.me)
 
 
 async def dismiss_deputy(s: Scene) -> Call:
-    made = await (await appoint_deputy(s))()
-    request = deputies.DismissDeputyRequest(deputy_id=made.deputy.deputy_id)
+    request = deputies.DismissDeputyRequest(deputy_id=await a_deputy(s.me))
     stub = s.stub(DeputyServiceStub, "governance")
     return lambda: stub.DismissDeputy(request, metadata=s.me.me)

@@ -7,7 +7,7 @@ import pytest
 
 from kernel.messaging import Messaging
 from services.audit import consumer
-from services.audit.consumer import consume
+from services.audit.consumer import consume, source_of
 from services.audit.intake import Intake
 
 
@@ -77,3 +77,10 @@ async def test_what_could_not_be_committed_is_not_acknowledged() -> None:
 async def test_a_source_with_a_hole_is_delivered_again_and_the_others_are_done() -> None:
     happened = await consumed({"chenu/nova"})
     assert happened == ["commit", "ack audit.threads", "again audit.nova"]
+
+
+def test_a_subject_that_no_source_has_becomes_a_name_that_any_index_can_hold() -> None:
+    assert source_of("audit.threads") == "chenu/threads"
+    names = {source_of(f"audit.{name}") for name in ("x" * 4000, "y" * 4000, "a\0b", "é", "")}
+    assert len(names) == 5
+    assert all(len(name) < 80 and name.isascii() and "\0" not in name for name in names)

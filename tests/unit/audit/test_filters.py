@@ -63,7 +63,8 @@ def test_what_is_no_filter_is_refused(text: str) -> None:
     [
         "colour = red", "action = dance", "identity = me", "time > yesterday", "version = many",
         "violation = maybe", "sphere > business", "resource < thread/1", "index = 1e5",
-        "time > 2026-11-22T00:00:00", "action > create",
+        "time > 2026-11-22T00:00:00", "action > create", "time > 0001-01-01T00:00:00+14:00",
+        "log_time < 9999-12-31T23:59:59-14:00",
     ],
 )  # fmt: skip
 def test_a_field_that_is_not_there_or_a_value_that_is_none_of_its_own_is_refused(text: str) -> None:

@@ -70,6 +70,15 @@ def test_a_bundle_that_was_touched_is_refused(change: str) -> None:
         an_event(Person(), subject="x" * 501),
         an_event(Person(), id="not-a-uuid"),
         an_event(Person(), filler="x" * (64 << 10)),
+        b"[" * 60_000,
+        an_event(Person()).decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + an_event(Person()),
+        an_event(Person(), sphere="\0"),
+        an_event(Person(), details={"comment": "\0"}),
+        an_event(Person(), outcome="PERMISSION_DENIED", reason=["FORBIDDEN"]),
+        an_event(Person()).replace(b'"thread/', b'"\\ud800/'),
+        an_event(Person()).replace(b":", b": "),
+        an_event(Person()).replace(b"2026-11-22T00:00:00Z", b"0001-01-01T00:00:00+14:00"),
     ],
 )
 def test_an_event_that_cannot_be_read_is_quarantined_with_its_digest_and_its_bytes(

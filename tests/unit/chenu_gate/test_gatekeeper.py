@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from chenu_gate import gatekeeper as module
+from chenu_gate import keyring as module
 from chenu_gate.action import Action, ActionKind, Target
 from chenu_gate.freezes import Freeze
 from chenu_gate.gatekeeper import Gatekeeper, PermitKeysUnavailable
@@ -121,6 +121,20 @@ async def test_a_key_that_is_new_is_fetched_and_one_that_is_gone_is_forgotten(
         await gatekeeper.admit(old, action.canonical(), asker=action.principal)
 
 
+async def test_a_key_that_governance_withdrew_is_forgotten_although_no_permit_names_another(
+    gatekeeper: Gatekeeper, governance: Governance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action = deletion()
+    stolen = governance.permit(action)
+    await gatekeeper.admit(stolen, action.canonical(), asker=action.principal)
+    governance.rotate()
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(module, "KEYS_SECONDS", 0.0)
+
+    with pytest.raises(PermitForged):
+        await gatekeeper.admit(stolen, action.canonical(), asker=action.principal)
+
+
 async def test_forged_key_ids_do_not_make_it_ask_each_time(
     gatekeeper: Gatekeeper, governance: Governance
 ) -> None:
@@ -148,14 +162,19 @@ async def test_without_any_keys_it_says_so_and_asks_again(
 
 
 async def test_known_keys_serve_while_governance_is_away(
-    gatekeeper: Gatekeeper, governance: Governance
+    gatekeeper: Gatekeeper, governance: Governance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     action = deletion()
     permit = governance.permit(action)
     await gatekeeper.admit(permit, action.canonical(), asker=action.principal)
     governance.away = True
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
+    for seconds in (module.KEYS_SECONDS, 0.0):
+        monkeypatch.setattr(module, "KEYS_SECONDS", seconds)
 
-    await gatekeeper.admit(permit, action.canonical(), asker=action.principal)
+        await gatekeeper.admit(permit, action.canonical(), asker=action.principal)
+
+    assert governance.asked == 2
 
 
 @pytest.mark.parametrize("part", ["tenant", "person", "identity", "agent"])

@@ -134,6 +134,33 @@ def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any], rule: 
     assert refused.value.metadata["cause"] == rule
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "http://127.0.0.1:9/schema.json"},
+        {"properties": {"thread": {"$ref": "file:///etc/hostname"}}},
+        {"$id": "http://127.0.0.1:9/", "properties": {"a": {"$ref": "other.json#/b"}}},
+        {"pattern": "("},
+        {"type": "nothing"},
+        {"required": 1},
+        {"properties": []},
+        [],
+    ],
+    ids=str,
+)
+def test_an_executors_schema_fetches_nothing_and_one_that_is_broken_checks_nothing(
+    schema: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[Any] = []
+    monkeypatch.setattr("urllib.request.urlopen", fetched.append)
+    tool = a_tool(input_schema=schema)
+    with pytest.raises(ArgumentsInvalid) as refusal:
+        tool.check_arguments({"thread": "x"})
+    assert refusal.value.metadata["cause"] == "schema"
+    assert tool.essential({"thread": "x", "a": 1}) == {"thread": "x", "a": 1}
+    assert not fetched
+
+
 def test_a_message_never_repeats_a_senders_characters() -> None:
     schema = {**SCHEMA, "patternProperties": {".": {"type": "integer"}}}
 

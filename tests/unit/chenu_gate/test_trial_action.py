@@ -32,6 +32,8 @@ def test_what_is_left_out_is_filled_in() -> None:
         ([], "not a JSON object"),
         ({"principal": "me"}, "are JSON objects"),
         ({"targets": ["x"]}, "are JSON objects"),
+        ({"targets": 5}, "not a list"),
+        ({"targets": None}, "not a list"),
         ({"kind": "sing"}, "kind"),
         ({"amount": 1.5}, "amount"),
         ({"mood": "good"}, "mood"),

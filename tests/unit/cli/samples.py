@@ -63,7 +63,8 @@ def checkpoint(of: Action | None = None, *, agent_words: str = "", **changes: An
     made.expire_time.FromJsonString("2100-01-01T00:00:00Z")
     for name, value in changes.items():
         if isinstance(value, list | Message):
-            made.MergeFrom(Checkpoint(**{name: value}))
+            change: dict[str, Any] = {name: value}
+            made.MergeFrom(Checkpoint(**change))
         else:
             setattr(made, name, value)
     return made

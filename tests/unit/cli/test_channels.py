@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from typer.testing import Result
 
@@ -21,10 +22,14 @@ SENT = "01920000-0000-7000-8000-00000000ca02"
 DIGEST = "sha256:" + "ab" * 32
 
 
-def a_channel(**changes: object) -> Channel:
-    given = {"channel_id": CHANNEL, "name": "Me", "kind": ChannelKind.CHANNEL_KIND_EMAIL}
+def a_channel(**changes: Any) -> Channel:
+    given: dict[str, Any] = {
+        "channel_id": CHANNEL,
+        "name": "Me",
+        "kind": ChannelKind.CHANNEL_KIND_EMAIL,
+    }
     given |= {"address": "me@example.org", "confirmed": True}
-    return Channel(**given | changes)  # type: ignore[arg-type]
+    return Channel(**given | changes)
 
 
 def test_a_webhook_is_added_and_its_secret_is_shown(chenu: Chenu, recording: Recording) -> None:
@@ -113,7 +118,7 @@ def test_the_log_shows_the_last_attempt_and_a_notification_is_replayed(
         channel_id=CHANNEL,
         type="checkpoint.created",
         view_digest=DIGEST,
-        state="NOTIFICATION_STATE_FAILED",  # type: ignore[arg-type]
+        state="NOTIFICATION_STATE_FAILED",
         attempts=[Attempt(number=1, reason="SMTP_550", status=550)],
     )
     recording.answer("ListNotifications", rpc.ListNotificationsResponse(notifications=[one]))

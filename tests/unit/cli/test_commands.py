@@ -226,6 +226,18 @@ def test_threads_that_are_shared_are_marked_and_tell_with_whom(
     assert json.loads(as_json)["thread"]["reader_identity_ids"] == [reader]
 
 
+def test_a_thread_is_shown_with_all_its_messages(chenu: Chenu, recording: Recording) -> None:
+    recording.answer("GetThread", GetThreadResponse(thread=Thread(thread_id=samples.THREAD)))
+    first, last = ListMessagesResponse(next_page_token="more"), ListMessagesResponse()
+    first.messages.add(content="the beginning")
+    last.messages.add(content="the end")
+    recording.answer("ListMessages", first, last)
+
+    shown = chenu("threads", "show", samples.THREAD).stdout
+
+    assert ("the beginning" in shown, "the end" in shown) == (True, True)
+
+
 def test_words_that_the_contract_does_not_know_are_wrong_usage(
     chenu: Chenu, recording: Recording
 ) -> None:

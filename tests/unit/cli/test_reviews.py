@@ -7,8 +7,11 @@ import pytest
 from typer.testing import Result
 
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement, ApprovalStage, Approvers
-from chenu.governance.v1.authorization_service_pb2 import GetAuthorizationResponse, Verdict
-from chenu.governance.v1.checkpoint_pb2 import Remark, StageProgress
+from chenu.governance.v1.authorization_service_pb2 import (
+    GetAuthorizationResponse,
+    Verdict,
+)
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, Remark, StageProgress
 from chenu.governance.v1.checkpoint_service_pb2 import (
     ApproveCheckpointResponse,
     GetCheckpointResponse,
@@ -207,11 +210,15 @@ def test_people_are_invited_listed_given_roles_and_deactivated(
 
 def test_deputies_are_appointed_listed_and_dismissed(chenu: Chenu, recording: Recording) -> None:
     deputy = Deputy(deputy_id=DEPUTY, person_id=samples.RUN, deputy_person_id=BEA)
-    recording.answer("AppointDeputy", AppointDeputyResponse(deputy=deputy))
+    waiting = samples.checkpoint()
+    verdict = Verdict(checkpoint=BlockedCheckpoint(checkpoint_id=waiting.checkpoint_id))
+    recording.answer("AppointDeputy", AppointDeputyResponse(verdict=verdict))
     recording.answer("ListDeputies", ListDeputiesResponse(deputies=[deputy]))
     recording.answer("DismissDeputy", DismissDeputyResponse(deputy=deputy))
 
-    assert "0000beab" in chenu("deputies", "appoint", "Bea", "--days", "3").stdout
+    told = chenu("deputies", "appoint", "Bea", "--days", "3").stdout
+    assert f"chenu show {waiting.checkpoint_id[-8:]}" in told
+    assert recording.calls("AppointDeputy")[0].deputy_person_id == BEA
     assert "0000beab" in chenu("deputies", "list").stdout
     assert chenu("deputies", "dismiss", "dddd").exit_code == 0
     assert recording.calls("DismissDeputy")[0].deputy_id == DEPUTY

@@ -4,6 +4,12 @@ from kernel.settings import SettingsError, load
 from services.courier.settings import CourierSettings
 
 
+@pytest.fixture(autouse=True)
+def of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "WORKER_DATABASE_URL"):
+        monkeypatch.setenv(f"CHENU_COURIER_{name}", "postgresql://courier@127.0.0.1/chenu")
+
+
 def test_settings_name_the_private_addresses_that_may_be_called(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

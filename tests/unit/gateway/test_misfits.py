@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from chenu.nova.v1.run_service_pb2 import ExecuteRunRequest
 from chenu.threads.v1.thread_service_pb2 import ListThreadsRequest, UpdateThreadRequest
@@ -30,7 +29,7 @@ from services.gateway.misfits import misfit
     ],
 )
 def test_the_field_and_what_it_takes_are_named(
-    request_class: type[Message], document: dict[str, Any], told: str
+    request_class: Any, document: dict[str, Any], told: str
 ) -> None:
     with pytest.raises((json_format.ParseError, ValueError)) as refused:
         json_format.ParseDict(document, request_class())
@@ -42,5 +41,6 @@ def test_the_field_and_what_it_takes_are_named(
 
 
 def test_a_complaint_that_names_no_field_still_says_where_to_look() -> None:
-    error = misfit(ValueError("something new"), ExecuteRunRequest.DESCRIPTOR)
+    request: Any = ExecuteRunRequest.DESCRIPTOR
+    error = misfit(ValueError("something new"), request)
     assert "/docs" in str(error)

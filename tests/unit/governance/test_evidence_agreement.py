@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.governance.errors import EvidenceIncomplete
 from services.governance.evidence.agreement import told_alike
+from services.governance.evidence.errors import EvidenceIncomplete
 
 
 def row(version: int = 0, end: str = "") -> dict[str, Any]:

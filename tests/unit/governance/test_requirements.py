@@ -74,6 +74,8 @@ def test_a_rules_words_win_over_the_defaults_and_come_back_from_the_row() -> Non
         ({"escalate_after": "600s"}, "fallback"),
         ({"fallback": {"roles": ["board"]}}, "escalate_after"),
         ({"expire_after": "1s"}, "expire_after"),
+        ({"remind_after": "315576000000s"}, "remind_after"),
+        ({"escalate_after": "86401s", "fallback": {"owner": True}}, "escalate_after"),
         ({"validity": "1s"}, "validity"),
         ({"votes": 3}, "votes"),
         ({"remote_risk_class": "RISK_CLASS_CRITICAL"}, "remote_risk_class"),
@@ -99,7 +101,7 @@ def test_a_requirement_that_cannot_be_met_is_refused(document: dict[str, Any], s
 
 
 def test_what_decides_from_afar_is_known_and_not_above_the_class_that_is_named() -> None:
-    risks = RiskClass.values()
+    risks: list[Any] = RiskClass.values()
     found = {
         most: [risk for risk in risks if decides_from_afar(REQUIREMENTS.of(json.dumps(said)), risk)]
         for most in (UNSPECIFIED, LOW, MEDIUM)

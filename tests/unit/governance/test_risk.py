@@ -36,6 +36,8 @@ def of(kind: ActionKind, targets: int = 1, sphere: str = "business", **arguments
         ("send", {"amount": 1000}, "CRITICAL"),
         ("create", {"lines": [{"Total": "-1000.50"}]}, "MEDIUM"),
         ("create", {"amount": True, "price": "much", "sum": "NaN"}, "LOW"),
+        ("create", {"amount": "1e1000000"}, "MEDIUM"),
+        ("create", {"amount": "-1e-999999999"}, "LOW"),
         ("payment", {}, "CRITICAL"),
     ],
 )

@@ -199,6 +199,9 @@ def test_scopes_of_tools_spheres_and_agents() -> None:
         ({"amount_micros": 7}, 7), ({"amount": -1}, None), ({"amount": "3.1234567"}, None),
         ({"amount": "1e9"}, None), ({"amount": None}, None), ({"amount": True}, None),
         ({"amount_micros": "7"}, None), ({"amount": "9" * 15}, None),
+        # Whichever the tool goes by: a small one beside it hides nothing.
+        ({"amount": 5000, "amount_micros": 1}, None), ({"amount": "x", "amount_micros": 1}, None),
+        ({"amount": "0.5", "amount_micros": 500_000}, 500_000),
     ],
 )  # fmt: skip
 def test_amounts_are_read_exactly_or_not_at_all(

@@ -102,7 +102,8 @@ def test_whatever_crosses_into_another_sphere_waits_for_a_person(
 @pytest.mark.parametrize("who", ["tenant", "person", "identity", "agent"])
 @given(action=actions)
 def test_acting_for_somebody_else_is_denied_whatever_the_action(who: str, action: Action) -> None:
-    found = judged(action, **{who: "somebody-else"})
+    asker: dict[str, Any] = {who: "somebody-else"}
+    found = judged(action, **asker)
 
     assert (found.effect, found.rule) == (Effect.DENY, "identity_boundary")
 
@@ -188,6 +189,21 @@ def test_a_rule_that_cannot_be_evaluated_counts_as_matching(effect: Effect) -> N
     rule = a_rule("broken", effect, "action.arguments.amount > 100")
 
     assert judged(an_action(arguments={}), RuleSet([rule])).rule == "broken"
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_rule_that_takes_too_many_steps_counts_as_matching_and_allows_nothing(
+    alone: bool,
+) -> None:
+    endless = "action.arguments.xs.all(a, action.arguments.xs.all(b, a >= b))"
+    others = [] if alone else [a_rule(f"no{n}", Effect.DENY, "action.run == '?'") for n in range(3)]
+    action = an_action(arguments={"xs": [1] * 200})
+
+    denied = RuleSet([a_rule("endless", Effect.DENY, endless), *others])
+    assert judged(action, denied) == Judgement(Effect.DENY, "endless")
+    assert [one.failed for one in denied.explain(action, facts_of(action))] == [True]
+    allowed = RuleSet([a_rule("endless", Effect.ALLOW, endless)])
+    assert judged(action, allowed).rule == UNMATCHED
 
 
 def test_a_rule_that_cannot_be_evaluated_allows_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kernel.server import Server
 from kernel.settings import SharedSettings
-from kernel.tokens import SigningKey
+from kernel.tokens import KeySet, SigningKey
 from tests.unit.kernel import sample
 
 
@@ -23,6 +23,7 @@ class Running:
     channel: grpc.aio.Channel
     issuer: sample.Issuer
     address: str
+    keys: KeySet
 
 
 @pytest.fixture
@@ -32,10 +33,11 @@ def issuer(tmp_path: Path) -> sample.Issuer:
 
 @pytest.fixture
 async def running(issuer: sample.Issuer) -> AsyncIterator[Running]:
-    server, servicer = Server("sample", issuer.key_set(), None), sample.Servicer()
+    keys, servicer = issuer.key_set(), sample.Servicer()
+    server = Server("sample", keys, None)
     server.add(sample.add_servicer, servicer)
     port = await server.start("127.0.0.1:0", SharedSettings())
     address = f"127.0.0.1:{port}"
     async with grpc.aio.insecure_channel(address) as channel:
-        yield Running(server, servicer, sample.Stub(channel), channel, issuer, address)
+        yield Running(server, servicer, sample.Stub(channel), channel, issuer, address, keys)
     await server.drain(0, 0)

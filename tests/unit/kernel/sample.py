@@ -61,7 +61,8 @@ def _file(service: str, methods: Sequence[str], *, policies: bool) -> Any:
         made.field.add(name="number", number=2, type=NUMBER, label=1)
         made.field.add(name="page_token", number=3, type=TEXT, label=1)
         if message.endswith("Request"):
-            text.options.Extensions[validate_pb2.field].string.max_len = 20
+            bounds: Any = text.options.Extensions
+            bounds[validate_pb2.field].string.max_len = 20
     served = file.service.add(name=service)
     for name in methods:
         streams_requests, streams_responses = KINDS[name]
@@ -73,7 +74,8 @@ def _file(service: str, methods: Sequence[str], *, policies: bool) -> Any:
             server_streaming=streams_responses,
         )
         if policies:
-            method.options.Extensions[method_policy_pb2.policy].CopyFrom(_policy(name))
+            options: Any = method.options.Extensions
+            options[method_policy_pb2.policy].CopyFrom(_policy(name))
     return descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 
 

@@ -1,6 +1,8 @@
 """Who gets in: good tokens of each kind, and a corpus of bad ones."""
 
+import json
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
@@ -9,7 +11,8 @@ import pytest
 from kernel.context import new_id
 from kernel.errors import reason_of
 from kernel.interceptors import authentication
-from kernel.tokens import LEEWAY_SECONDS
+from kernel.tokens import LEEWAY_SECONDS, SigningKey
+from tests.unit.kernel import sample
 from tests.unit.kernel.conftest import Running
 from tests.unit.kernel.forged_tokens import BAD, by_another_key, header, signed
 from tests.unit.kernel.sample import DELEGATION, VOTER, Request, bearer
@@ -157,3 +160,22 @@ async def test_a_remembered_token_stops_working_when_it_expires(
     clock.time = lambda: expiry + LEEWAY_SECONDS
     error = await refused(running.stub.Echo(Request(), metadata=bearer(token)))
     assert reason_of(error) == "TOKEN_EXPIRED"
+
+
+async def test_a_remembered_token_stops_working_when_its_key_is_withdrawn(
+    running: Running, tmp_path: Path
+) -> None:
+    stolen = sample.Issuer(SigningKey.generate(tmp_path / "stolen.pem"))
+    documents = [[running.issuer.key.jwk, stolen.key.jwk], [running.issuer.key.jwk]]
+
+    async def source() -> str:
+        return json.dumps({"keys": documents.pop(0)})
+
+    running.keys.source = source
+    forged, honest = bearer(stolen.access()), bearer(running.issuer.access())
+    for _ in range(2):
+        await running.stub.Echo(Request(), metadata=forged)
+    await running.keys.refresh()
+    error = await refused(running.stub.Echo(Request(), metadata=forged))
+    assert reason_of(error) == "TOKEN_INVALID"
+    await running.stub.Echo(Request(), metadata=honest)

@@ -48,6 +48,8 @@ async def test_what_nobody_expected_is_internal_and_says_nothing(running: Runnin
         (asyncpg.AdminShutdownError("x"), "UNAVAILABLE", "UNAVAILABLE"),
         (asyncpg.CannotConnectNowError("x"), "UNAVAILABLE", "UNAVAILABLE"),
         (asyncpg.TooManyConnectionsError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (asyncpg.DiskFullError("x"), "UNAVAILABLE", "UNAVAILABLE"),
+        (asyncpg.ReadOnlySQLTransactionError("x"), "UNAVAILABLE", "UNAVAILABLE"),
         (ConnectionRefusedError("x"), "UNAVAILABLE", "UNAVAILABLE"),
         (asyncpg.QueryCanceledError("x"), "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
         (TimeoutError(), "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
@@ -147,7 +149,7 @@ async def test_a_downstream_error_that_nobody_handled_is_our_own_failure(
 
 async def test_a_method_that_does_not_exist_is_refused_with_a_reason(running: Running) -> None:
     for path in (f"/{sample.SERVICE}/Nothing", "/chenu.nowhere.v1.NoService/Get"):
-        raw = running.channel.unary_unary(path)
+        raw: Any = running.channel.unary_unary(path)
         error = await refused(raw(b""))
         assert (error.code(), reason_of(error)) == (
             grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND",

@@ -25,10 +25,14 @@ from tests.unit.kernel.conftest import Running
 from tests.unit.kernel.sample import Request, bearer
 
 
+async def _all_of(call: Any) -> list[Any]:
+    return [answer async for answer in call]
+
+
 async def refused(call: Any) -> grpc.aio.AioRpcError:
     """The error of a call; a stream is read to its end."""
     with pytest.raises(grpc.aio.AioRpcError) as error:
-        await ([_ async for _ in call] if hasattr(call, "__aiter__") else call)
+        await (_all_of(call) if hasattr(call, "__aiter__") else call)
     assert reason_of(error.value), "every error carries ErrorInfo"
     return error.value
 
@@ -114,7 +118,7 @@ async def test_an_anonymous_caller_learns_nothing_about_the_contract(running: Ru
 
 
 async def test_bytes_that_are_no_message_are_an_invalid_argument(running: Running) -> None:
-    raw = running.channel.unary_unary(f"/{sample.SERVICE}/Echo")
+    raw: Any = running.channel.unary_unary(f"/{sample.SERVICE}/Echo")
     metadata = bearer(running.issuer.access())
     for data in (b"\xff\xff\xff", b"\x0a\xff", b"\x0a\x02\xff\xfe"):
         error = await refused(raw(data, metadata=metadata))
@@ -231,7 +235,7 @@ async def test_a_port_in_use_is_told_in_words(running: Running) -> None:
 
 
 async def test_a_message_that_is_too_large_is_refused(running: Running) -> None:
-    raw = running.channel.unary_unary(f"/{sample.SERVICE}/Echo")
+    raw: Any = running.channel.unary_unary(f"/{sample.SERVICE}/Echo")
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await raw(b"\x0a" + b"x" * (5 << 20), metadata=bearer(running.issuer.access()))
     assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

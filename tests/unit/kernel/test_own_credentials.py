@@ -18,6 +18,7 @@ from kernel.context import background
 from kernel.server import Server
 from kernel.settings import SharedSettings
 from kernel.tokens import SigningKey
+from tests.support.waiting import PATIENCE
 from tests.unit.kernel import sample
 from tests.unit.kernel.conftest import Running
 from tests.unit.kernel.sample import Request
@@ -77,6 +78,22 @@ async def test_a_service_trades_its_key_for_a_token_once(running: Running, tmp_p
     await channels.close()
 
 
+async def test_while_one_asks_for_the_next_token_the_others_go_on_with_the_last(
+    running: Running, tmp_path: Path
+) -> None:
+    key, identity = SigningKey.generate(tmp_path / "own.pem"), Identity(running.issuer)
+    server, port = await identity.start(key)
+    channels = Channels(SharedSettings(identity_address=f"127.0.0.1:{port}"), "courier", key)
+    credentials: Any = channels.credentials
+    first = await credentials()
+    credentials._renewed -= 451
+    async with credentials._lock:  # as by one who waits for identity's answer
+        assert await asyncio.wait_for(credentials(), PATIENCE) == first
+    assert await credentials() != first
+    await channels.close()
+    await server.stop(0)
+
+
 def certificate(name: str, signer: Any = None) -> tuple[Any, Any]:
     """A key and a certificate for 127.0.0.1, signed by the signer or by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -100,7 +117,7 @@ def certificate(name: str, signer: Any = None) -> tuple[Any, Any]:
     return key, made
 
 
-def tls_settings(folder: Path, authority: Any, pair: Any) -> dict[str, Path]:
+def tls_settings(folder: Path, authority: Any, pair: Any) -> dict[str, Any]:
     """The three files, as settings."""
     folder.mkdir()
     paths = {

@@ -1,4 +1,4 @@
-"""The small parts: settings, audit records, page tokens, logs, wake-ups."""
+"""The small parts: audit records, page tokens, logs, wake-ups."""
 
 import asyncio
 import io
@@ -16,69 +16,27 @@ import structlog
 from google.protobuf import json_format
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from pydantic_settings import SettingsConfigDict
 
 from chenu.events.v1.audit_event_pb2 import (
     AUDIT_ACTION_CREATE,
     AUDIT_ACTION_DENY,
+    PHASE_DONE,
     PHASE_INTENT,
     AuditEvent,
 )
-from kernel import audit_event, service, telemetry
+from kernel import audit_event, telemetry
 from kernel.caller import Caller
 from kernel.context import CallContext, background, current, new_id
 from kernel.errors import InvalidArgument, InvalidPageToken
 from kernel.pagination import PageTokens, page_size
-from kernel.settings import ServiceSettings, SettingsError, SharedSettings, load
+from kernel.settings import SharedSettings
 from kernel.telemetry import REDACTED, redact
 from kernel.watching import Changes
 from tests.unit.kernel.sample import HUMAN, Request
 
 
-class NotesSettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="CHENU_NOTES_", frozen=True)
-
-    color: str
-
-
-def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHENU_NOTES_COLOR", "red")
-    monkeypatch.setenv("CHENU_THREADS_ADDRESS", "threads.example:1")
-    shared, notes = load(SharedSettings, NotesSettings)
-    assert (notes.color, shared.address("threads")) == ("red", "threads.example:1")
-
-
-def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHENU_TRACE_RATIO", "7")
-    monkeypatch.setenv("CHENU_NOTES_POOL_SIZE", "many")
-    with pytest.raises(SettingsError) as error:
-        load(SharedSettings, NotesSettings)
-    lines = str(error.value).split("\n")
-    assert sorted(line.split(":")[0] for line in lines) == [
-        "CHENU_NOTES_COLOR", "CHENU_NOTES_POOL_SIZE", "CHENU_TRACE_RATIO",
-    ]  # fmt: skip
-
-
-def test_a_secret_that_cannot_be_read_is_told_like_every_other_problem(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("CHENU_SECRETS_DIR", str(tmp_path))
-    monkeypatch.setenv("CHENU_TRACE_RATIO", "7")
-    (tmp_path / "chenu_notes_color").write_bytes(b"\xff")
-    with pytest.raises(SettingsError, match=r"(?s)CHENU_TRACE_RATIO.*color.*decode"):
-        load(SharedSettings, NotesSettings)
-
-
-def test_a_wrong_setting_ends_the_process_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def assemble(_: Any) -> None: ...
-
-    monkeypatch.setenv("CHENU_TRACE_RATIO", "seven")
-    with pytest.raises(SystemExit, match="CHENU_TRACE_RATIO"):
-        service.main(service.Program("notes", ServiceSettings, assemble))
-
-
 def a_caller(**changes: Any) -> Caller:
-    found = {
+    found: dict[str, Any] = {
         "tenant": new_id(), "person": new_id(), "identity": new_id(), "actor": "human",
         "kind": HUMAN, "token_id": new_id(),
     }  # fmt: skip
@@ -106,7 +64,7 @@ def test_an_audit_record_is_the_canonical_form_of_its_message() -> None:
                 subject="note/1",
                 sphere=chance.choice(words),
                 reason=chance.choice(words),
-                phase=chance.choice([PHASE_INTENT, audit_event.PHASE_DONE]),
+                phase=chance.choice([PHASE_INTENT, PHASE_DONE]),
                 stream=chance.choice(["", "note/1"]),
                 version=chance.choice([0, 1, 2**53 + 1]),
                 details={f"key_{n}": chance.choice(words) for n in range(chance.randint(0, 4))},

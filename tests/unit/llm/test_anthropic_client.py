@@ -28,7 +28,8 @@ def test_each_status_has_its_error(status: int, meant: type[ServiceError]) -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "waits"), [("7", 7), ("0.5", 0.5), ("", 5), ("soon", 5), ("-1", 0), ("9000", 120)]
+    ("said", "waits"),
+    [("7", 7), ("0.5", 0.5), ("", 5), ("soon", 5), ("-1", 0), ("9000", 120), ("nan", 5)],
 )
 def test_a_rate_limit_says_when_to_ask_again(said: str, waits: float) -> None:
     error = refusal(429, {"retry-after": said})

@@ -1,6 +1,7 @@
 """Between our messages and Anthropic's JSON nothing is lost, and a stream is its message."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,10 +101,12 @@ def test_cached_tokens_are_counted_as_read() -> None:
 
 
 @given(st.lists(st.text(), max_size=5), st.dictionaries(st.text(), st.integers(), max_size=3))
-def test_a_stream_in_any_pieces_is_put_together_as_it_was(pieces: list[str], given: dict) -> None:
+def test_a_stream_in_any_pieces_is_put_together_as_it_was(
+    pieces: list[str], given: dict[str, int]
+) -> None:
     text, arguments = "".join(pieces), json.dumps(given)
     assembly = Assembly()
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"model": "claude-x", "content": [], "usage": {}}},
         {"type": "ping"},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
@@ -136,7 +139,7 @@ def test_a_stream_in_any_pieces_is_put_together_as_it_was(pieces: list[str], giv
     assert "".join(assembly.add(event) for event in events) == text
     assert assembly.complete
     completion = from_wire(assembly.message())
-    assert completion.content[0].text.text == text
+    assert completion.content[0].text.text == text.replace("\0", "\ufffd")
     assert json.loads(completion.content[1].tool_use.input) == given
     assert completion.usage.output_tokens == 9
 
@@ -148,6 +151,18 @@ def test_a_stream_in_any_pieces_is_put_together_as_it_was(pieces: list[str], giv
         {"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}},
     ],
 )
-def test_a_broken_stream_is_an_error(event: dict) -> None:
+def test_a_broken_stream_is_an_error(event: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         Assembly().add(event)
+
+
+def test_what_no_database_holds_is_replaced_wherever_the_provider_writes_it() -> None:
+    use = {"type": "tool_use", "id": "1\0", "name": "t\0", "input": {"a": "\0"}}
+    text = {"type": "text", "text": "one\0two"}
+    completion = from_wire({"model": "claude-test", "content": [text, use]})
+    assert completion.content[0].text.text == "one\ufffdtwo"
+    assert (completion.content[1].tool_use.id, completion.content[1].tool_use.name) == (
+        "1\ufffd",
+        "t\ufffd",
+    )
+    assert json.loads(completion.content[1].tool_use.input) == {"a": "\0"}  # escaped in JSON

@@ -62,3 +62,13 @@ def test_whatever_is_asked_one_candidate_or_a_question_comes_back(
 def test_the_order_of_what_is_known_does_not_matter(known: list[Candidate]) -> None:
     for reference in ("budget 2026", "annex", "Quarterly", "nothing"):
         assert resolve(reference, "thread", known) == resolve(reference, "thread", KNOWN)
+
+
+def test_a_part_of_one_title_is_not_enough_where_more_titles_may_hold_it() -> None:
+    others = [Candidate("thread", str(n), f"Quarterly {n}", "v1") for n in range(19)]
+    modern, art = (Candidate("thread", t, t, "v1") for t in ("Modern art", "Art"))
+    found = resolve("art", "thread", [*others, modern])
+    assert isinstance(found, Unresolved)
+    assert len(found.candidates) == 20
+    assert resolve("art", "thread", [*others[1:], modern]) == modern
+    assert resolve("art", "thread", [*others, modern, art]) == art

@@ -21,5 +21,5 @@ def cosigned_by(checkpoint: str, name: str, public_key: bytes) -> int:
             assert timestamp <= 2**63 - 1
             message = f"cosignature/v1\ntime {timestamp}\n{body}".encode()
             Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
-            return timestamp
+            return int(timestamp)
     raise AssertionError("not cosigned by this key")

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from chenu_witness import state as kept_state
 from chenu_witness.server import open_cosigner
 from chenu_witness.state import State
 from chenu_witness.witness import Answer, Witness
@@ -157,6 +158,34 @@ def test_a_proof_that_does_not_lead_there_is_refused_and_kept(
     assert [one["kind"] for one in stand.state.evidence()] == (
         [] if spoilt == "first" else ["no continuation"]
     )
+
+
+def test_what_strangers_add_to_a_head_is_not_kept(stand: Stand, log: PlayedLog) -> None:
+    stand.ask(log.request(0))
+    fork = log.fork(3)
+    fork.add(b"more")
+    for _ in range(3):
+        added = PlayedLog().signer.signature_line("whatever")
+        assert stand.ask(request(7, [], fork.head() + added)).status == 422
+    (kept,) = stand.state.evidence()
+    assert kept["submitted"] == fork.head()
+    log.add(b"more")
+    assert stand.ask(log.request(7) + added).status == 200
+    assert stand.state.head(ORIGIN) == (8, log.head())
+
+
+def test_of_spoilt_proofs_so_many_are_kept_and_of_forks_all(
+    stand: Stand, log: PlayedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_state, "MOST", 2)
+    stand.ask(log.request(0))
+    for _ in range(3):
+        log.add(b"more")
+        assert stand.ask(request(7, [], log.head())).status == 422
+    for at in range(3):
+        assert stand.ask(log.fork(at).request(7, 7)).status == 409
+    kept = [one["kind"] for one in stand.state.evidence()]
+    assert kept == ["no continuation"] * 2 + ["fork"] * 3
 
 
 def test_strangers_and_nonsense_are_refused(stand: Stand, log: PlayedLog) -> None:

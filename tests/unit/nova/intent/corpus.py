@@ -9,6 +9,8 @@ FIRST_SEEN_AFTERWARDS = (
     "held_out_en", "held_out_fr", "second_look_en", "second_look_fr",
     "third_look_en", "third_look_fr", "last_look_en", "last_look_fr",
 )  # fmt: skip
+# Without kinds: 600 requests of any manner, and what the rules mended for them must not let pass.
+JUDGED = ("fifth_look_en", "fifth_look_fr")
 FILES = TUNED + FIRST_SEEN_AFTERWARDS
 
 
@@ -28,6 +30,11 @@ def labelled(name: str) -> list[Labelled]:
         Labelled(tuple(kinds.split("|")), gated == "gated", text)
         for kinds, gated, text in _rows(name)
     ]
+
+
+def judged(name: str) -> list[tuple[bool, str]]:
+    """Whether each sentence is to be gated; nothing is said about its kind."""
+    return [(gated == "gated", text) for gated, text in _rows(name)]
 
 
 def wrappings(group: str) -> list[str]:

@@ -14,7 +14,7 @@ from services.nova.intent.tokens import WORDS_AT_MOST, sentences
 REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 
 
-def expressions(module: ModuleType) -> Iterator[re.Pattern[str]]:
+def expressions(module: ModuleType) -> Iterator[object]:
     for value in vars(module).values():
         if isinstance(value, re.Pattern):
             yield value

@@ -1,7 +1,7 @@
 import pytest
 
 from services.nova.intent import classify
-from tests.unit.nova.intent.corpus import FILES, Labelled, labelled
+from tests.unit.nova.intent.corpus import FILES, JUDGED, Labelled, judged, labelled
 
 SENTENCES = [
     pytest.param(row, id=f"{name}:{number}")
@@ -15,6 +15,14 @@ def test_a_sentence_is_gated_and_named_as_labelled(row: Labelled) -> None:
     intent = classify(row.text)
     assert intent.requires_checkpoint is row.gated, intent
     assert intent.kind in row.kinds, intent
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_whatever_the_manner_a_request_is_gated_or_free_as_judged(name: str) -> None:
+    rows = judged(name)
+    wrong = [text for gated, text in rows if classify(text).requires_checkpoint is not gated]
+    assert len(rows) > 300
+    assert wrong == []
 
 
 @pytest.mark.parametrize("ending", ["en", "fr"])

@@ -1,0 +1,14 @@
+"""The outbox is pruned from its oldest rows on, without looking at all that is kept."""
+
+from kernel.migration.helpers import prune_the_oldest
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    prune_the_oldest()
+
+
+def downgrade() -> None:
+    """It deletes the same rows."""
