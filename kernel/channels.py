@@ -42,21 +42,14 @@ _PASSED_ON: Final = {
 }
 Outgoing = Callable[[float | None], Awaitable[tuple[float, list[tuple[str, str]]]]]
 _acting: ContextVar[str | None] = ContextVar("chenu_acting", default=None)
+_RETRY: Final = {
+    "maxAttempts": 3, "initialBackoff": "0.1s", "maxBackoff": "2s", "backoffMultiplier": 3,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}  # fmt: skip
 _SERVICE_CONFIG: Final = json.dumps(
     {
         "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 3,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
+        "methodConfig": [{"name": [{}], "retryPolicy": _RETRY}],
     }
 )
 LIMITS: Final[list[tuple[str, Any]]] = [

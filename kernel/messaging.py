@@ -12,6 +12,7 @@ when the wake-up was lost. With a queue name one subscriber of the group gets it
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Self
 
@@ -24,8 +25,10 @@ from nats.js.api import ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageT
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from kernel.settings import SettingsError
+from kernel.tokens import SigningKey
 
 STREAM: Final = "AUDIT"
+INBOXES: Final = "_INBOX"
 DUPLICATE_WINDOW_SECONDS: Final = 600
 _PENDING_BYTES: Final = 32 << 20  # the client's default of 2 MiB holds three bundles
 _EMPTY_FETCHES: Final = 5
@@ -40,16 +43,20 @@ class NotPublished(Exception):
 class Messaging:
     """One connection, which is made and made again for as long as the process lives."""
 
-    def __init__(self, url: str, *, max_bytes: int, name: str) -> None:
+    def __init__(self, url: str, *, max_bytes: int, name: str, password: str | None) -> None:
         self._url, self._name, self._max_bytes = url, name, max_bytes
+        # Credentials that stand in the URL are meant to be used.
+        self._password = None if "@" in url else password
         self._client = Client()
         self._connecting: asyncio.Task[None]
         self._on_connect: list[Callable[[], Awaitable[Any]]] = []
 
     @classmethod
-    async def connect(cls, url: str, *, max_bytes: int = 1 << 30, name: str = "chenu") -> Self:
-        """Begin to connect; that NATS is down is no reason not to start."""
-        messaging = cls(url, max_bytes=max_bytes, name=name)
+    async def connect(
+        cls, url: str, *, max_bytes: int = 1 << 30, name: str = "chenu", password: str | None = None
+    ) -> Self:
+        """Begin to connect, as the user `name`; that NATS is down is no reason not to start."""
+        messaging = cls(url, max_bytes=max_bytes, name=name, password=password)
         messaging._connecting = asyncio.create_task(messaging._connect())
         await asyncio.wait({messaging._connecting}, timeout=1)
         if messaging._connecting.done() and (error := messaging._connecting.exception()):
@@ -93,8 +100,7 @@ class Messaging:
         """Batches of bundles until `close`; each is yielded again until it is acknowledged."""
         while not self._client.is_closed:  # then the client takes a cancellation for an error
             try:
-                subscription = await self._pull(consumer)
-                async for messages in self._fetch(subscription, batch):
+                async for messages in self._fetch(await self._pull(consumer), batch):
                     yield messages
             except (NotFoundError, NoStreamResponseError):
                 await self._make_stream_quietly()
@@ -129,6 +135,9 @@ class Messaging:
         await self._client.connect(
             self._url,
             name=self._name,
+            user=self._name,
+            password=self._password,
+            inbox_prefix=f"{INBOXES}.{self._name}",  # what is answered is for nobody else
             error_cb=_note,
             connect_timeout=2,
             reconnect_time_wait=1,
@@ -192,7 +201,13 @@ class Messaging:
                 except TimeoutError:
                     empty = (empty + 1) % (_EMPTY_FETCHES + 1)
         finally:
-            await _drop(subscription)
+            with suppress(nats.errors.Error, OSError):  # it was gone
+                await subscription.unsubscribe()
+
+
+def nats_password(key: SigningKey) -> str:
+    """By which the service that has this key is known to NATS: text of 64 letters."""
+    return key.secret("nats").hex()
 
 
 async def acknowledge(messages: Sequence[Msg]) -> None:
@@ -211,13 +226,6 @@ async def _answer(messages: Sequence[Msg], answer: Callable[[Msg], Awaitable[Non
             await answer(message)
         except (nats.errors.Error, OSError) as error:
             _log.warning("not answered", error=repr(error))
-
-
-async def _drop(subscription: Any) -> None:
-    try:
-        await subscription.unsubscribe()
-    except (nats.errors.Error, OSError):
-        _log.debug("subscription was gone")
 
 
 async def _note(error: Exception) -> None:

@@ -41,7 +41,7 @@ from kernel.channels import Channels
 from kernel.context import background
 from kernel.database import Database, OutboxState
 from kernel.denials import Denials
-from kernel.messaging import Messaging
+from kernel.messaging import Messaging, nats_password
 from kernel.pagination import PageTokens
 from kernel.relay import Relay
 from kernel.server import PortTaken, Server
@@ -131,7 +131,10 @@ class Service(Generic[S]):
     async def _open(self) -> None:
         self.on_stop(self.channels.close)
         self.messaging = await Messaging.connect(
-            self.shared.nats_url, max_bytes=self.shared.nats_max_bytes, name=self.name
+            self.shared.nats_url,
+            max_bytes=self.shared.nats_max_bytes,
+            name=self.name,
+            password=nats_password(self.key) if self.key else None,
         )
         self.on_stop(self.messaging.close)
         denials = await self._open_database() if self.settings.database_url else None

@@ -30,6 +30,7 @@ class SharedSettings(BaseSettings):
 
     environment: Literal["development", "test", "production"] = "development"
     nats_url: str = "nats://127.0.0.1:4222"
+    """Without credentials in it, a service is the user of its name: deploy/nats/users.py."""
     nats_max_bytes: int = Field(1 << 30, gt=0)
     """Size of the stream of audit bundles; when full, it refuses."""
     keys_dir: Path = Path(".chenu/keys")

@@ -5,9 +5,11 @@ that each service can be given its own folder and no other:
 
     <root>/public/       what everybody may read: public keys, the log's verifier key
     <root>/<service>/    what only that service may read: its keys, its roles' passwords
+    <root>/nats/         what only NATS may read: its users
 """
 
 import asyncio
+import json
 import secrets
 import shutil
 from pathlib import Path
@@ -17,6 +19,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chenu_witness.server import DEFAULT_NAME, open_cosigner
+from deploy.local.secret_file import write_secret
+from deploy.nats.users import user
 from deploy.postgres.first_use import hand_over
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
@@ -65,11 +69,15 @@ def make_keys(root: Path) -> None:
     """Make the keys that are missing, each where it belongs."""
     public = root / "public"
     public.mkdir(parents=True, exist_ok=True)
+    users = []
     for service in FLEET:
         own = root / service
         own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_service_key(own, service)
+        users.append(user(service, make_service_key(own, service)))
         shutil.copy(own / f"{service}.pub.pem", public)
+    nats = root / "nats"
+    nats.mkdir(mode=0o700, exist_ok=True)
+    write_secret(nats / "users.conf", json.dumps({"users": users}, indent=2))
     # Identity reads the others' public keys beside its own token keys.
     for key in public.glob("*.pub.pem"):
         shutil.copy(key, root / "identity")

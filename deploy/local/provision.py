@@ -15,6 +15,7 @@ from deploy.local.errors import BackendError
 from deploy.local.ports import Ports
 from deploy.local.secret_file import write_secret
 from deploy.local.server import HOST
+from deploy.nats.users import user
 from deploy.postgres.roles import LOGINS, SERVICES, database_url, provision_database
 from kernel.migration import upgrade
 from services.audit.keys import open_log_keys
@@ -40,8 +41,8 @@ def provision(state: Path, backends: Backends, ports: Ports, choices: Choices) -
     keys = state / "keys"
     for folder in (keys, state / TILES):  # the log holds the records of every tenant
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for service in ports.services:
-        make_service_key(keys, service)
+    own = {service: make_service_key(keys, service) for service in ports.services}
+    backends.nats.admit([user(service, key) for service, key in own.items()])
     origin = AuditSettings.model_fields["origin"].default  # not from the shell's environment
     log_key = open_log_keys(keys / "log.pem", keys / "log.vkey", origin)
     pin = state / "log.vkey"
@@ -90,7 +91,7 @@ def _environment(
         "PYTHONSAFEPATH": "1",
         "CHENU_ENVIRONMENT": "development",
         "CHENU_KEYS_DIR": str(keys.absolute()),
-        "CHENU_NATS_URL": backends.nats.url,
+        "CHENU_NATS_URL": backends.nats.address,
         # Nobody balances load here: a stopping service need not wait until others have noticed.
         "CHENU_DRAIN_SECONDS": "0",
         "CHENU_GRACE_SECONDS": "3",

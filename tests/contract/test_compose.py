@@ -81,7 +81,7 @@ def test_the_image_holds_every_package_that_it_is_told_to_copy() -> None:
 
 
 def test_nats_acknowledges_only_what_is_on_the_disk() -> None:
-    assert "sync_interval: always" in (ROOT / "deploy/nats.conf").read_text()
+    assert "sync_interval: always" in (ROOT / "deploy/nats/nats.conf").read_text()
 
 
 def test_the_keys_are_handed_over_without_touching_the_image_itself(

@@ -45,6 +45,11 @@ def test_a_killed_postgresql_and_nats_are_started_again(stack: RunningStack) -> 
     until(lambda: health(stack))
 
 
+def test_nats_refuses_nothing_that_a_service_says_or_listens_to(stack: RunningStack) -> None:
+    until(lambda: health(stack))  # a change came through to the log
+    assert "Violation" not in (stack.folder / "logs" / "nats.log").read_text()
+
+
 def test_a_taken_port_is_told_before_anything_is_made(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

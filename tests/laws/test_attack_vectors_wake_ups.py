@@ -1,7 +1,7 @@
-"""Forged wake-ups: whoever may publish on NATS, as every service may, decides nothing by it."""
+"""Forged wake-ups: whoever publishes on NATS in governance's name decides nothing by it."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from chenu.governance.v1.checkpoint_pb2 import CheckpointState
 from chenu.governance.v1.resolution_service_pb2 import WakeUp
 from chenu.nova.v1.run_pb2 import Run, RunAction, RunState
 from chenu.threads.v1.thread_event_pb2 import ThreadEventType
+from deploy.local.backends import Backends
 from tests.laws.hands import Hands, person_of, use
 from tests.laws.stories import blocked
 from tests.support.fleet import Client
@@ -24,9 +25,9 @@ _RESUMED = """SELECT count(*) FROM nova.run_events
 
 
 @pytest.fixture
-async def wake(fleet_environment: Mapping[str, str], superuser: Any) -> AsyncIterator[Wake]:
-    """What any service can do with what it is given to reach NATS; until a run was taken up."""
-    connection = await nats.connect(fleet_environment["CHENU_NATS_URL"])
+async def wake(fleet_backends: Backends, superuser: Any) -> AsyncIterator[Wake]:
+    """What the administrator of NATS can do; until a run was taken up."""
+    connection = await nats.connect(fleet_backends.nats.url)
 
     async def wake(run_id: str, verdict: Verdict) -> None:
         async def woken() -> bool:

@@ -1,11 +1,11 @@
 """Law 8: who may publish on NATS, and purge what is there, has no event forgotten by that."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import nats
 
 from chenu.events.v1.bundle_pb2 import Bundle, Manifest
+from deploy.local.backends import Backends
 from kernel.messaging import STREAM
 from kernel.receipts import root_of
 from tests.support.fleet import Client, Fleet
@@ -19,7 +19,7 @@ RELEASED = "SELECT max(number) FROM threads.receipts"
 
 
 async def test_a_bundle_that_was_put_in_the_place_of_another_has_it_neither_lost_nor_forgotten(
-    me: Client, fleet: Fleet, fleet_environment: Mapping[str, str], superuser: Any
+    me: Client, fleet: Fleet, fleet_backends: Backends, superuser: Any
 ) -> None:
     await fleet.stop("audit")
     try:
@@ -28,7 +28,7 @@ async def test_a_bundle_that_was_put_in_the_place_of_another_has_it_neither_lost
         forged = Manifest.FromString(true["manifest"])
         forged.count, forged.root = 0, root_of([])
         bundle = Bundle(manifest=forged.SerializeToString(deterministic=True))
-        broker = await nats.connect(fleet_environment["CHENU_NATS_URL"])
+        broker = await nats.connect(fleet_backends.nats.url)
         await broker.jetstream().purge_stream(STREAM, subject="audit.threads")
         await broker.jetstream().publish("audit.threads", bundle.SerializeToString())
         await broker.close()

@@ -1,6 +1,6 @@
 """Law 8: what was acknowledged is in the audit log, or will be; and a log that was cut shows it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from chenu.events.v1.bundle_pb2 import Receipt
 from chenu.events.v1.source_service_pb2 import ReleaseBundlesRequest
 from chenu.events.v1.source_service_pb2_grpc import SourceServiceStub
+from deploy.local.backends import Backends
 from deploy.postgres.roles import LOGINS
 from kernel.messaging import STREAM
 from tests.laws import log
@@ -44,12 +45,12 @@ async def test_every_event_of_every_service_is_in_a_log_that_can_be_recomputed(
 
 
 async def test_what_was_acknowledged_while_audit_was_away_survives_the_loss_of_the_broker(
-    fleet: Fleet, fleet_environment: Mapping[str, str], hands: Hands, superuser: Any
+    fleet: Fleet, fleet_backends: Backends, hands: Hands, superuser: Any
 ) -> None:
     await fleet.stop("audit")
     try:
         me = await everybody_writes(fleet, hands)
-        broker = await nats.connect(fleet_environment["CHENU_NATS_URL"])
+        broker = await nats.connect(fleet_backends.nats.url)
         stream = broker.jetstream()
 
         async def held() -> int:

@@ -1,8 +1,10 @@
 """What the one-shot of the containers does, on a real PostgreSQL and a folder for the volume."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import asyncpg
@@ -17,6 +19,8 @@ from kernel.settings import load
 from services.audit.keys import open_log_keys, read_keys, successions
 from services.audit.note import sign_tree_head
 from services.threads.settings import ThreadsSettings
+
+ROOT = Path(__file__).parents[3]
 
 
 def provision(admin_url: str, root: Path) -> None:
@@ -50,6 +54,11 @@ async def test_each_service_gets_its_own_secrets_and_keys_and_a_second_time_chan
         "chenu_threads_database_url",
         "chenu_threads_worker_database_url",
     }
+    assert {p.name for p in (root / "nats").iterdir()} == {"users.conf"}
+    shutil.copytree(root / "nats", tmp_path / "users")
+    shutil.copy(ROOT / "deploy/nats/nats.conf", tmp_path)
+    server = Path(sysconfig.get_path("scripts"), "nats-server")
+    subprocess.run([server, "-t", "-c", tmp_path / "nats.conf"], check=True, timeout=60)
     public = {p.name for p in (root / "public").iterdir()}
     assert "log.vkey" in public
     assert not [name for name in public if name.endswith(".pem") and ".pub." not in name]

