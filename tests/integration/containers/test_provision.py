@@ -32,6 +32,14 @@ def provision(admin_url: str, root: Path) -> None:
     )
 
 
+def take_settings(users: Path, folder: Path) -> None:
+    """Have NATS read the settings of the containers, with these users."""
+    shutil.copytree(users, folder / "users")
+    shutil.copy(ROOT / "deploy/nats/nats.conf", folder)
+    server = Path(sysconfig.get_path("scripts"), "nats-server")
+    subprocess.run([server, "-t", "-c", folder / "nats.conf"], check=True, timeout=60)
+
+
 async def test_each_service_gets_its_own_secrets_and_keys_and_a_second_time_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,10 +63,7 @@ async def test_each_service_gets_its_own_secrets_and_keys_and_a_second_time_chan
         "chenu_threads_worker_database_url",
     }
     assert {p.name for p in (root / "nats").iterdir()} == {"users.conf"}
-    shutil.copytree(root / "nats", tmp_path / "users")
-    shutil.copy(ROOT / "deploy/nats/nats.conf", tmp_path)
-    server = Path(sysconfig.get_path("scripts"), "nats-server")
-    subprocess.run([server, "-t", "-c", tmp_path / "nats.conf"], check=True, timeout=60)
+    take_settings(root / "nats", tmp_path)
     public = {p.name for p in (root / "public").iterdir()}
     assert "log.vkey" in public
     assert not [name for name in public if name.endswith(".pem") and ".pub." not in name]
