@@ -34,6 +34,11 @@ def open_cosigner(folder: Path, name: str) -> Cosigner:
     return cosigner
 
 
+def open_state(folder: Path) -> State:
+    """What it has seen; made on first use."""
+    return State(folder / "witness.sqlite3")
+
+
 def _private_key(path: Path) -> Ed25519PrivateKey:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,7 +94,7 @@ def application(cosigner: Cosigner, state: State, witness: Witness) -> Starlette
 
 def serve(folder: Path, logs: Path, listen: str, name: str = DEFAULT_NAME) -> None:
     """Serve until SIGTERM or SIGINT."""
-    cosigner, state = open_cosigner(folder, name), State(folder / "witness.sqlite3")
+    cosigner, state = open_cosigner(folder, name), open_state(folder)
     witness = Witness(cosigner, state, log_keys(logs))
     host, _, port = listen.rpartition(":")
     try:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 FORK: Final = "fork"
+NO_CONTINUATION: Final = "no continuation"
+BEGUN_ANEW: Final = "begun anew"
 MOST: Final = 1_000
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS heads (
@@ -66,6 +68,15 @@ class State:
             (origin, size, note, time),
         )
 
+    def begin_anew(self, origin: str, time: int) -> int:
+        """Take the log's next head as its first, and keep that; how many records it had."""
+        with self.alone():
+            size, held = self.head(origin)
+            if held:
+                self.keep(BEGUN_ANEW, origin, held, "", "", time)
+                self._database.execute("DELETE FROM heads WHERE origin = ?", (origin,))
+        return size
+
     def keep(
         self, kind: str, origin: str, held: str, submitted: str, proof: str, time: int
     ) -> None:
@@ -74,7 +85,7 @@ class State:
         At most `MOST` of what convicts nobody by itself: whoever has a head can hand in more.
         """
         known = "SELECT count(*) FROM evidence WHERE kind = ? AND origin = ?"
-        if kind != FORK and self._one(known, kind, origin)[0] >= MOST:
+        if kind == NO_CONTINUATION and self._one(known, kind, origin)[0] >= MOST:
             return
         self._database.execute(
             "INSERT INTO evidence (kind, origin, held, submitted, proof, time)"

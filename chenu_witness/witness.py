@@ -9,7 +9,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chenu_witness.state import FORK, State
+from chenu_witness.state import FORK, NO_CONTINUATION, State
 from kernel.receipts import (
     COSIGNATURE,
     ED25519,
@@ -99,7 +99,7 @@ class Witness:
         except ReceiptInvalid as error:
             if held:  # kept, though it convicts nobody: who handed it in may have spoilt the proof
                 lines = "".join(f"{b64encode(one).decode()}\n" for one in proof)
-                self._state.keep("no continuation", head.origin, held, note, lines, now)
+                self._state.keep(NO_CONTINUATION, head.origin, held, note, lines, now)
             return Answer(422, f"{error}\n")
         self._state.remember(head.origin, head.size, note, now)
         text = split_note(note)[0]

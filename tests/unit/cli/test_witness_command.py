@@ -7,7 +7,7 @@ import pytest
 from typer.testing import Result
 
 from chenu_witness import server
-from chenu_witness.server import open_cosigner
+from chenu_witness.server import open_cosigner, open_state
 from tests.unit.cli.played_log import PlayedLog
 
 Chenu = Callable[..., Result]
@@ -64,3 +64,18 @@ def test_what_could_sign_nothing_is_told_at_once(
     assert (result.exit_code, started) == (2, [])
     assert told in result.output
     assert not (tmp_path / "w").exists()
+
+
+def test_a_witness_begins_anew_with_a_log_that_it_knows_and_no_other(
+    chenu: Chenu, tmp_path: Path, started: list[object]
+) -> None:
+    log, keys, folder = PlayedLog(), tmp_path / "log.vkey", tmp_path / "w"
+    keys.write_text(f"{log.key}\n")
+    state = open_state(folder)
+    state.remember(log.key.name, 7, "note", 1)
+    state.close()
+    options = ("witness", str(folder), "--log-key", str(keys), "--begin-anew")
+    wrong = chenu(*options, "another")
+    assert (wrong.exit_code, log.key.name in wrong.output) == (2, True)
+    done = chenu(*options, log.key.name)
+    assert (done.exit_code, "7 records" in done.output, started) == (0, True, [])

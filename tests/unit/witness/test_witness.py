@@ -116,6 +116,24 @@ def test_the_same_head_again_is_signed_again(stand: Stand, log: PlayedLog) -> No
     assert stand.ask(log.request(7)).status == 200
 
 
+def test_a_log_that_was_put_back_is_cosigned_again_once_its_witness_has_agreed_for_good_to_see(
+    stand: Stand, log: PlayedLog
+) -> None:
+    stand.ask(log.request(0))
+    back = log.fork(3)
+    back.hashes = back.hashes[:5]
+    assert stand.ask(back.request(0)).status == 409
+    other = State(stand.folder / "witness.sqlite3")  # while the witness itself is running
+    assert other.begin_anew(ORIGIN, 1) == 7
+    assert other.begin_anew(ORIGIN, 2) == 0
+    other.close()
+    assert stand.ask(back.request(0)).status == 200
+    assert stand.ask(log.request(5)).status == 422
+    kinds = [one["kind"] for one in stand.state.evidence()]
+    assert kinds == ["begun anew", "no continuation"]
+    assert stand.state.evidence()[0]["held"] == log.head()
+
+
 def test_another_size_than_was_seen_is_answered_with_the_one_that_was(
     stand: Stand, log: PlayedLog
 ) -> None:
