@@ -159,7 +159,7 @@ async def token(here: Here, which: Which) -> None:
     if here.json:
         here.write(as_json(answer))
     else:
-        sys.stdout.write(answer.access_token + "\n")
+        here.line(answer.access_token)
 
 
 def agents_table(agents: Iterable[Agent]) -> RenderableType:

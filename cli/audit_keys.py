@@ -30,7 +30,8 @@ def rotate_key(
     For the stack in the state folder, on the machine that it runs on. It takes effect when the
     audit service is started again: chenu down, chenu up. Who pinned the old key can follow.
     """
-    from services.audit.keys import retire as end  # noqa: PLC0415 - not to slow other commands
+    from kernel.settings import SettingsError  # noqa: PLC0415 - not to slow other commands
+    from services.audit.keys import retire as end  # noqa: PLC0415 - likewise
     from services.audit.keys import succeed  # noqa: PLC0415 - likewise
     from services.audit.settings import AuditSettings  # noqa: PLC0415 - likewise
 
@@ -42,5 +43,8 @@ def rotate_key(
         here.tell(f"deleted: {', '.join(ended)}" if ended else "there was no old key")
         return
     origin = AuditSettings.model_fields["origin"].default
-    made = succeed(keys / "log.pem", keys / "log.vkey", origin)
+    try:
+        made = succeed(keys / "log.pem", keys / "log.vkey", origin)
+    except SettingsError as error:
+        raise Problem(str(error), next_step="put its key back from a backup") from None
     here.tell(f"{made.verifier_key}\nnext: chenu down, then chenu up")

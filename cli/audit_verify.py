@@ -13,7 +13,7 @@ from rich.text import Text
 from chenu.audit.v1.export_service_pb2 import ExportEntriesRequest
 from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from cli.audit_reading import FilterOption
-from cli.here import Here
+from cli.here import Here, speaking
 from cli.problems import OK, Problem
 from cli.rendering import facts, safe
 from cli.verification.address import is_address, same_server, verify_address
@@ -169,8 +169,9 @@ def verification_view(verdict: Verdict) -> RenderableType:
 def _written(out: Path) -> Iterator[BinaryIO]:
     """Where to write; the file takes the place of an earlier one once it is whole."""
     if str(out) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with speaking():
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
         return
     if out.exists() and not out.is_file():
         with out.open("wb") as file:  # a pipe or a device, whose place no file may take

@@ -6,6 +6,7 @@
 It may return an exit code, and stays callable as it is.
 """
 
+import errno
 import inspect
 import os
 import sys
@@ -18,7 +19,7 @@ import grpc
 import typer
 
 from cli.here import Here, Output
-from cli.problems import FAILED, INTERRUPTED, OK, Problem, problem_of
+from cli.problems import INTERRUPTED, OK, Problem, UsageProblem, problem_of
 
 DEFAULT_STATE: Final = Path(".chenu")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -101,22 +102,29 @@ def perform(here: Here, work: "partial[Any]") -> int:
     """Do it; returns the exit code. Every failure is explained on the way."""
     try:
         code = here.run(work) if inspect.iscoroutinefunction(work.func) else work()
-    except Problem as problem:
-        here.explain(problem)
-        return problem.exit_code
-    except grpc.aio.AioRpcError as error:
-        told = problem_of(error)
-        here.explain(told)
-        return told.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # who reads has read enough: `chenu audit list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except OSError as error:
-        here.explain(Problem(f"{error.filename or here.state.folder}: {error.strerror or error}"))
-        return FAILED
+    except (Problem, grpc.aio.AioRpcError, OSError, UnicodeError) as error:
+        told = _told(error, here)
+        here.explain(told)
+        return told.exit_code
     return int(code or 0)
+
+
+def _told(error: Problem | grpc.aio.AioRpcError | OSError | UnicodeError, here: Here) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, grpc.aio.AioRpcError):
+        return problem_of(error)
+    if isinstance(error, UnicodeError):  # of an argument, a file or standard input
+        return UsageProblem(f"what was given is no text: {error}")
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    where = error.filename or (here.state.folder if full else "")
+    words = error.strerror or str(error)
+    return Problem(f"{where}: {words}" if where else words)
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -55,19 +56,24 @@ class Here:
 
     def write(self, document: Any, *, lines: bool = False) -> None:
         """Print JSON; with `lines` on a line of its own, as a stream of answers is."""
-        indent = None if lines else 2
-        sys.stdout.write(json.dumps(document, indent=indent, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        self.line(_json(document, sys.stdout, indent=None if lines else 2))
+
+    def line(self, text: str) -> None:
+        """Print a line as it is, for whoever reads standard output."""
+        with speaking():
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
 
     def tell(self, words: RenderableType) -> None:
         """Say something to a person; programs do not see it."""
         if not self.json:
-            self.console.print(words, markup=False, soft_wrap=isinstance(words, str))
+            with speaking():
+                self.console.print(words, markup=False, soft_wrap=isinstance(words, str))
 
     def explain(self, problem: Problem) -> None:
         """Print a failure on standard error."""
         if self.json:
-            sys.stderr.write(json.dumps(problem.document(), indent=2, ensure_ascii=False) + "\n")
+            sys.stderr.write(_json(problem.document(), sys.stderr, indent=2) + "\n")
             return
         # A message may quote other people, such as the comment of who rejected.
         write = partial(self.errors.print, markup=False, soft_wrap=True)
@@ -92,6 +98,22 @@ class Here:
                     await self.connection.close()
 
         return asyncio.run(until_closed())
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """What standard output refuses is told with its name: the system's error bears none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or "standard output"
+        raise
+
+
+def _json(document: Any, stream: TextIO, *, indent: int | None) -> str:
+    """JSON that the stream can hold: its own escapes where that is not all of Unicode."""
+    plain = not (stream.encoding or "utf-8").lower().startswith("utf")
+    return json.dumps(document, indent=indent, ensure_ascii=plain)
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -8,7 +8,6 @@ from cli.problems import UsageProblem
 from cli.rendering import one_line, short
 
 SHORTEST: Final = 4
-_PAGES: Final = 20
 _LISTS: Final = {
     "checkpoint": "chenu inbox lists what waits, chenu inbox --all the rest",
     "run": "chenu runs lists them",
@@ -52,8 +51,8 @@ async def every(
 
 
 async def items(call: Callable[..., Any], request: Any, field: str) -> AsyncIterator[Any]:
-    """Each item that a list RPC gives, page after page."""
-    for _ in range(_PAGES):
+    """Each item that a list RPC gives, page after page: an id fits only one where all were seen."""
+    while True:
         answer = await call(request)
         for item in getattr(answer, field):
             yield item

@@ -152,7 +152,7 @@ async def token(
     if here.json:
         here.write({"token": made, "for": audience.value})
     else:
-        sys.stdout.write(made + "\n")
+        here.line(made)
 
 
 def me(answer: GetMeResponse) -> RenderableType:

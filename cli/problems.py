@@ -45,6 +45,10 @@ _STEP_BY_REASON: Final = {
     "CHECKPOINT_EXPIRED": "ask again with chenu run; what expired is never done",
     "CHECKPOINT_REJECTED": "chenu show {checkpoint_id}",
     "GOVERNANCE_DENIED": "chenu rules",
+    "FROZEN": "chenu freezes; chenu unfreeze asks people to lift one",
+    "REJECTED_BEFORE": "chenu tombstones list",
+    "OUT_OF_SCOPE": "chenu agents list; chenu agents update says anew what one may use",
+    "NO_ELIGIBLE_APPROVER": "chenu people list; a role that the rule names is missing",
     "ETAG_MISMATCH": "read it again, then repeat: it has changed since you saw it",
     "FORBIDDEN": "check the id with chenu inbox, chenu runs or chenu threads list",
     "WRONG_CREDENTIALS": "chenu login --email … (it asks for the password)",
@@ -62,6 +66,7 @@ _STEP_BY_REASON: Final = {
     "INVALID_PAGE_TOKEN": "leave --page out to begin at the first page",
     "CALLER_NOT_ALLOWED": "this call takes another kind of token: see chenu token --help",
 }
+_CAUSES: Final = frozenset({"FROZEN", "REJECTED_BEFORE", "OUT_OF_SCOPE", "NO_ELIGIBLE_APPROVER"})
 _STEP_BY_CODE: Final = {
     "UNAUTHENTICATED": "chenu login",
     "UNAVAILABLE": "chenu doctor",
@@ -133,7 +138,13 @@ def problem_of(error: grpc.aio.AioRpcError, where: str = "") -> Problem:
         code=code,
         reason=info.reason,
         metadata=metadata,
-        next_step=_next_step(code, info.reason, metadata, block, detail(error, RetryInfo)),
+        next_step=_next_step(
+            code,
+            _cause(info.reason, message),
+            metadata,
+            block,
+            detail(error, RetryInfo),
+        ),
         exit_code=_EXIT_BY_REASON.get(info.reason) or _EXIT_BY_CODE.get(code, FAILED),
         violations={
             violation.field: violation.description
@@ -141,6 +152,12 @@ def problem_of(error: grpc.aio.AioRpcError, where: str = "") -> Problem:
         },
         block=block,
     )
+
+
+def _cause(reason: str, message: str) -> str:
+    """What denied it besides a rule, such as a freeze: a denial's words begin with it."""
+    first = message.partition(":")[0]
+    return first if reason == "GOVERNANCE_DENIED" and first in _CAUSES else reason
 
 
 def _next_step(

@@ -224,10 +224,10 @@ def _calm_collector() -> None:
 
 
 def main(*programs: Program[Any]) -> None:
-    """`run`, as a process: a wrong setting or a taken port is told in words."""
+    """`run`, as a process: a wrong setting, file or address, or a taken port, is told in words."""
     try:
         uvloop.run(run(*programs))
-    except (SettingsError, PortTaken) as error:
+    except (SettingsError, PortTaken, OSError) as error:
         sys.exit(str(error))
 
 

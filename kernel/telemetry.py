@@ -51,12 +51,9 @@ def configure(shared: SharedSettings, name: str) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
-    if shared.trace_file is not None:
-        standard = str(shared.trace_file) == "-"
-        out = sys.stderr if standard else shared.trace_file.open("a", buffering=1)
-        lines = ConsoleSpanExporter(
-            out=out, formatter=lambda span: span.to_json(indent=None) + "\n"
-        )
+    if path := shared.trace_file:
+        out = sys.stderr if str(path) == "-" else path.open("a", buffering=1)
+        lines = ConsoleSpanExporter(out=out, formatter=lambda s: s.to_json(indent=None) + "\n")
         provider.add_span_processor(BatchSpanProcessor(lines))
     trace.set_tracer_provider(provider)
 

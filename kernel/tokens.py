@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +26,7 @@ from jwt.utils import base64url_decode, base64url_encode
 
 from kernel.context import new_id
 from kernel.errors import Unauthenticated, Unavailable
+from kernel.settings import SettingsError
 
 ISSUER: Final = "chenu"
 ALGORITHM: Final = "EdDSA"
@@ -67,11 +69,12 @@ class SigningKey:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a PKCS 8 PEM file; TypeError where it holds no Ed25519 key."""
-        private = serialization.load_pem_private_key(path.read_bytes(), None)
-        if not isinstance(private, Ed25519PrivateKey):
-            raise TypeError(f"{path} holds no Ed25519 key")
-        return cls(private)
+        """Read a PKCS 8 PEM file; SettingsError where it holds no Ed25519 key."""
+        with suppress(ValueError, TypeError):  # no PEM, one that is locked
+            private = serialization.load_pem_private_key(path.read_bytes(), None)
+            if isinstance(private, Ed25519PrivateKey):
+                return cls(private)
+        raise SettingsError(f"{path} holds no Ed25519 key")
 
     def sign(self, claims: Claims, *, typ: str, ttl: float) -> str:
         """A token with these claims; iss, iat, exp and jti are added unless given."""

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cli.identifiers import resolve
+from chenu.threads.v1.thread_pb2 import Thread
+from chenu.threads.v1.thread_service_pb2 import ListThreadsRequest, ListThreadsResponse
+from cli.identifiers import every, resolve
 from cli.problems import UsageProblem
 from cli.words import RUN_STATES, SPHERES, choices, number
 
@@ -53,3 +55,16 @@ def test_words_of_options_come_from_the_contract() -> None:
         number(SPHERES, "moon", "--sphere")
     with pytest.raises(UsageProblem):
         number(SPHERES, "unspecified", "--sphere")
+
+
+async def test_an_id_is_looked_for_on_every_page_however_many_there_are() -> None:
+    pages = 60
+
+    async def call(request: ListThreadsRequest) -> ListThreadsResponse:
+        number = int(request.page_token or 1)
+        made = Thread(thread_id=f"02920000-0000-7000-8000-{number:012d}", title="Taxes")
+        following = str(number + 1) if number < pages else ""
+        return ListThreadsResponse(threads=[made], next_page_token=following)
+
+    known = every(call, ListThreadsRequest(), "threads", lambda one: str(one.title))
+    assert (await resolve(f"{pages:08d}", "thread", known)).endswith(str(pages))

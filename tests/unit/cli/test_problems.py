@@ -51,6 +51,22 @@ def test_the_next_step_names_what_the_failure_is_about() -> None:
     assert problem.metadata == {"run_id": "r-1"}
 
 
+@pytest.mark.parametrize(
+    ("words", "step"),
+    [
+        ("a rule forbids this action", "chenu rules"),
+        ("FROZEN: by freeze 01a2 since 2026-11-23", "chenu freezes"),
+        ("REJECTED_BEFORE: the like of it", "chenu tombstones list"),
+        ("RUN_FAILED: words of somebody else", "chenu rules"),
+    ],
+)
+def test_a_denial_is_followed_to_what_denied_it(words: str, step: str) -> None:
+    code = grpc.StatusCode.PERMISSION_DENIED
+    status = samples.status(code.value[0], words, "GOVERNANCE_DENIED")
+    problem = problem_of(rpc_error(code, words, status))  # type: ignore[arg-type]
+    assert problem.next_step.partition(";")[0] == step
+
+
 def test_a_service_that_cannot_be_reached_is_named_by_its_address() -> None:
     error = rpc_error(grpc.StatusCode.UNAVAILABLE, "connection refused")
     problem = problem_of(error, "127.0.0.1:50051")  # type: ignore[arg-type]

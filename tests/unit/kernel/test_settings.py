@@ -67,3 +67,16 @@ def test_a_wrong_setting_ends_the_process_in_words(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CHENU_TRACE_RATIO", "seven")
     with pytest.raises(SystemExit, match="CHENU_TRACE_RATIO"):
         service.main(service.Program("notes", ServiceSettings, assemble))
+
+
+def test_a_file_that_cannot_be_opened_ends_the_process_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def assemble(_: Any) -> None: ...
+
+    monkeypatch.setenv("CHENU_NOTES_COLOR", "red")
+    monkeypatch.setenv("CHENU_NOTES_DATABASE_URL", "postgresql://app@/x")
+    monkeypatch.setenv("CHENU_NOTES_WORKER_DATABASE_URL", "postgresql://worker@/x")
+    monkeypatch.setenv("CHENU_TRACE_FILE", str(tmp_path / "missing" / "spans"))
+    with pytest.raises(SystemExit, match="missing/spans"):
+        service.main(service.Program("notes", NotesSettings, assemble))

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kernel.errors import Unauthenticated, Unavailable
 from kernel.interceptors.authentication import identify
+from kernel.settings import SettingsError
 from kernel.tokens import KeySet, SigningKey, TokenExpired, unverified_header
 from tests.unit.kernel.forged_tokens import by_another_key, header, signed
 from tests.unit.kernel.sample import Issuer
@@ -96,8 +97,15 @@ def test_a_file_with_another_kind_of_key_is_refused(tmp_path: Path) -> None:
             serialization.NoEncryption(),
         )
     )
-    with pytest.raises(TypeError, match="Ed25519"):
+    with pytest.raises(SettingsError, match=r"rsa.pem holds no Ed25519 key"):
         SigningKey.load(path)
+
+
+def test_a_file_that_holds_no_key_at_all_is_refused_by_its_name(tmp_path: Path) -> None:
+    for content in (b"", b"garbage", b"\xff" * 300):
+        (tmp_path / "own.pem").write_bytes(content)
+        with pytest.raises(SettingsError, match=r"own.pem holds no Ed25519 key"):
+            SigningKey.load(tmp_path / "own.pem")
 
 
 def test_the_header_of_a_token_tells_its_kind(issuer: Issuer) -> None:
