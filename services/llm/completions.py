@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,13 +14,14 @@ from kernel.errors import InvalidArgument, ServiceError
 from kernel.grouped_write import GroupedWriter
 from services.llm import audit_events
 from services.llm.anthropic_client import AnthropicClient
-from services.llm.errors import ModelMismatch, ModelNotAllowed, ProviderUnavailable
+from services.llm.errors import AnswerUnusable, ModelMismatch, ModelNotAllowed, ProviderUnavailable
 from services.llm.routes import PROVIDER, ClaudeRoute, RouteRefused, is_claude
 from services.llm.settings import LlmSettings
 from services.llm.stream import Assembly
 from services.llm.wire import MALFORMED, from_wire, to_wire
 
 _LONGEST_NAME: Final = 100
+_LONGEST: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -80,12 +81,15 @@ class Completions:
         call, assembly = self._dial(request), Assembly()
         body = _body(call, stream=True)
         try:
-            async for event in self._client.stream(body):
-                text = _add(assembly, event)
-                if assembly.model:
-                    _check_model(assembly.model)
-                if text:
-                    yield StreamCompleteResponse(text_delta=text)
+            async with aclosing(self._client.stream(body)) as events:
+                async for event in events:
+                    text = _add(assembly, event)
+                    if assembly.model:
+                        _check_model(assembly.model)
+                    if text:
+                        yield StreamCompleteResponse(text_delta=text)
+                    if assembly.complete:
+                        break
             if not assembly.complete:
                 raise ProviderUnavailable("the provider's stream ended before its answer did")
             call.completion = _read(assembly.message())
@@ -138,9 +142,12 @@ def _check_model(answered: str) -> None:
 
 def _read(message: Mapping[str, Any]) -> Completion:
     try:
-        return from_wire(message)
+        completion = from_wire(message)
     except MALFORMED:
-        raise ProviderUnavailable("the provider's message cannot be read") from None
+        raise AnswerUnusable("the provider's message cannot be read") from None
+    if completion.ByteSize() > _LONGEST:
+        raise AnswerUnusable("the model's answer is longer than any that was asked for")
+    return completion
 
 
 def _add(assembly: Assembly, event: dict[str, Any]) -> str:

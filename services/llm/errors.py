@@ -37,3 +37,9 @@ class ProviderNotConfigured(FailedPrecondition):
     """There is no key for the provider."""
 
     reason = "PROVIDER_NOT_CONFIGURED"
+
+
+class AnswerUnusable(FailedPrecondition):
+    """The model answered what cannot be taken: too much, or with more than one reading."""
+
+    reason = "ANSWER_UNUSABLE"

@@ -1,7 +1,8 @@
 """Puts a streamed message together from its events. A rule: pure, in the order they came."""
 
-import json
 from typing import Any
+
+from services.llm.wire import read_json
 
 
 class Assembly:
@@ -10,7 +11,7 @@ class Assembly:
     def __init__(self) -> None:
         self._message: dict[str, Any] = {"model": "", "content": [], "usage": {}}
         self._inputs: dict[int, str] = {}
-        self.complete = False
+        self._begun = self.complete = False
 
     @property
     def model(self) -> str:
@@ -20,14 +21,13 @@ class Assembly:
     def add(self, event: dict[str, Any]) -> str:
         """Take an event in; returns the text that it adds, empty for the others.
 
-        Raises ValueError for an error event and for parts of a block that never began.
+        Raises ValueError for an error event and for whatever is out of its order.
         """
         match event.get("type"):
             case "message_start":
-                self._message |= event["message"]
-                self._message["content"] = []
+                self._begin(event["message"])
             case "content_block_start":
-                self._message["content"].append(dict(event["content_block"]))
+                self._start(event["index"], event["content_block"])
             case "content_block_delta":
                 return self._delta(event["index"], event["delta"])
             case "content_block_stop":
@@ -36,6 +36,8 @@ class Assembly:
                 self._message |= event["delta"]
                 self._message["usage"] |= event.get("usage") or {}
             case "message_stop":
+                if self._inputs:
+                    raise ValueError("a block that never ended")
                 self.complete = True
             case "error":
                 raise ValueError("the provider ended the stream with an error")
@@ -44,6 +46,18 @@ class Assembly:
     def message(self) -> dict[str, Any]:
         """The message as far as it has come."""
         return self._message
+
+    def _begin(self, message: dict[str, Any]) -> None:
+        if self._begun:
+            raise ValueError("a second message in one stream")
+        self._begun = True
+        self._message |= message
+        self._message["content"] = []
+
+    def _start(self, index: int, block: dict[str, Any]) -> None:
+        if index != len(self._message["content"]):
+            raise ValueError("a block that is not the next one")
+        self._message["content"].append(dict(block))
 
     def _delta(self, index: int, delta: dict[str, Any]) -> str:
         block = self._block(index)
@@ -56,11 +70,15 @@ class Assembly:
 
     def _stop(self, index: int) -> None:
         if index in self._inputs:
-            self._block(index)["input"] = json.loads(self._inputs.pop(index) or "{}")
+            text = self._inputs.pop(index) or "{}"
+            try:
+                self._block(index)["input"] = read_json(text)
+            except ValueError:
+                # Cut off at a limit; of an answer that came to its end it is no object.
+                self._block(index)["input"] = None
 
     def _block(self, index: int) -> dict[str, Any]:
-        try:
-            block: dict[str, Any] = self._message["content"][index]
-        except IndexError:
-            raise ValueError("a part of a block that never began") from None
+        if not 0 <= index < len(self._message["content"]):
+            raise ValueError("a part of a block that never began")
+        block: dict[str, Any] = self._message["content"][index]
         return block

@@ -1,9 +1,10 @@
 """Between our messages and Anthropic's JSON. A rule: pure, and nothing is dropped silently."""
 
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from chenu.llm.v1.completion_pb2 import Completion, ContentBlock, StopReason, Turn
 from chenu.llm.v1.completion_service_pb2 import CompleteRequest
@@ -14,12 +15,32 @@ _STOP: Final = {
     "max_tokens": StopReason.STOP_REASON_MAX_TOKENS,
     "stop_sequence": StopReason.STOP_REASON_STOP_SEQUENCE,
     "refusal": StopReason.STOP_REASON_REFUSAL,
+    "pause_turn": StopReason.STOP_REASON_PAUSE_TURN,
+    "model_context_window_exceeded": StopReason.STOP_REASON_CONTEXT_WINDOW,
 }
+_WHOLE: Final = frozenset({"end_turn", "tool_use", "stop_sequence"})
+_LONGEST_ID: Final = 256
+_LONGEST_INTEGER: Final = 300
 DEFAULT_MAX_TOKENS: Final = 4000
 # What reading a message that is not as it should be can raise.
 MALFORMED: Final = (
     ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError
 )  # fmt: skip
+
+
+class Ambiguous(ValueError):
+    """JSON that readers could take for different things."""
+
+
+def read_json(data: bytes | str) -> Any:
+    """What the JSON says; Ambiguous, ValueError or RecursionError where it says no one thing."""
+    return json.loads(
+        data,
+        object_pairs_hook=_object,
+        parse_constant=_refuse,
+        parse_float=_finite,
+        parse_int=_integer,
+    )
 
 
 def to_wire(request: CompleteRequest, model: str, *, stream: bool = False) -> bytes:
@@ -45,27 +66,63 @@ def to_wire(request: CompleteRequest, model: str, *, stream: bool = False) -> by
 def from_wire(message: Mapping[str, Any]) -> Completion:
     """The provider's message as a completion; unknown kinds of block are left out.
 
-    Raises one of MALFORMED where it is none.
+    So are the uses of tools of an answer that did not come to its end: they may be cut short, and
+    what would have followed them is not known. Raises one of MALFORMED where it is none.
     """
+    stopped, ids = message.get("stop_reason") or "", set[str]()
     completion = Completion(
         model=message["model"],
-        stop_reason=_STOP.get(message.get("stop_reason") or "", StopReason.STOP_REASON_UNSPECIFIED),
+        stop_reason=_STOP.get(stopped, StopReason.STOP_REASON_UNSPECIFIED),
     )
     for block in message["content"]:
         if block["type"] == "text":
             completion.content.add().text.text = _storable(block["text"])
-        elif block["type"] == "tool_use":
+        elif block["type"] == "tool_use" and stopped in _WHOLE:
             use = completion.content.add().tool_use
             use.id, use.name = _storable(block["id"]), _storable(block["name"])
+            if not 0 < len(use.id) <= _LONGEST_ID or use.id in ids:
+                raise ValueError("a use of a tool without an id of its own")
+            ids.add(use.id)
+            if not isinstance(block["input"], dict):
+                raise ValueError("a use of a tool whose input is no object")
             use.input = json.dumps(block["input"], ensure_ascii=False)
     usage = message.get("usage") or {}
     # Anthropic counts cached tokens apart from input_tokens; what was read is the sum.
     completion.usage.input_tokens = sum(
-        int(usage.get(name) or 0)
+        _count(usage, name)
         for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     )
-    completion.usage.output_tokens = int(usage.get("output_tokens") or 0)
+    completion.usage.output_tokens = _count(usage, "output_tokens")
     return completion
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int:
+    """A negative one would take from the sums of the ledger."""
+    return max(int(usage.get(name) or 0), 0)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Ambiguous("a key stands twice")
+    return members
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise Ambiguous(f"{constant} is no number")
+
+
+def _finite(literal: str) -> float:
+    if math.isinf(number := float(literal)):
+        raise Ambiguous("a number beyond all that can be held")
+    return number
+
+
+def _integer(literal: str) -> int:
+    # Measured before it is converted: int() is slow, then refuses, for thousands of digits.
+    if len(literal) > _LONGEST_INTEGER:
+        raise Ambiguous("a number beyond all that can be held")
+    return int(literal)
 
 
 def _storable(text: str) -> str:

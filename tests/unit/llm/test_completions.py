@@ -1,12 +1,12 @@
 """Whatever a provider answers: a typed error or a completion of Claude's, and one ledger row."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import pytest
 
-from chenu.llm.v1.completion_pb2 import Role
-from chenu.llm.v1.completion_service_pb2 import CompleteRequest
+from chenu.llm.v1.completion_pb2 import Role, StopReason
+from chenu.llm.v1.completion_service_pb2 import CompleteRequest, StreamCompleteResponse
 from kernel.caller import Caller
 from kernel.context import background
 from kernel.errors import ServiceError
@@ -16,7 +16,11 @@ from services.llm.completions import Completions
 from services.llm.settings import LlmSettings
 
 TEXT = {"type": "text", "text": "hello"}
-MESSAGE = {"type": "message", "model": "claude-test", "content": [TEXT], "usage": {}}
+USE = {"type": "tool_use", "id": "1", "name": "t", "input": {}}
+MESSAGE = {
+    "type": "message", "model": "claude-test", "content": [TEXT], "usage": {},
+    "stop_reason": "tool_use",
+}  # fmt: skip
 DEEP: list[Any] = []
 for _ in range(5000):
     DEEP = [DEEP]
@@ -29,7 +33,13 @@ BROKEN: list[dict[str, Any]] = [
     {"content": [{"type": "text", "text": 7}]},
     {"content": [{"type": "text", "text": "\ud800"}]},
     {"content": [{"type": "tool_use", "id": "1", "name": "t"}]},
-    {"content": [{"type": "tool_use", "id": "1", "name": "t", "input": DEEP}]},
+    {"content": [USE | {"input": {"a": DEEP}}]},
+    {"content": [USE | {"input": []}]},
+    {"content": [USE | {"input": "{}"}]},
+    {"content": [USE | {"id": ""}]},
+    {"content": [USE | {"id": "1" * 257}]},
+    {"content": [USE, TEXT, USE]},
+    {"content": [TEXT | {"text": "x" * 1_100_000}]},
     {"stop_reason": ["end_turn"]},
     {"usage": [1]},
     {"usage": {"output_tokens": "many"}},
@@ -39,6 +49,15 @@ BROKEN: list[dict[str, Any]] = [
 START = {"type": "message_start", "message": {"model": "claude-test", "usage": {"input_tokens": 3}}}
 BLOCK = {"type": "content_block_start", "index": 0, "content_block": TEXT}
 STOP = {"type": "message_stop"}
+DELTA = {"type": "text_delta", "text": "more"}
+PIECE = {
+    "type": "content_block_delta", "index": 0,
+    "delta": {"type": "input_json_delta", "partial_json": '{"title": "Gar'},
+}  # fmt: skip
+ENDED = {"type": "content_block_stop", "index": 0}
+END = {"type": "message_delta", "delta": {"stop_reason": "tool_use"}}
+CUT = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
+CALLER, REQUEST = cast("Caller", None), CompleteRequest(role=Role.ROLE_NOVA)
 
 
 class Provider:
@@ -50,7 +69,7 @@ class Provider:
     async def create(self, _body: bytes) -> dict[str, Any]:
         return self.message
 
-    async def stream(self, _body: bytes) -> AsyncIterator[Any]:
+    async def stream(self, _body: bytes) -> AsyncGenerator[Any, None]:
         for event in self.events:
             yield event
 
@@ -67,37 +86,51 @@ async def asked(
 ) -> tuple[ServiceError | None, Ledger]:
     """What came of a call, and its rows."""
     ledger = Ledger()
-    settings = LlmSettings.model_construct(
-        models=("claude-test",), anthropic_url="http://127.0.0.1:1", simulator_host="127.0.0.1:1"
-    )
-    provider = cast("AnthropicClient", Provider(message or {}, events or []))
-    completions = Completions(cast("GroupedWriter", ledger), provider, settings)
-    caller, request = cast("Caller", None), CompleteRequest(role=Role.ROLE_NOVA)
-    with background("test"):
-        try:
-            if events is None:
-                await completions.complete(caller, request)
-            else:
-                _ = [part async for part in completions.stream(caller, request)]
-        except ServiceError as error:
-            return error, ledger
+    try:
+        if events is None:
+            with background("test"):
+                await before(Provider(message or {}, []), ledger).complete(CALLER, REQUEST)
+        else:
+            await streamed(events, ledger)
+    except ServiceError as error:
+        return error, ledger
     return None, ledger
 
 
+async def streamed(events: list[Any], ledger: Ledger | None = None) -> list[StreamCompleteResponse]:
+    """What is passed on of a stream of these events."""
+    completions = before(Provider({}, events), Ledger() if ledger is None else ledger)
+    with background("test"):
+        return [part async for part in completions.stream(CALLER, REQUEST)]
+
+
+def before(provider: Provider, ledger: Ledger) -> Completions:
+    settings = LlmSettings.model_construct(
+        models=("claude-test",), anthropic_url="http://127.0.0.1:1", simulator_host="127.0.0.1:1"
+    )
+    client = cast("AnthropicClient", provider)
+    return Completions(cast("GroupedWriter", ledger), client, settings)
+
+
 @pytest.mark.parametrize("change", BROKEN, ids=range(len(BROKEN)))
-async def test_a_message_that_cannot_be_read_is_a_failing_provider_and_booked(
+async def test_a_message_that_cannot_be_read_is_no_answer_and_booked(
     change: dict[str, Any],
 ) -> None:
     error, rows = await asked(MESSAGE | change)
     assert error is not None
-    assert error.reason == "PROVIDER_UNAVAILABLE"
-    assert [row["outcome"] for row in rows] == ["PROVIDER_UNAVAILABLE"]
+    assert error.reason == "ANSWER_UNUSABLE"
+    assert [row["outcome"] for row in rows] == ["ANSWER_UNUSABLE"]
 
 
 @pytest.mark.parametrize(
     "events",
     [
         [START, 7],
+        [START, START, STOP],
+        [START, BLOCK | {"index": 1}, STOP],
+        [START, BLOCK, {"type": "content_block_delta", "index": -1, "delta": DELTA}, STOP],
+        [START, BLOCK | {"content_block": USE}, PIECE, END, STOP],
+        [START, BLOCK | {"content_block": USE}, PIECE, ENDED, END, STOP],
         [START, ["message_stop"]],
         [START, {"type": "content_block_start", "index": 0}],
         [START, {"type": "content_block_start", "index": 0, "content_block": {"text": "x"}}, STOP],
@@ -112,7 +145,20 @@ async def test_a_stream_that_cannot_be_read_leaves_one_row_all_the_same(events: 
     error, rows = await asked(events=events)
     assert error is not None
     assert [row["outcome"] for row in rows] == [error.reason]
-    assert error.reason in {"PROVIDER_UNAVAILABLE", "MODEL_MISMATCH"}
+    assert error.reason in {"PROVIDER_UNAVAILABLE", "MODEL_MISMATCH", "ANSWER_UNUSABLE"}
+
+
+async def test_a_stream_that_was_cut_off_at_its_limit_says_so_and_proposes_nothing() -> None:
+    begun = {"type": "content_block_start", "index": 0, "content_block": USE}
+    parts = await streamed([START, begun, PIECE, ENDED, CUT, STOP])
+    assert parts[-1].completion.stop_reason == StopReason.STOP_REASON_MAX_TOKENS
+    assert not parts[-1].completion.content
+
+
+async def test_what_comes_behind_the_end_of_a_streamed_answer_is_no_part_of_it() -> None:
+    more = {"type": "content_block_delta", "index": 0, "delta": DELTA}
+    parts = await streamed([START, BLOCK, ENDED, END, STOP, more])
+    assert parts[-1].completion.content[0].text.text == "hello"
 
 
 async def test_what_a_broken_stream_has_cost_is_booked() -> None:

@@ -18,7 +18,7 @@ from chenu.llm.v1.completion_pb2 import (
 )
 from chenu.llm.v1.completion_service_pb2 import CompleteRequest
 from services.llm.stream import Assembly
-from services.llm.wire import from_wire, to_wire
+from services.llm.wire import Ambiguous, from_wire, read_json, to_wire
 
 
 def test_every_kind_of_block_and_every_option_reaches_the_wire() -> None:
@@ -156,10 +156,57 @@ def test_a_broken_stream_is_an_error(event: dict[str, Any]) -> None:
         Assembly().add(event)
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("max_tokens", StopReason.STOP_REASON_MAX_TOKENS),
+        ("refusal", StopReason.STOP_REASON_REFUSAL),
+        ("pause_turn", StopReason.STOP_REASON_PAUSE_TURN),
+        ("model_context_window_exceeded", StopReason.STOP_REASON_CONTEXT_WINDOW),
+        ("something_new", StopReason.STOP_REASON_UNSPECIFIED),
+        (None, StopReason.STOP_REASON_UNSPECIFIED),
+    ],
+)
+def test_an_answer_that_did_not_come_to_its_end_says_so_and_uses_no_tool(
+    said: str | None, meant: StopReason
+) -> None:
+    text = {"type": "text", "text": "I"}
+    use = {"type": "tool_use", "id": "1", "name": "t", "input": {"title": "Gar"}}
+    content: list[dict[str, Any]] = [text, use, use | {"input": None}]
+    completion = from_wire({"model": "claude-x", "content": content, "stop_reason": said})
+    assert completion.stop_reason == meant
+    assert [block.WhichOneof("block") for block in completion.content] == ["text"]
+
+
+def test_no_answer_takes_from_what_was_counted() -> None:
+    usage = {"input_tokens": -5, "output_tokens": -1, "cache_read_input_tokens": 2}
+    completion = from_wire({"model": "claude-x", "content": [], "usage": usage})
+    assert (completion.usage.input_tokens, completion.usage.output_tokens) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 2}',
+        '{"a": {"b": 1, "\\u0062": 2}}',
+        "[NaN]",
+        "[-Infinity]",
+        "[1e999]",
+        "1" * 301,
+        "1" * 5000,
+    ],
+)
+def test_json_that_readers_take_for_different_things_is_not_read(text: str) -> None:
+    with pytest.raises(Ambiguous):
+        read_json(text)
+
+
 def test_what_no_database_holds_is_replaced_wherever_the_provider_writes_it() -> None:
     use = {"type": "tool_use", "id": "1\0", "name": "t\0", "input": {"a": "\0"}}
     text = {"type": "text", "text": "one\0two"}
-    completion = from_wire({"model": "claude-test", "content": [text, use]})
+    completion = from_wire(
+        {"model": "claude-test", "content": [text, use], "stop_reason": "tool_use"}
+    )
     assert completion.content[0].text.text == "one\ufffdtwo"
     assert (completion.content[1].tool_use.id, completion.content[1].tool_use.name) == (
         "1\ufffd",
