@@ -38,7 +38,7 @@ class Catalogue:
                 self._tools[definition.name] = Tool.from_definition(definition)
         self.for_model = [
             ModelTool(
-                name=tool.name.replace(".", "_"),
+                name=_wire_name(tool),
                 description=tool.description,
                 input_schema=tool.input_schema,
             )
@@ -52,4 +52,9 @@ class Catalogue:
 
     def find(self, wire_name: str) -> Tool | None:
         """The tool that a model calls by this name."""
-        return self._tools.get(wire_name.replace("_", ".", 1))
+        tool = self._tools.get(wire_name.replace("_", ".", 1))
+        return tool if tool is not None and _wire_name(tool) == wire_name else None
+
+
+def _wire_name(tool: Tool) -> str:
+    return tool.name.replace(".", "_")

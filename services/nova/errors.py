@@ -22,6 +22,12 @@ class RunFailed(FailedPrecondition):
     reason = "RUN_FAILED"
 
 
+class AnswerIncomplete(FailedPrecondition):
+    """The model's answer did not come to its end: what it planned may be half of a plan."""
+
+    reason = "ANSWER_INCOMPLETE"
+
+
 class RunCancelled(FailedPrecondition):
     """Somebody ended the run."""
 

@@ -126,7 +126,9 @@ class Pipeline:
             if record.run.thread_id:
                 await self._tidy_thread(record)
             await self._patience.call(lambda: self._contexts.freeze(record))
-        await self._patience.call(lambda: self._planner.plan(record))
+        completion = await self._patience.call(lambda: self._planner.ask(record))
+        # Apart: a service that is away while targets are looked up has no model asked anew.
+        await self._patience.call(lambda: self._planner.adopt(record, completion))
         # The plan must stand before governance hears of it: its request ids belong to it.
         await self._write(record)
 

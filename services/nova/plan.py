@@ -38,8 +38,9 @@ def read_plan(content: Iterable[ContentBlock]) -> Plan:
             arguments = _object(block.tool_use.input)
             if block.tool_use.name == FINISH:
                 finished = block.tool_use.id
+                said = (arguments or {}).get("answer")
                 # No database holds U+0000, which may stand in JSON.
-                closing = str((arguments or {}).get("answer", "")).replace("\0", "\ufffd")
+                closing = said.replace("\0", "\ufffd") if isinstance(said, str) else ""
             else:
                 proposals.append(Proposal(block.tool_use.id, block.tool_use.name, arguments))
     answer = closing or "\n".join(w for w in words if w).strip()

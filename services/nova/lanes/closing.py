@@ -39,6 +39,8 @@ def close(record: RunRecord) -> None:
     )
     if run.mode in _PROPOSALS and run.actions:
         run.notices.append("Nothing was done: these actions are proposals only.")
+    if not answer:
+        run.notices.append("The model gave no answer.")
     if run.simulated:
         run.notices.append("Answered by the local model simulator, not by a model.")
     run.answer = answer

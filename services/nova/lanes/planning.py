@@ -7,15 +7,17 @@ from uuid import NAMESPACE_URL, uuid5
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from chenu.governance.v1.decision_pb2 import ExecutionState
-from chenu.llm.v1.completion_pb2 import Completion, Role, Turn
+from chenu.llm.v1.completion_pb2 import Completion, Role, StopReason, Turn
 from chenu.llm.v1.completion_pb2 import Tool as ModelTool
 from chenu.llm.v1.completion_service_pb2 import CompleteRequest
 from chenu.llm.v1.completion_service_pb2_grpc import CompletionServiceStub
 from chenu.nova.v1.run_pb2 import Lane, RunAction, RunMode
 from chenu_gate.action import Action, ActionKind, Principal, Target
+from chenu_gate.refusal import ActionRefused, quoted
 from chenu_gate.tools import ArgumentsInvalid, Tool
 from kernel.channels import Channels
 from services.nova.catalogue import Catalogue
+from services.nova.errors import AnswerIncomplete
 from services.nova.lanes.context import Contexts, candidates, sphere_name
 from services.nova.lanes.refusals import told
 from services.nova.plan import Plan, Proposal, read_plan
@@ -25,6 +27,24 @@ from services.nova.settings import NovaSettings
 from services.nova.targets import Unresolved, bare, question, resolve
 
 _TIMEOUT: Final = 120.0
+# As many as governance takes at once.
+_MOST_ACTIONS: Final = 32
+_TOO_MANY: Final = f"A plan has at most {_MOST_ACTIONS} actions."
+_ENDED: Final = frozenset(
+    {
+        StopReason.STOP_REASON_END_TURN,
+        StopReason.STOP_REASON_TOOL_USE,
+        StopReason.STOP_REASON_STOP_SEQUENCE,
+    }
+)
+_STOPPED: Final = "The model stopped before the end of its answer; nothing of it was done."
+_WHY_NOT: Final = {
+    StopReason.STOP_REASON_MAX_TOKENS: "The model's answer was cut off where it became too long;"
+    " nothing of it was done. Ask for less at once.",
+    StopReason.STOP_REASON_CONTEXT_WINDOW: "What the model had to read became too long for it;"
+    " nothing of its answer was done. Ask for less at once.",
+    StopReason.STOP_REASON_REFUSAL: "The model declined to answer; nothing was done.",
+}
 _REFUSED: Final = "Nothing of this plan was done: a tool in it was used wrongly."
 _TOO_EARLY: Final = told(
     "NOT_DONE", "Not said yet: a person changed the plan. Answer by what was done."
@@ -49,41 +69,57 @@ class Planner:
         self._model = CompletionServiceStub(channels.channel("llm"))
         self._catalogue, self._contexts, self._settings = catalogue, contexts, settings
 
-    async def plan(self, record: RunRecord) -> None:
-        """Ask once, and journal the answer with the actions it comes to."""
+    async def ask(self, record: RunRecord) -> Completion:
+        """Ask the model once, for an answer that came to its end."""
         record.begin(Lane.LANE_PLAN)
         completion = await self._complete(record)
         record.run.model, record.run.simulated = completion.model, completion.simulated
+        if completion.stop_reason not in _ENDED:
+            raise AnswerIncomplete(_WHY_NOT.get(completion.stop_reason, _STOPPED))
+        return completion
+
+    async def adopt(self, record: RunRecord, completion: Completion) -> None:
+        """Journal the answer with the actions it comes to; may be done again until it is done."""
+        plan = read_plan(completion.content)
+        summary = await self._adopt(record, plan)
         record.journal["turns"].append(
             _turn("assistant", [MessageToDict(block) for block in completion.content])
         )
-        plan = read_plan(completion.content)
-        summary = await self._adopt(record, plan)
         record.finish(Lane.LANE_PLAN, summary)
 
     async def _adopt(self, record: RunRecord, plan: Plan) -> str:
         journal = record.journal
         journal["answer"], journal["final"], journal["refused"] = plan.answer, plan.final, {}
-        wanted: list[tuple[Proposal, Tool]] = []
-        for proposal in plan.proposals:
-            tool = self._catalogue.find(proposal.tool)
-            problem = _problem(tool, proposal)
-            if tool is None or problem:
-                journal["refused"][proposal.use_id] = told("USED_WRONGLY", problem)
-            else:
-                wanted.append((proposal, tool))
+        wanted = self._wanted(record, plan)
+        unresolved = [] if journal["refused"] else await self._make_actions(record, wanted)
+        if journal["refused"] or unresolved:
+            del record.run.actions[len(record.run.actions) - len(record.round_actions()) :]
         if journal["refused"]:
             # The model hears what was wrong and may plan again; nothing of this plan is done.
             journal["final"] = False
-            others = [p.use_id for p, _ in wanted] + [plan.finish_use_id] * bool(plan.finish_use_id)
-            journal["refused"] |= dict.fromkeys(others, told("NOT_DONE", _REFUSED))
+            others = [p.use_id for p in plan.proposals] + [plan.finish_use_id] * bool(
+                plan.finish_use_id
+            )
+            journal["refused"] = (
+                dict.fromkeys(others, told("NOT_DONE", _REFUSED)) | (journal["refused"])
+            )
             return f"plan refused, {len(plan.proposals)} proposals"
-        unresolved = await self._make_actions(record, wanted)
         if unresolved:
-            del record.run.actions[len(record.run.actions) - len(record.round_actions()) :]
             journal["answer"], journal["final"] = question(unresolved), True
             return "asks which target is meant"
         return f"actions planned: {len(wanted)}" if wanted else "answer only"
+
+    def _wanted(self, record: RunRecord, plan: Plan) -> list[tuple[Proposal, Tool]]:
+        """The proposals with their tools; what is wrong with the others is noted as refused."""
+        wanted: list[tuple[Proposal, Tool]] = []
+        for number, proposal in enumerate(plan.proposals):
+            tool = self._catalogue.find(proposal.tool) if _tools_offered(record) else None
+            problem = _TOO_MANY if number >= _MOST_ACTIONS else _problem(tool, proposal)
+            if tool is None or problem:
+                record.journal["refused"][proposal.use_id] = told("USED_WRONGLY", problem)
+            else:
+                wanted.append((proposal, tool))
+        return wanted
 
     async def _make_actions(
         self, record: RunRecord, wanted: list[tuple[Proposal, Tool]]
@@ -101,8 +137,13 @@ class Planner:
                 arguments[target.argument] = found.id
                 version = "" if target.any_version else found.version
                 targets.append(Target(target.type, found.id, version, found.name))
-            if not unresolved:
+            if unresolved:
+                continue
+            try:
                 self._add(record, index, proposal, tool, arguments, targets)
+            except ActionRefused as refusal:
+                why = told("USED_WRONGLY", str(refusal))
+                record.journal["refused"][proposal.use_id] = why
         return unresolved
 
     async def _widen_context(self, record: RunRecord, wanted: list[tuple[Proposal, Tool]]) -> None:
@@ -169,7 +210,7 @@ class Planner:
         if not turns:
             words = request_turn(record.run.text, record.journal["context"])
             turns.append(_turn("user", [{"text": {"text": words}}]))
-        tools = record.run.mode != RunMode.RUN_MODE_ANALYSIS
+        tools = _tools_offered(record)
         if tools and not self._catalogue.complete:
             await self._catalogue.refresh()
         answer = await self._model.Complete(
@@ -205,9 +246,13 @@ def tell_results(record: RunRecord) -> None:
     journal["turns"].append(_turn("user", results))
 
 
+def _tools_offered(record: RunRecord) -> bool:
+    return record.run.mode != RunMode.RUN_MODE_ANALYSIS
+
+
 def _problem(tool: Tool | None, proposal: Proposal) -> str:
     if tool is None:
-        return f"there is no tool {proposal.tool}"
+        return f"no tool {quoted(proposal.tool)} was offered"
     if proposal.arguments is None:
         return "the input is not a JSON object"
     try:

@@ -1,7 +1,7 @@
 """What the model is asked, as it receives it; and the whole database."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -9,8 +9,10 @@ import pytest
 
 from deploy.local.backends import Backends
 from deploy.local.simulator import wire
+from deploy.local.simulator.server import Simulator
 from deploy.postgres.roles import database_url
 from tests.support.fleet import Fleet
+from tests.support.hostile_model import Model
 
 
 @pytest.fixture
@@ -33,3 +35,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(wire, "read_request", recorded)
     return bodies
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
+    """A model that answers what the test says, over HTTP, until the test ends."""
+    playing = Model()
+    monkeypatch.setattr(Simulator, "_messages", playing.messages)
+    yield playing
+    assert not playing.answers, "the model was asked less often than the test says"
