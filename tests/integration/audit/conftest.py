@@ -150,7 +150,7 @@ async def files(
     identity: StandInIdentity,
     owner: Person,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> dict[tuple[str, bool], bytes]:
     """Each verifiable form, whole and filtered, of one log among whose records are 300 of ours."""
     others = [an_event(Person(), sphere="business") for _ in range(40)]
@@ -159,7 +159,7 @@ async def files(
     random.Random(6962).shuffle(mixed)
     for start in range(0, len(mixed), 100):
         bundle = source.bundle(mixed[start : start + 100])
-        await service.messaging.publish_bundle(source.service, 10**15 + start, 1, bundle)
+        await publish(bundle)
     await listed(entries, identity, owner, MINE)
     me = identity.as_human(owner)
     found = {}

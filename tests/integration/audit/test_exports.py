@@ -23,7 +23,7 @@ from services.audit.exports.manifest import canonical
 from services.audit.note import NoteSigner
 from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import KINDS, MINE, VERIFIABLE, Check, exported, lines_of
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
@@ -62,12 +62,12 @@ async def test_an_auditor_exports_the_tenant_and_a_member_the_identity(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> None:
     auditor = Person()
     member = Person(tenant=auditor.tenant, roles=())
     bundle = source.bundle([an_event(auditor), an_event(member)])
-    await service.messaging.publish_bundle(source.service, 2 * 10**15, 1, bundle)
+    await publish(bundle)
     await listed(entries, identity, auditor, 2)
     counts = []
     for person in (auditor, member, Person()):
@@ -146,13 +146,13 @@ async def test_a_whole_export_says_which_versions_its_tenant_never_told(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
     log_key: VerifierKey,
     tmp_path: Path,
 ) -> None:
     person, stream = Person(), f"thread/{uuid4()}"
     events = [an_event(person, stream=stream, version=str(n)) for n in (1, 3)]
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, source.bundle(events))
+    await publish(source.bundle(events))
     await listed(entries, identity, person, 2)
     member = Person(person.person, person.tenant, person.identity, roles=())
     file = tmp_path / "export"

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -13,10 +12,8 @@ from chenu.audit.v1.export_service_pb2_grpc import ExportServiceStub
 from cli.verification.export import verify_export
 from cli.verification.keys import Keys
 from cli.verification.verdict import Malformed
-from kernel.service import Service
-from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import exported
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 
@@ -26,7 +23,7 @@ async def written(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> Person:
     """Somebody with one record that went well, and one that a spreadsheet might calculate."""
     person = Person(roles=())
@@ -34,7 +31,7 @@ async def written(
         an_event(person, subject="thread/1"),
         an_event(person, subject="=1+1", outcome="NOT_FOUND", reason="@SUM(A1)"),
     ]
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, source.bundle(events))
+    await publish(source.bundle(events))
     await listed(entries, identity, person, 2)
     return person
 

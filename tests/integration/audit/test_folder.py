@@ -27,7 +27,7 @@ from services.audit.folder import Folder
 from services.audit.retention import prune_before
 from services.audit.settings import AuditSettings
 from services.audit.tree import append
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
@@ -35,9 +35,11 @@ from tests.support.waiting import soon
 
 @pytest.fixture(scope="module")
 async def tiles(
+    *,
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
+    publish: Publish,
     service: Service[AuditSettings],
     log_key: VerifierKey,
     tmp_path_factory: Any,
@@ -45,10 +47,10 @@ async def tiles(
     """A folder that grew in three steps to more than two full tiles."""
     path: Path = tmp_path_factory.mktemp("tiles")
     folder = Folder(service.worker, path, str(log_key), tuple)
-    for step, count in enumerate((3, 290, 300)):
+    for count in (3, 290, 300):
         person = Person()
         bundle = source.bundle([an_event(person) for _ in range(count)])
-        await service.messaging.publish_bundle(source.service, 3 * 10**15 + step, 1, bundle)
+        await publish(bundle)
         await listed(entries, identity, person, count)
         assert await folder.publish() > 0
     return path

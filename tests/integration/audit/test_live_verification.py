@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -20,7 +19,7 @@ from kernel.receipts import VerifierKey, leaf_hash
 from kernel.service import Service
 from services.audit import log as audit_log
 from services.audit.settings import AuditSettings
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 
@@ -58,13 +57,13 @@ async def grown(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> Person:
     """Whose records came in three batches, the last."""
     person = Person(roles=("owner", "auditor"))
     for batch in (1, 2, 3):
         bundle = source.bundle([an_event(person) for _ in range(4)])
-        await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+        await publish(bundle)
         await listed(entries, identity, person, 4 * batch)
     return person
 

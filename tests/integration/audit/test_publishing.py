@@ -1,7 +1,6 @@
 """Which keys sign the log is itself in the log."""
 
 from functools import partial
-from uuid import uuid4
 
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +12,7 @@ from services.audit.keys import open_log_keys
 from services.audit.note import NoteSigner
 from services.audit.publishing import record_keys
 from services.audit.settings import AuditSettings
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
@@ -27,13 +26,12 @@ async def test_that_other_keys_sign_than_before_is_recorded_once_they_do(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
+    publish: Publish,
     service: Service[AuditSettings],
     superuser: asyncpg.Connection,
 ) -> None:
     person, keys = Person(), service.shared.keys_dir
-    await service.messaging.publish_bundle(
-        source.service, uuid4().int, 1, source.bundle([an_event(person)])
-    )
+    await publish(source.bundle([an_event(person)]))
     await listed(entries, identity, person, 1)
     present = open_log_keys(keys / "log.pem", keys / "log.vkey", service.settings.origin)
     newer = NoteSigner(service.settings.origin, Ed25519PrivateKey.generate())

@@ -28,6 +28,7 @@ from services.audit import scrubbing
 from services.audit.errors import LegalHold
 from services.audit.retention import Retention, minimum_index, prune_before
 from services.audit.settings import AuditSettings
+from tests.integration.audit.listing import Publish
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
@@ -40,12 +41,12 @@ def retention(channel: grpc.aio.Channel) -> Any:
 
 @pytest.fixture
 async def held(
-    service: Service[AuditSettings], source: StandInSource, person: Person, superuser: Any
+    publish: Publish, source: StandInSource, person: Person, superuser: Any
 ) -> list[int]:
     """The indexes of three entries of the person's, in the log."""
     events = [an_event(person) for _ in range(3)]
     data = source.bundle(events)
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
+    await publish(data)
     sql = "SELECT index FROM audit.entries WHERE leaf = ANY($1) ORDER BY index"
 
     async def all_three() -> list[int]:
@@ -144,6 +145,7 @@ async def test_pruning_takes_a_prefix_and_leaves_every_proof_for_the_rest(
     person: Person,
     superuser: asyncpg.Connection,
     source: StandInSource,
+    publish: Publish,
 ) -> None:
     me = identity.as_human(person)
     place = hold()
@@ -178,7 +180,7 @@ async def test_pruning_takes_a_prefix_and_leaves_every_proof_for_the_rest(
     # What was pruned and comes again is not taken for something new.
     known = await superuser.fetchval("SELECT count(*) FROM audit.entries")
     again = source.bundles[len(source.bundles)]
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, again)
+    await publish(again)
     await asyncio.sleep(1)
     rows = "SELECT count(*) FROM audit.entries WHERE source = $1 AND index >= $2"
     assert await superuser.fetchval(rows, source.source, head.size) == 0, known

@@ -14,10 +14,9 @@ from chenu.audit.v1 import entry_service_pb2 as messages
 from chenu.audit.v1.entry_service_pb2 import StatisticsGroup
 from chenu.audit.v1.entry_service_pb2_grpc import EntryServiceStub
 from kernel.errors import reason_of
-from kernel.service import Service
 from services.audit import reports
-from services.audit.settings import AuditSettings
 from tests.integration.audit.exports import exported
+from tests.integration.audit.listing import Publish
 from tests.support.database_urls import DatabaseUrls
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
@@ -30,7 +29,7 @@ DENIED = {"action": "AUDIT_ACTION_DENY", "outcome": "PERMISSION_DENIED", "reason
 
 @pytest.fixture
 def write(
-    service: Service[AuditSettings],
+    publish: Publish,
     source: StandInSource,
     entries: EntryServiceStub,
     identity: StandInIdentity,
@@ -38,7 +37,7 @@ def write(
 ) -> Write:
     async def write(*events: bytes) -> None:
         data = source.bundle(events)
-        await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
+        await publish(data)
         wanted = messages.ListEntriesRequest(page_size=500)
         own = {event for event in events if f'"identity":"{person.identity}",'.encode() in event}
 

@@ -21,6 +21,7 @@ from services.audit.alerts import VERSION_HOLE, WITNESS_SILENT, raise_alert
 from services.audit.intake import Intake
 from services.audit.settings import AuditSettings
 from services.audit.streams import Holes
+from tests.integration.audit.listing import Publish
 from tests.integration.audit.test_delivery import versions
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
@@ -40,13 +41,13 @@ def close(channel: grpc.aio.Channel, identity: StandInIdentity, system_auditor: 
 
 
 async def test_what_an_auditor_of_the_system_has_looked_into_is_closed_and_not_raised_again(
-    *, service: Service[AuditSettings], source: StandInSource, person: Person,
+    *, service: Service[AuditSettings], source: StandInSource, publish: Publish, person: Person,
     superuser: asyncpg.Connection, close: Any, system_auditor: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     stream = f"thread/{uuid4()}"
     bundle = source.bundle(versions(person, stream, 1, 3))
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+    await publish(bundle)
     sql = "SELECT alert_id::text FROM audit.alerts WHERE subject = $1 AND close_time IS NULL"
     opened = await soon(lambda: superuser.fetchval(sql, stream), "the hole is an alert")
     with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -98,14 +99,14 @@ async def test_an_alert_that_mends_itself_and_one_that_is_none_cannot_be_closed(
 
 
 async def test_what_belongs_to_no_tenant_is_read_by_whom_the_settings_name_and_nobody_else(
-    *, service: Service[AuditSettings], source: StandInSource, entries: Any, person: Person,
+    *, publish: Publish, source: StandInSource, entries: Any, person: Person,
     identity: StandInIdentity, system_auditor: Person,
 ) -> None:  # fmt: skip
     mark = f"method/{uuid4()}"
     nobody = an_event(Person(tenant=SYSTEM_TENANT), subject=mark, outcome="UNAUTHENTICATED")
     tenants = an_event(person, subject=mark)
     bundle = source.bundle([nobody, tenants])
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+    await publish(bundle)
     request = ListSystemEntriesRequest(page_size=1, filter=f"resource = {mark}")
     me = identity.as_human(system_auditor)
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import grpc
 import httpx2
@@ -30,7 +29,7 @@ from services.audit.folder import Folder
 from services.audit.retention import minimum_index, prune_before
 from services.audit.settings import AuditSettings
 from services.gateway.__main__ import PROGRAM as GATEWAY
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.integration.audit.test_folder import right
 from tests.support.identity import Person, StandInIdentity
 from tests.support.running import running
@@ -57,12 +56,12 @@ async def grown(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> None:
     """A log with a full tile at least."""
     person = Person()
     bundle = source.bundle([an_event(person) for _ in range(260)])
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+    await publish(bundle)
     await listed(entries, identity, person, 260)
 
 
@@ -138,8 +137,8 @@ async def test_records_of_all_tenants_are_for_whom_the_settings_name(
         await stub.GetEntryBundle(request, metadata=identity.as_human(person)).read()
     assert reason_of(refused.value) == "SYSTEM_AUDITOR_REQUIRED"
     me, read = identity.as_human(system_auditor), (folder / "tile/entries" / path).read_bytes()
-    answer: Any = await stub.GetEntryBundle(request, metadata=me).read()
-    assert answer.data == read
+    parts = [part.data async for part in stub.GetEntryBundle(request, metadata=me)]
+    assert b"".join(parts) == read
     wanted = ListEntriesRequest(resource=f"bundle/{path}")
 
     async def recorded() -> Any:
@@ -182,13 +181,14 @@ async def test_while_no_head_stands_for_a_pruning_an_address_says_so_and_is_not_
     channel: grpc.aio.Channel,
     service: Service[AuditSettings],
     source: StandInSource,
+    publish: Publish,
     identity: StandInIdentity,
     system_auditor: Person,
     tmp_path: Path,
 ) -> None:
     token, me = identity.access(system_auditor), identity.as_human(system_auditor)
     bundle = source.bundle([an_event(Person()) for _ in range(520)])
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+    await publish(bundle)
     async with service.worker.work() as tx:
         index = -(-await minimum_index(tx) // 256)
     path = f"{index:03d}"

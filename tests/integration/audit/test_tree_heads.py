@@ -1,7 +1,6 @@
 """Earlier signed heads: given out spread over the log, kept by the hour, and what proofs need."""
 
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import grpc
@@ -17,7 +16,7 @@ from kernel.receipts import TreeHead, VerifierKey, open_tree_head
 from kernel.service import Service
 from services.audit import log as audit_log
 from services.audit.settings import AuditSettings
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 from tests.support.waiting import soon
@@ -30,13 +29,13 @@ async def grown(
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> None:
     """A log of a few batches, of which one crosses the end of a lowest tile."""
     for count in (1, 1, 1, 1, 270, 1):
         person = Person()
         bundle = source.bundle([an_event(person) for _ in range(count)])
-        await service.messaging.publish_bundle(source.service, uuid4().int, 1, bundle)
+        await publish(bundle)
         await listed(entries, identity, person, count)
 
 

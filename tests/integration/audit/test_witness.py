@@ -32,7 +32,7 @@ from services.audit.note import NoteSigner, sign_tree_head
 from services.audit.settings import AuditSettings
 from services.audit.witnesses import Witnesses, close_left_behind, thin_cosignatures
 from tests.integration.audit.exports import exported
-from tests.integration.audit.listing import listed
+from tests.integration.audit.listing import Publish, listed
 from tests.support.identity import Person, StandInIdentity
 from tests.support.source import StandInSource, an_event
 
@@ -76,12 +76,10 @@ async def grown(
     identity: StandInIdentity,
     person: Person,
     source: StandInSource,
-    service: Service[AuditSettings],
+    publish: Publish,
 ) -> Person:
     """Somebody with a record in the log."""
-    await service.messaging.publish_bundle(
-        source.service, uuid4().int, 1, source.bundle([an_event(person)])
-    )
+    await publish(source.bundle([an_event(person)]))
     await listed(entries, identity, person, 1)
     return person
 
@@ -189,6 +187,7 @@ async def test_a_witness_that_is_asked_no_more_leaves_no_alert_and_holds_back_no
     entries: EntryServiceStub,
     identity: StandInIdentity,
     source: StandInSource,
+    publish: Publish,
     service: Service[AuditSettings],
     witness: RunningWitness,
     superuser: asyncpg.Connection,
@@ -206,7 +205,7 @@ async def test_a_witness_that_is_asked_no_more_leaves_no_alert_and_holds_back_no
     assert await open_alerts(superuser, shown) == set()
     person = Person()
     data = source.bundle([an_event(person)])
-    await service.messaging.publish_bundle(source.service, uuid4().int, 1, data)
+    await publish(data)
     await listed(entries, identity, person, 1)
     sizes = [
         await Folder(service.worker, tmp_path / str(asks), "key", tuple, witnessed=asks).publish()
