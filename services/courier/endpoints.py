@@ -18,6 +18,8 @@ LOCK: Final = Statement(
 LIST: Final = Statement(
     "SELECT * FROM courier.endpoints"
     " WHERE (name, endpoint_id) > (CAST(:name AS text), CAST(:after_id AS uuid))"
+    " AND (CAST(:reference AS text) = '' OR CAST(endpoint_id AS text) = lower(:reference)"
+    " OR strpos(courier.folded(name), courier.folded(:reference)) > 0)"
     " ORDER BY name, endpoint_id LIMIT :limit"
 )
 CREATE: Final = Statement(
@@ -74,10 +76,12 @@ async def get(tx: Transaction, endpoint_id: str, *, locked: bool = False) -> Rec
 
 
 async def list_endpoints(
-    tx: Transaction, *, limit: int, after: tuple[str, str] = ("", FIRST_ID)
+    tx: Transaction, *, limit: int, after: tuple[str, str] = ("", FIRST_ID), reference: str = ""
 ) -> list[Record]:
-    """Endpoints by name."""
-    return await tx.fetch(LIST, name=after[0], after_id=after[1], limit=limit)
+    """Endpoints by name: all, or those that the reference may mean."""
+    return await tx.fetch(
+        LIST, name=after[0], after_id=after[1], limit=limit, reference=reference.strip()
+    )
 
 
 async def update(
@@ -104,10 +108,13 @@ async def update(
     return row
 
 
-async def disable(tx: Transaction, endpoint_id: str, reason: str) -> None:
-    """Disable an endpoint that said it is gone; one that is deleted meanwhile is left in peace."""
+async def disable(tx: Transaction, endpoint_id: str, url: str, reason: str) -> None:
+    """Disable an endpoint whose URL said that it is gone.
+
+    One that was deleted meanwhile is left in peace, and one that has another URL by now.
+    """
     row = await tx.fetch_one(LOCK, endpoint_id=endpoint_id)
-    if row is None or row["disabled"]:
+    if row is None or row["disabled"] or row["url"] != url:
         return
     nothing = dict.fromkeys(EDITABLE)
     row = await _write(tx, UPDATE, endpoint_id=endpoint_id, **{**nothing, "disabled": True})

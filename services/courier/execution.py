@@ -131,20 +131,22 @@ class Executor:
             _log.error("sending broke", decision=letter.webhook_id, exc_info=error)
             ending = Ending(ExecutionState.UNKNOWN, "INTERNAL", 1)
         # Until the sweeper takes over, which will say that the end is not known.
-        while not await self._recorded(caller, permitted, ending):
+        while not await self._recorded(caller, permitted, letter.url, ending):
             if time.monotonic() > until:
                 return
             await asyncio.sleep(_AGAIN_SECONDS)
         self._done()
 
-    async def _recorded(self, caller: Caller, permitted: PermittedAction, ending: Ending) -> bool:
+    async def _recorded(
+        self, caller: Caller, permitted: PermittedAction, url: str, ending: Ending
+    ) -> bool:
         decision, reason = permitted.permit.decision, ending.reason
         try:
             async with self._database.transaction(caller) as tx:
                 await self._executions.finish(tx, decision, ending.state, reason=reason)
                 await deliveries.finish(tx, decision, ending)
                 if ending.http_status == GONE:
-                    await endpoints.disable(tx, permitted.action.targets[0].id, reason)
+                    await endpoints.disable(tx, permitted.action.targets[0].id, url, reason)
         except OutcomeConflict:
             return True  # a person settled it meanwhile
         except Exception as error:  # noqa: BLE001 - what happened must be written down, so again

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 # Of the titles that hold a reference, also within a word, `GetContext` gives the latest so many.
 _GIVEN: Final = 20
@@ -47,6 +47,13 @@ def resolve(reference: str, kind: str, candidates: Iterable[Candidate]) -> Candi
     if len(matches) == 1:
         return matches[0]
     return Unresolved(kind, reference, tuple(sorted(matches, key=lambda c: c.id)))
+
+
+def likely(reference: str, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of all that a reference may mean, what `resolve` needs to see that it means several."""
+    wanted = _folded(reference)
+    best = [f for f in found if wanted == _folded(f["name"]) or f["id"] == reference.lower()]
+    return (best + [f for f in found if f not in best])[:_GIVEN]
 
 
 def question(unresolved: Sequence[Unresolved]) -> str:

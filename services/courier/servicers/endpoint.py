@@ -67,7 +67,9 @@ class EndpointServicer(EndpointServiceServicer):
         cursor = self._pages.decode(request.page_token, request)
         after = (str(cursor["name"]), str(cursor["id"])) if cursor else ("", endpoints.FIRST_ID)
         async with self._database.transaction(current().caller) as tx:
-            rows = await endpoints.list_endpoints(tx, limit=size + 1, after=after)
+            rows = await endpoints.list_endpoints(
+                tx, limit=size + 1, after=after, reference=request.reference
+            )
         page, token = self._pages.page(
             rows, size, request, lambda row: {"name": row["name"], "id": row["endpoint_id"]}
         )

@@ -1,11 +1,12 @@
 """Lane B: freeze what the run works on, so that it cannot change while a person decides."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import rfc8785
 
+from chenu.courier.v1.endpoint_pb2 import Endpoint
 from chenu.courier.v1.endpoint_service_pb2 import ListEndpointsRequest
 from chenu.courier.v1.endpoint_service_pb2_grpc import EndpointServiceStub
 from chenu.identity.v1.identity_service_pb2 import ListIdentitiesRequest
@@ -17,7 +18,7 @@ from chenu.threads.v1.thread_service_pb2_grpc import ThreadServiceStub
 from chenu_gate.action import Target
 from kernel.channels import Channels
 from services.nova.record import RunRecord
-from services.nova.targets import Candidate, bare
+from services.nova.targets import Candidate, bare, likely
 
 # The kinds of entity that lane A finds and that may name a thread.
 _REFERENCES: Final = frozenset({"title", "thread", "id"})
@@ -78,11 +79,18 @@ class Contexts:
         ]
         context["messages"] = [{"role": m.role, "content": m.content} for m in answer.messages]
 
-    def unseen(self, record: RunRecord, reference: str) -> bool:
-        """Whether threads that the reference may mean were never asked for; an id means one."""
-        known = [thread["id"] for thread in record.journal["context"]["threads"]]
-        seen = record.journal.get("looked_up", ())
-        return reference.strip().lower() not in known and bare(reference) not in seen
+    def unseen(self, record: RunRecord, kind: str, reference: str) -> bool:
+        """Whether things that the reference may mean were never asked for; an id means one."""
+        journal = record.journal
+        if kind == "thread":
+            known, seen = journal["context"]["threads"], journal.get("looked_up", ())
+        elif kind == "endpoint" and not journal.get("all_endpoints"):
+            known = journal["context"]["endpoints"]
+            seen = journal.get("endpoints_looked_up", ())
+        else:
+            return False
+        ids = {thing["id"] for thing in known}
+        return reference.strip().lower() not in ids and bare(reference) not in seen
 
     async def look_again(self, record: RunRecord, targets: Sequence[Target]) -> None:
         """Read anew what has changed since it was frozen; what has gone is forgotten."""
@@ -91,18 +99,37 @@ class Contexts:
         context["threads"] = [t for t in context["threads"] if t["id"] not in threads]
         if threads:
             await self.add_threads(record, sorted(threads))
-        if any(target.type == "endpoint" for target in targets):
-            await self.add_endpoints(record)
+        endpoints = {target.id for target in targets if target.type == "endpoint"}
+        context["endpoints"] = [e for e in context["endpoints"] if e["id"] not in endpoints]
+        if endpoints:
+            await self.find_endpoints(record, sorted(endpoints))
 
     async def add_endpoints(self, record: RunRecord) -> None:
-        """Add the identity's endpoints."""
+        """Add the identity's endpoints, as many as a page holds."""
         answer = await self._endpoints.ListEndpoints(
             ListEndpointsRequest(page_size=_AT_MOST), timeout=_TIMEOUT
         )
-        record.journal["context"]["endpoints"] = [
-            {"id": e.endpoint_id, "name": e.name, "url": e.url, "version": e.etag}
-            for e in answer.endpoints
-        ]
+        record.journal["all_endpoints"] = not answer.next_page_token
+        _add_new(record.journal["context"]["endpoints"], map(_endpoint, answer.endpoints))
+
+    async def find_endpoints(self, record: RunRecord, references: list[str]) -> None:
+        """Add the endpoints that the references may mean."""
+        for reference in references:
+            found: list[dict[str, Any]] = []
+            token = ""
+            while True:
+                answer = await self._endpoints.ListEndpoints(
+                    ListEndpointsRequest(
+                        page_size=_AT_MOST, page_token=token, reference=reference[:500]
+                    ),
+                    timeout=_TIMEOUT,
+                )
+                found += map(_endpoint, answer.endpoints)
+                token = answer.next_page_token
+                if not token:
+                    break
+            _add_new(record.journal["context"]["endpoints"], likely(reference, found))
+            record.journal.setdefault("endpoints_looked_up", []).append(reference)
 
     async def add_identities(self, record: RunRecord) -> None:
         """Add the person's other identities; a thing is not done to the one that it is done for."""
@@ -135,6 +162,20 @@ def read_only(record: RunRecord) -> bool:
     """Whether the run's thread is another identity's, which shares it."""
     threads = record.journal.get("context", {}).get("threads", ())
     return any(t["id"] == record.run.thread_id and "read_only" in t for t in threads)
+
+
+def _add_new(known: list[dict[str, Any]], found: Iterable[dict[str, Any]]) -> None:
+    ids = {thing["id"] for thing in known}
+    known += [thing for thing in found if thing["id"] not in ids]
+
+
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.endpoint_id,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "version": endpoint.etag,
+    }
 
 
 def _thread(thread: Thread, identity: str) -> dict[str, Any]:

@@ -155,14 +155,14 @@ class Planner:
             for target in tool.target_arguments:
                 reference = str((proposal.arguments or {})[target.argument])
                 found = resolve(reference, target.type, known)
-                # A thread that fits may not be the only one, where nobody has looked for others.
-                unsure = target.type == "thread" and self._contexts.unseen(record, reference)
+                # What fits may not be the only one, where nobody has looked for others.
+                unsure = self._contexts.unseen(record, target.type, reference)
                 if unsure or (isinstance(found, Unresolved) and not found.candidates):
                     missing.setdefault(target.type, []).append(bare(reference))
         if "thread" in missing:
             await self._contexts.add_threads(record, missing["thread"])
-        if "endpoint" in missing and not context["endpoints"]:
-            await self._contexts.add_endpoints(record)
+        if "endpoint" in missing and not record.journal.get("all_endpoints"):
+            await self._contexts.find_endpoints(record, missing["endpoint"])
         if "identity" in missing and "identities" not in context:
             await self._contexts.add_identities(record)
 

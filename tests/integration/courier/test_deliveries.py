@@ -1,10 +1,14 @@
+import asyncio
 from uuid import uuid4
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from chenu.courier.v1 import delivery_service_pb2 as rpc
 from chenu.courier.v1.delivery_pb2 import Delivery, DeliveryState
+from chenu.courier.v1.endpoint_pb2 import Endpoint
+from chenu.courier.v1.endpoint_service_pb2 import GetEndpointRequest, UpdateEndpointRequest
 from chenu.governance.v1.decision_pb2 import ExecutionState
 from tests.support.courier import CourierClient
 from tests.support.identity import Metadata, Person
@@ -159,3 +163,29 @@ async def test_a_forged_page_token_is_refused(client: CourierClient, as_human: M
         grpc.StatusCode.INVALID_ARGUMENT,
         "INVALID_PAGE_TOKEN",
     )
+
+
+async def test_an_endpoint_that_moved_while_it_was_sent_to_is_not_disabled_by_its_old_address(
+    client: CourierClient, person: Person, as_human: Metadata, receiver: Receiver
+) -> None:
+    made = await client.register(person, receiver.url("/late/410"))
+    action, decision = client.action(person, made.endpoint), str(uuid4())
+    permit = client.governance.permit(action, decision=decision)
+    sending = asyncio.create_task(client.execute(person, action, permit))
+    await receiver.wait_for(decision)
+    moved = await client.endpoints.UpdateEndpoint(
+        UpdateEndpointRequest(
+            endpoint_id=made.endpoint.endpoint_id,
+            endpoint=Endpoint(url=receiver.url("/status/200")),
+            update_mask=FieldMask(paths=["url"]),
+            etag=made.endpoint.etag,
+        ),
+        metadata=as_human,
+    )
+    receiver.let_go()
+    await refused(sending, PRECONDITION, "EFFECT_FAILED")
+    assert (await client.delivery(person, decision)).reason == "HTTP_410"
+    found = await client.endpoints.GetEndpoint(
+        GetEndpointRequest(endpoint_id=made.endpoint.endpoint_id), metadata=as_human
+    )
+    assert found.endpoint == moved.endpoint

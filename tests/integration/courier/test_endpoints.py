@@ -239,3 +239,32 @@ async def test_a_deleted_endpoint_is_gone_and_its_name_is_free(
     await refused(get(client, as_human, made.endpoint_id), DENIED, "FORBIDDEN")
     await refused(client.endpoints.DeleteEndpoint(request, metadata=as_human), DENIED, "FORBIDDEN")
     assert await client.register(person, receiver.url("/status/200"), name="Ops")
+
+
+async def test_endpoints_that_a_reference_may_mean_are_found_however_it_is_written(
+    client: CourierClient, person: Person, as_human: Metadata, receiver: Receiver
+) -> None:
+    url = receiver.url("/status/200")
+    names = ["Straße  Süd", "strasse\u00a0süd 2", "Ops", "ops of others", "100%_"]
+    made = {name: (await client.register(person, url, name=name)).endpoint for name in names}
+
+    async def found(reference: str) -> set[str]:
+        seen, token = set(), ""
+        while True:
+            answer = await client.endpoints.ListEndpoints(
+                rpc.ListEndpointsRequest(reference=reference, page_size=1, page_token=token),
+                metadata=as_human,
+            )
+            seen |= {endpoint.name for endpoint in answer.endpoints}
+            token = answer.next_page_token
+            if not token:
+                return seen
+
+    assert await found(" STRASSE süd ") == {"Straße  Süd", "strasse\u00a0süd 2"}
+    assert await found("oPs") == {"Ops", "ops of others"}
+    assert await found("%_") == {"100%_"}
+    assert await found("nowhere") == set()
+    assert await found("") == set(names)
+    endpoint_id = made["Ops"].endpoint_id
+    assert await found(f" {endpoint_id.upper()} ") == {"Ops"}
+    assert await found(endpoint_id[:8]) == set()
