@@ -36,12 +36,14 @@ def shared_settings(
 
 
 async def connected(messaging: Messaging) -> None:
-    """Once NATS is reached: a start waits a second for it, and goes on without."""
+    """Once NATS is reached and listens for it: a start waits a second, and goes on without."""
 
     async def there() -> bool:
-        return messaging.connected
+        return messaging._connecting.done() and messaging.connected
 
     await soon(there, "NATS is reached")
+    for _ in range(2):  # a client's first ping overtakes its subscriptions
+        await messaging._client.flush()
 
 
 @asynccontextmanager

@@ -20,21 +20,22 @@ from services.governance.review.lifecycle import State
 from services.governance.review.reminders import Reminders
 from services.governance.review.transitions import Locked, Transitions
 
+AT_ONCE: Final = 200
 _OVERDUE: Final = Statement(
     "WITH clock AS MATERIALIZED (SELECT clock_timestamp() + CAST(:offset AS interval) AS moment)"
     " (SELECT checkpoint_id, tenant, identity, true AS ends FROM checkpoints"
     " WHERE state = 'pending' AND expire_time <= (SELECT moment FROM clock)"
-    " ORDER BY expire_time LIMIT 200)"
+    " ORDER BY expire_time LIMIT :at_once)"
     " UNION ALL (SELECT checkpoint_id, tenant, identity, true FROM checkpoints"
     " WHERE state = 'approved' AND NOT executed"
     " AND valid_until <= (SELECT moment FROM clock)"
-    " ORDER BY valid_until LIMIT 200)"
+    " ORDER BY valid_until LIMIT :at_once)"
     " UNION ALL (SELECT checkpoint_id, tenant, identity, false FROM checkpoints"
     " WHERE state = 'pending' AND escalate_time <= (SELECT moment FROM clock)"
-    " ORDER BY escalate_time LIMIT 200)"
+    " ORDER BY escalate_time LIMIT :at_once)"
     " UNION ALL (SELECT checkpoint_id, tenant, identity, false FROM checkpoints"
     " WHERE state = 'pending' AND remind_time <= (SELECT moment FROM clock)"
-    " ORDER BY remind_time LIMIT 200)"
+    " ORDER BY remind_time LIMIT :at_once)"
 )
 # Older ones only: of two that come at once, one stays.
 _OLDER: Final = Statement(
@@ -144,9 +145,9 @@ class Sweeper:
             await asyncio.sleep(self._interval)
 
     async def sweep(self) -> int:
-        """Do all that is due; how much there was."""
+        """Do what is due, of each kind so many at once; how much there was."""
         async with self._worker.work() as tx:
-            overdue = await tx.fetch(_OVERDUE, offset=self._clock.offset)
+            overdue = await tx.fetch(_OVERDUE, offset=self._clock.offset, at_once=AT_ONCE)
         for row in overdue:
             owner = Caller.system(
                 service="governance", tenant=row["tenant"], identity=row["identity"]

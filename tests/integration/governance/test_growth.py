@@ -84,7 +84,7 @@ def asked(person: Person) -> dict[str, tuple[str, str, list[Any]]]:
         "older proposals": bound(
             "app", endings._OLDER, decision_id=str(uuid4()), siblings=[str(uuid4())]
         ),
-        "overdue": bound("worker", endings._OVERDUE, offset=NOW),
+        "overdue": bound("worker", endings._OVERDUE, offset=NOW, at_once=200),
         "approved operations": bound("worker", operations._APPROVED, **first, at_once=200),
         "freezes": bound("worker", freezes._STATE),
         "resolutions": bound("worker", resolutions._LIST, size=200),

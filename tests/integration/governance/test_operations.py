@@ -53,21 +53,23 @@ TOOL = Tool.declare(
 
 
 class Lamps:
-    """What the operation changes, and whether it is refused."""
+    """What the operation of one person changes, and whether it is refused."""
 
-    def __init__(self) -> None:
-        self.switched: list[str] = []
+    def __init__(self, person: Person) -> None:
+        self.person, self.switched = person.person, list[str]()
         self.refuses = ""
 
     async def switch(self, tx: Transaction, approved: Approved) -> None:
+        if approved.caller.person != self.person:
+            return  # what another test has left
         if self.refuses:
             raise OperationRefused(self.refuses)
         self.switched.append(str(approved.action.arguments["lamp"]))
 
 
 @pytest.fixture
-def lamps() -> Lamps:
-    return Lamps()
+def lamps(person: Person) -> Lamps:
+    return Lamps(person)
 
 
 @pytest.fixture
