@@ -9,6 +9,7 @@ import pytest
 from chenu.governance.v1.checkpoint_pb2 import CheckpointType
 from chenu.nova.v1.run_pb2 import Run
 from chenu.threads.v1.thread_pb2 import Sphere
+from chenu.threads.v1.thread_service_pb2 import ListThreadsRequest
 from tests.laws.hands import Hands, use
 from tests.laws.stories import blocked, reason
 from tests.support.fleet import Client
@@ -44,6 +45,25 @@ async def test_a_request_in_one_sphere_looks_into_no_other_before_a_person_has_a
     assert checkpoint.type == CheckpointType.CHECKPOINT_TYPE_CROSS_SPHERE
     await owner.approve(at.checkpoint_id)
     assert found(await owner.go_on(block.run_id)) == 1
+
+
+async def test_what_is_asked_in_a_thread_looks_into_no_other_sphere_than_the_threads(
+    owner: Client,
+) -> None:
+    """Its answer is written there, where others may read it."""
+    at_home = await owner.new_thread("Kitchen", sphere=PERSONAL)
+    at_work = await owner.new_thread("Office", sphere=Sphere.SPHERE_BUSINESS)
+    assert found(await owner.execute(look(), thread_id=at_home)) == 0
+    assert found(await owner.execute(look(), thread_id=at_work)) == 1
+    await blocked(owner, look(sphere="business"), thread_id=at_home)
+
+
+async def test_what_is_founded_in_a_thread_belongs_where_the_thread_does(owner: Client) -> None:
+    at_work = await owner.new_thread("Office", sphere=Sphere.SPHERE_BUSINESS)
+    await owner.execute("Create a thread called “Branch”", thread_id=at_work)
+    listed = await owner.threads.ListThreads(ListThreadsRequest(), metadata=owner.me)
+    spheres = {thread.title: thread.sphere for thread in listed.threads}
+    assert spheres["Branch"] == Sphere.SPHERE_BUSINESS
 
 
 async def test_a_search_reads_the_sphere_that_governance_was_told_of(

@@ -267,13 +267,15 @@ def _spheres(
 ) -> tuple[str, str]:
     """Whence and whither: a request that names no sphere works in its target's own sphere.
 
-    What is transferred comes out of its own sphere, wherever the request works; what looks for
-    something keeps to the request's sphere, and where neither names one, to none.
+    Where there is no target it works in the sphere of its thread. What is transferred comes out of
+    its own sphere, wherever the request works; what looks for something keeps to the request's
+    sphere, and where there is none, to none.
     """
     spheres = {t["id"]: t["sphere"] for t in record.journal["context"]["threads"]}
     own = next((spheres[t.id] for t in targets if t.id in spheres), "")
+    here = own or spheres.get(record.run.thread_id, "")
     anywhere = kind is ActionKind.SEARCH and "sphere" not in arguments
-    source = sphere_name(record.run.sphere) or own or ("" if anywhere else "personal")
+    source = sphere_name(record.run.sphere) or here or ("" if anywhere else "personal")
     if kind is ActionKind.TRANSFER:
         source = own or source
     return source, str(arguments.get("sphere") or own or source)
