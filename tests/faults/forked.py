@@ -15,6 +15,7 @@ from deploy.local.launch import die_with
 from deploy.local.processes import ServiceProcess
 from deploy.local.server import refuse_taken_port
 from kernel.service import main
+from tests.faults.dying import obey
 
 SERVICES: Final = ("identity", "threads", "courier", "governance", "audit", "llm", "nova")
 _FORKING: Final = get_context("forkserver")
@@ -58,4 +59,5 @@ def _serve(name: str, log: str, environment: Mapping[str, str]) -> None:
     os.closerange(3, 256)
     os.environ.clear()
     os.environ.update(environment)
+    obey(environment)
     main(import_module(f"services.{name}.__main__").PROGRAM)

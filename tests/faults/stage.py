@@ -60,6 +60,10 @@ class Stage(Fleet):
         await self.kill(*names)
         await self.start(*names, **changes)
 
+    async def fallen(self, name: str) -> bool:
+        """Whether a service has died by itself."""
+        return not self._processes[name].running()
+
     def freeze(self, name: str) -> None:
         """Let a service stand still where it is; `thaw` lets it go on."""
         os.kill(self._pid(name), signal.SIGSTOP)
