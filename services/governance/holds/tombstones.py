@@ -33,7 +33,8 @@ _ACTIONS: Final = Statement(
     " WHERE c.decision_id = ANY(CAST(:decisions AS uuid[]))"
 )
 _STANDING: Final = """
-    FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
+    FROM checkpoints AS c CROSS JOIN LATERAL (
+        SELECT tool, kind FROM decisions WHERE decision_id = c.decision_id OFFSET 0) AS d
     WHERE c.state = 'rejected' AND c.tenant = :tenant AND c.identity = :identity
         AND c.resolve_time
             > (SELECT clock_timestamp() + CAST(:offset AS interval) - CAST(:life AS interval))

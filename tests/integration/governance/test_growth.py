@@ -25,27 +25,30 @@ NOW: Final = timedelta(0)
 _READ: Final = re.compile(
     r"Rows Removed by (?:Filter|Join Filter): (\d+)|actual time=\S+ rows=(\d+)"
 )
+# Beside a tenant that has much, many that have little: the planner goes by what most have.
 FILL: Final = """
 CREATE TEMP TABLE old ON COMMIT DROP AS SELECT uuidv7() AS id, n,
+    CASE WHEN n % 2 = 0 THEN '{tenant}'::uuid ELSE uuidv4() END AS tenant,
+    CASE WHEN n % 2 = 0 THEN '{identity}'::uuid ELSE uuidv4() END AS identity,
     clock_timestamp() - interval '40 days' + n * interval '1 minute' AS at
-    FROM generate_series(1, {kept}) AS n;
+    FROM generate_series(1, 2 * {kept}) AS n;
 INSERT INTO governance.decisions (decision_id, tenant, identity, person, agent, request_id,
     action_digest, requires_checkpoint, kind, tool, executor, run, thread, sphere, effect, rule,
     rule_revision, warnings, refusal, facts, create_time)
-SELECT id, '{tenant}', '{identity}', '{person}', 'a', gen_random_uuid(), '', false, 'delete', 't',
-    CASE WHEN n % 2 = 0 THEN 'governance' ELSE 'threads' END, '', 'thread', '', 'checkpoint', 'r',
+SELECT id, tenant, identity, '{person}', 'a', gen_random_uuid(), '', false, 'delete', 't',
+    CASE WHEN n % 4 < 2 THEN 'governance' ELSE 'threads' END, '', 'thread', '', 'checkpoint', 'r',
     'r', '{{}}', '', '{{}}', at FROM old;
 INSERT INTO governance.checkpoints (checkpoint_id, decision_id, tenant, identity, type, state,
     revision, priority, etag, required_approvals, run, thread, expire_time, valid_until,
     create_time, resolve_time, executed, version, approval, voter_persons, voter_roles)
-SELECT id, id, '{tenant}', '{identity}', 'cross_sphere',
-    CASE WHEN n % 2 = 0 THEN 'approved' ELSE 'rejected' END, 1, 'high', '', 1, '', 'thread', at,
-    CASE WHEN n % 2 = 0 THEN at END, at, at, n % 2 = 0, 2, '{{}}', '{{}}', '{{}}' FROM old;
+SELECT id, id, tenant, identity, 'cross_sphere',
+    CASE WHEN n % 4 < 2 THEN 'approved' ELSE 'rejected' END, 1, 'high', '', 1, '', 'thread', at,
+    CASE WHEN n % 4 < 2 THEN at END, at, at, n % 4 < 2, 2, '{{}}', '{{}}', '{{}}' FROM old;
 INSERT INTO governance.freezes (freeze_id, tenant, person, scope, value, reason, epoch,
     create_time, effective_time, lift_time, lift_decision)
-SELECT id, '{tenant}', '{person}', 'tool', id, '', 1, at, at, at, id FROM old;
+SELECT id, tenant, '{person}', 'tool', id, '', 1, at, at, at, id FROM old;
 INSERT INTO governance.deputies (deputy_id, tenant, person, identity, roles, deputy, end_time)
-SELECT id, '{tenant}', id, id, '{{}}', '{person}', at FROM old;
+SELECT id, tenant, id, id, '{{}}', '{person}', at FROM old;
 ANALYZE governance.decisions, governance.checkpoints, governance.freezes, governance.deputies"""
 ITEM: Final = {"executor": "x", "agent": "a", "tool": "t", "kind": "delete"}
 PLAN: Final = {"offset": "0 seconds", "tombstone_life": "3600 seconds"}

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chenu.governance.v1.authorization_service_pb2 import GetPermitKeySetRequest
 from chenu_gate.permit import PermitForged, permit_keys, verify
+from kernel.settings import SettingsError
 from kernel.tokens import SigningKey
 from services.governance.permits import PermitKeys
 from tests.support.actions import an_action
@@ -76,7 +77,7 @@ def test_a_folder_without_a_current_key_or_with_something_else_in_it_is_an_error
     PermitKeys.open(tmp_path)
     (tmp_path / "broken.pem").write_text("no key")
 
-    with pytest.raises(ValueError, match=r"PEM|key"):
+    with pytest.raises(SettingsError, match=r"broken\.pem holds no Ed25519 key"):
         PermitKeys(tmp_path)
     with pytest.raises(KeyError):
         PermitKeys(tmp_path / "elsewhere")
