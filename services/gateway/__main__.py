@@ -6,6 +6,7 @@ import uvicorn
 
 from kernel.service import Program, Service, main
 from services.gateway.app import Gateway
+from services.gateway.patience import PatientProtocol
 from services.gateway.settings import GatewaySettings
 
 
@@ -17,6 +18,8 @@ async def assemble(service: Service[GatewaySettings]) -> None:
             Gateway(service.channels, service.settings).application(),
             host=host,
             port=int(port),
+            http=PatientProtocol,
+            limit_concurrency=service.settings.max_connections,
             log_config=None,
             access_log=False,
             server_header=False,

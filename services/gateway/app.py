@@ -26,11 +26,13 @@ from services.gateway.credentials import (
     add_session,
     csrf_token,
     end_session,
+    refuse_foreign_page,
     set_session,
 )
 from services.gateway.deciding import Deciding
+from services.gateway.open_streams import OpenStreams
 from services.gateway.openapi import document
-from services.gateway.request_body import BodyTooLarge, read_body
+from services.gateway.request_body import BodyTooLarge, BodyTooSlow, read_body
 from services.gateway.security_headers import SecurityHeaders
 from services.gateway.settings import GatewaySettings
 from services.gateway.transcoding import request_message, response_json
@@ -45,6 +47,7 @@ class Gateway:
     def __init__(self, channels: Channels, settings: GatewaySettings) -> None:
         self._channels, self._settings = channels, settings
         self._credentials = Credentials(channels)
+        self._open = OpenStreams(settings.streams_per_person)
 
     def application(self) -> ASGIApp:
         """The ASGI application."""
@@ -94,14 +97,18 @@ class Gateway:
         except BodyTooLarge:
             limit = self._settings.max_body_bytes
             return problems.plain(413, "Body too large", f"at most {limit} bytes")
+        except BodyTooSlow:
+            return problems.body_too_slow(self._settings.body_seconds)
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception as error:  # noqa: BLE001 - nothing of it may leave
             return problems.from_error(service_error(error))
 
     async def _answer(self, binding: Binding, request: Request) -> Response:
-        limit = self._settings.max_body_bytes
-        body = await read_body(request, limit) if binding.whole_body else b""
+        if binding.method.name in _SESSIONS:
+            refuse_foreign_page(request, self._settings.cors_origins)
+        limit, seconds = self._settings.max_body_bytes, self._settings.body_seconds
+        body = await read_body(request, limit, seconds) if binding.whole_body else b""
         query = request.query_params.multi_items()
         if binding.sends_events:
             query = [(name, value) for name, value in query if name != TICKET]
@@ -121,7 +128,8 @@ class Gateway:
                 if binding.sends_a_file:
                     pieces = call(message, timeout=download.SECONDS, metadata=metadata)
                     return await download.file_response(pieces)
-                return await sse.stream_response(call(message, metadata=metadata))
+                events = self._open.counted(token, call(message, metadata=metadata))
+                return await sse.stream_response(events)
         call = channel.unary_unary(binding.full_name, **codec)
         with acting_as(token):
             answer = await call(message, timeout=self._settings.call_seconds, metadata=metadata)

@@ -3,6 +3,7 @@
 import hmac
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -22,7 +23,7 @@ from chenu.identity.v1.token_service_pb2 import (
 )
 from chenu.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from kernel.channels import Channels, acting_as, alone
-from kernel.errors import InvalidArgument, Unauthenticated
+from kernel.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from services.gateway.contract import Binding
 
 SESSION_COOKIE: Final = "chenu_session"
@@ -45,6 +46,12 @@ class CsrfRefused(Unauthenticated):
     """The cookie came without the word that only the application's own page knows."""
 
     reason = "CSRF_TOKEN_INVALID"
+
+
+class ForeignPage(PermissionDenied):
+    """Somebody else's page would log whoever looks at it in as somebody it chose."""
+
+    reason = "ORIGIN_NOT_ALLOWED"
 
 
 class Credentials:
@@ -129,6 +136,16 @@ class Credentials:
 def csrf_token(session_secret: str) -> str:
     """What a page must send beside the session's cookie; nobody can make it from nothing."""
     return sha256(b"chenu csrf\0" + session_secret.encode()).hexdigest()[:32]
+
+
+def refuse_foreign_page(request: Request, origins: Sequence[str]) -> None:
+    """Raise ForeignPage where a browser says that another site's page sends this.
+
+    A form can post what reads as JSON, and asks nobody before.
+    """
+    foreign = request.headers.get("sec-fetch-site", "") == "cross-site"
+    if foreign and request.headers.get("origin", "") not in origins:
+        raise ForeignPage("a page of another site cannot log in here; CORS_ORIGINS names who can")
 
 
 def set_session(response: Response, secret: str, *, secure: bool) -> None:

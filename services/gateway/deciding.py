@@ -35,7 +35,7 @@ from kernel.errors import reason_of
 from services.gateway import problems
 from services.gateway.decide_page import ballot_paper, page, standing
 from services.gateway.refused_votes import refused_vote
-from services.gateway.request_body import BodyTooLarge, read_body
+from services.gateway.request_body import BodyTooLarge, BodyTooSlow, read_body
 from services.gateway.settings import GatewaySettings
 
 _OPTIONS: Final = ("approve", "reject")
@@ -56,6 +56,7 @@ class Deciding:
         self._checkpoints = CheckpointServiceStub(channels.channel("governance"))
         self._interactions = InteractionServiceStub(channels.channel("courier"))
         self._seconds = settings.call_seconds
+        self._body_seconds = settings.body_seconds
 
     def routes(self) -> list[Route]:
         """A page for people, which only its POST lets decide, and Slack's request URL."""
@@ -76,7 +77,7 @@ class Deciding:
         return ballot_paper(checkpoint, ballot)
 
     async def _decide(self, request: Request) -> Response:
-        form = parse_qs((await read_body(request, _MOST_BYTES)).decode(errors="replace"))
+        form = parse_qs((await self._body(request)).decode(errors="replace"))
         ballot, option, comment = (form.get(n, [""])[0] for n in ("ballot", "option", "comment"))
         if option not in _OPTIONS:
             return page("Nothing was decided", ["Choose: approve or reject."], status=400)
@@ -96,7 +97,7 @@ class Deciding:
         Slack shows nobody that answer, and waits for it three seconds: why a vote did not count is
         told afterwards, at the address that came with it.
         """
-        body = await read_body(request, _MOST_BYTES)
+        body = await self._body(request)
         asked = AnswerInteractionRequest(
             body=body,
             timestamp=request.headers.get("x-slack-request-timestamp", ""),
@@ -172,10 +173,15 @@ class Deciding:
                     return _refusal(error, voted=request.method == "POST")
                 except BodyTooLarge:
                     return problems.plain(413, "Body too large", f"at most {_MOST_BYTES} bytes")
+                except BodyTooSlow:
+                    return problems.body_too_slow(self._body_seconds)
                 except ClientDisconnect:
                     return Response(status_code=499)
 
         return endpoint
+
+    async def _body(self, request: Request) -> bytes:
+        return await read_body(request, _MOST_BYTES, self._body_seconds)
 
 
 def _refusal(error: grpc.aio.AioRpcError, *, voted: bool) -> Response:

@@ -1,5 +1,7 @@
 """The body of a request, as far as anybody is willing to read."""
 
+import asyncio
+
 from starlette.requests import Request
 
 
@@ -7,11 +9,19 @@ class BodyTooLarge(Exception):
     """More than the gateway is willing to read."""
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; BodyTooLarge as soon as it is longer than that."""
+class BodyTooSlow(Exception):
+    """It took longer than the gateway is willing to wait."""
+
+
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """The whole body; BodyTooLarge and BodyTooSlow as soon as it is that."""
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > limit:
-            raise BodyTooLarge
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                data += part
+                if len(data) > limit:
+                    raise BodyTooLarge
+    except TimeoutError:
+        raise BodyTooSlow from None
     return bytes(data)

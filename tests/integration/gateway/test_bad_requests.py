@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import httpx2
+import pytest
 
 
 async def test_a_missing_or_forged_token_is_401(http: httpx2.AsyncClient) -> None:
@@ -49,3 +50,28 @@ async def test_a_path_names_all_its_verbs_and_sends_nobody_elsewhere(
     slashed = await http.get("/api/v2/threads/", headers={"host": "elsewhere.example"})
     assert (slashed.status_code, slashed.headers.get("location")) == (404, None)
     assert slashed.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["login", "register"])
+async def test_a_page_of_another_site_logs_nobody_in(http: httpx2.AsyncClient, path: str) -> None:
+    cross, page = {"Sec-Fetch-Site": "cross-site"}, "http://localhost:3000"
+    url = f"/api/v2/auth/{path}"
+    for origin in ({}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+        refused = await http.post(url, content="{}", headers=cross | origin)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "ORIGIN_NOT_ALLOWED")
+        assert "set-cookie" not in refused.headers
+    for allowed in (cross | {"Origin": page}, {"Sec-Fetch-Site": "same-origin"}, {}):
+        asked = await http.post(url, content="{}", headers=allowed)
+        assert asked.json()["reason"] != "ORIGIN_NOT_ALLOWED"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3001"])
+async def test_a_page_of_an_origin_that_is_not_named_may_read_nothing(
+    http: httpx2.AsyncClient, origin: str
+) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    preflight = await http.options("/api/v2/threads", headers=asked)
+    plain = await http.get("/health", headers={"Origin": origin})
+    assert preflight.status_code == 400
+    for answer in (preflight, plain):
+        assert "access-control-allow-origin" not in answer.headers
