@@ -85,7 +85,10 @@ async def roles(here: Here, who: Who, role: Roles = None) -> None:
 
 async def deactivate(here: Here, who: Who) -> None:
     """Deactivate a person for good: no log-in, and none of their votes counts any more."""
-    request = DeactivatePersonRequest(person_id=await person_id(here.connection, who))
+    request = DeactivatePersonRequest(
+        person_id=await person_id(here.connection, who),
+        session_secret=here.connection.credentials.session_secret,
+    )
     answer = await here.connection.stub(PeopleServiceStub).DeactivatePerson(request)
     here.show(answer, lambda gone: people_table([gone.person]))
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from chenu.identity.v1.people_service_pb2 import (
+    DeactivatePersonRequest,
     InvitePersonRequest,
     InvitePersonResponse,
     ListPeopleRequest,
@@ -52,7 +53,7 @@ _REFUSALS: Final = {"NOT_AN_OWNER": NotAnOwner, "LAST_OWNER": LastOwner, "FORBID
 class People:
     """What owners do about the people of their tenant.
 
-    Roles carry votes: with an access token alone nobody gives any.
+    Roles carry votes: with an access token alone nobody gives any, or takes them from others.
     """
 
     def __init__(
@@ -114,8 +115,10 @@ class People:
                 tx.emit(audit_events.roles_set(caller, person, sorted(roles)))
             return await _find(tx, person)
 
-    async def deactivate(self, caller: Caller, person: str) -> TenantPerson:
+    async def deactivate(self, caller: Caller, request: DeactivatePersonRequest) -> TenantPerson:
         """The person, who may do nothing any more."""
+        person = request.person_id
+        await self._present(caller, request.session_secret)
         async with self._database.transaction(caller) as tx:
             if await self._change(tx, caller, person, [], leaves=True):
                 tx.emit(audit_events.person_deactivated(caller, person))

@@ -38,5 +38,5 @@ class PeopleServicer(PeopleServiceServicer):
     async def DeactivatePerson(
         self, request: DeactivatePersonRequest, _context: object
     ) -> DeactivatePersonResponse:
-        person = await self._people.deactivate(current().caller, request.person_id)
+        person = await self._people.deactivate(current().caller, request)
         return DeactivatePersonResponse(person=person)

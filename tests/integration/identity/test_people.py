@@ -55,7 +55,8 @@ async def set_roles(identity: Identity, by: Someone, whom: Someone, *roles: str)
 
 async def deactivate(identity: Identity, by: Someone, whom: Someone) -> Any:
     return await identity.people.DeactivatePerson(
-        DeactivatePersonRequest(person_id=whom.user), metadata=by.metadata
+        DeactivatePersonRequest(person_id=whom.user, session_secret=by.login.session_secret),
+        metadata=by.metadata,
     )
 
 
@@ -115,20 +116,23 @@ async def test_an_invitation_of_somebody_who_is_no_owner_any_more_is_void(
     )
 
 
-async def test_with_an_access_token_alone_nobody_invites_or_gives_roles(
+async def test_with_an_access_token_alone_nobody_invites_gives_roles_or_sends_others_away(
     identity: Identity, someone: Someone, admin: Any
 ) -> None:
     bea, stranger = await colleague(identity, someone), await identity.register()
     for secret in (bea.login.session_secret, stranger.login.session_secret, "x" * 40):
         invite = InvitePersonRequest(roles=["owner"], session_secret=secret)
         give = SetPersonRolesRequest(person_id=bea.user, roles=["owner"], session_secret=secret)
+        gone = DeactivatePersonRequest(person_id=bea.user, session_secret=secret)
         for call in (
             identity.people.InvitePerson(invite, metadata=someone.metadata),
+            identity.people.DeactivatePerson(gone, metadata=someone.metadata),
             identity.people.SetPersonRoles(give, metadata=someone.metadata),
         ):
             await refusal(call, UNAUTHENTICATED, "SESSION_INVALID")
     listed = await identity.people.ListPeople(ListPeopleRequest(), metadata=someone.metadata)
     assert [list(one.roles) for one in listed.people] == [["owner", "auditor"], []]
+    assert not any(one.HasField("deactivate_time") for one in listed.people)
 
 
 async def test_the_same_request_id_makes_one_invitation_and_shows_its_secret_once(

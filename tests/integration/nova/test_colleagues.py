@@ -35,7 +35,10 @@ async def test_a_deputy_decides_for_a_colleague_and_no_more_once_deactivated(me:
 
     token = await bea.vote_token(two.checkpoint_id, two.etag)
     await PeopleServiceStub(me.fleet.channel("identity")).DeactivatePerson(
-        DeactivatePersonRequest(person_id=bea.session.session.user.user_id), metadata=me.me
+        DeactivatePersonRequest(
+            person_id=bea.session.session.user.user_id, session_secret=me.session.session_secret
+        ),
+        metadata=me.me,
     )
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await bea.checkpoints.ApproveCheckpoint(

@@ -122,7 +122,9 @@ async def set_person_roles(s: Scene) -> Call:
 
 
 async def deactivate_person(s: Scene) -> Call:
-    request = people.DeactivatePersonRequest(person_id=await colleague(s))
+    request = people.DeactivatePersonRequest(
+        person_id=await colleague(s), session_secret=s.me.session.session_secret
+    )
     return lambda: stub(s, PeopleServiceStub).DeactivatePerson(request, metadata=s.me.me)
 
 
