@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel.settings import SettingsError
 from services.identity.token_keys import TokenKeys
 
 LEAD, OVERLAP = timedelta(minutes=2), timedelta(hours=49)
@@ -133,5 +134,5 @@ def test_a_folder_that_may_not_be_written_is_served_all_the_same(
 
 def test_a_file_that_is_no_key_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "20260101T000000.000000Z.pem").write_text("no key")
-    with pytest.raises(ValueError, match="PEM"):
+    with pytest.raises(SettingsError, match="holds no Ed25519 key"):
         _ = keys(tmp_path).signing
