@@ -28,6 +28,10 @@ _WISHES: Final = frozenset({"veux", "veut", "voulons", "voudrais", "souhaite", "
 _NEGATORS: Final = frozenset(
     {"pas", "jamais", "plus", "rien", "aucun", "aucune", "point", "guere", "personne"}
 )
+_CLITICS: Final = frozenset(
+    {"me", "m", "te", "t", "se", "s", "le", "la", "les", "l", "lui", "leur"}
+)
+_CLAUSES: Final = frozenset({"que", "qu"})
 _LIMITS: Final = (["mal"], ["seulement"], ["que"])
 _LINKS: Final = frozenset({"to", "de", "d", "pour"})
 
@@ -110,8 +114,12 @@ def _negative(state: State, event: Event) -> None:
     if words[found + 1 : found + 2] in _LIMITS and not _WISHES & set(words[:found]):
         return
     state.denied_until = event.start + 1 + found
+    # Where its verb is denied, "ne dérange personne", another one is only with it where it depends
+    # on it: "de supprimer", "qu'on supprime"; not in "ne dérange personne supprime le fil".
+    whole = any(word not in _CLITICS for word in words[:found])
+    linked = bool(_CLAUSES & set(words[found + 1 :]))
     if state.mood not in {ASK, READ} or state.head:
-        state.become(FORBID, Slot("ib", 5, strict=True))
+        state.become(FORBID, Slot("i" if whole and not linked else "ib", 5, strict=True))
 
 
 def _be(state: State, event: Event) -> None:
