@@ -94,10 +94,10 @@ async def test_what_never_becomes_whole_is_not_waited_for(
 
 
 async def test_an_answer_that_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 1)
 
     async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         await answer(scope, receive, send)
 
     async with served(slow) as (_, port), httpx2.AsyncClient(timeout=30) as http:
@@ -124,7 +124,7 @@ async def test_who_does_not_read_the_answer_is_let_go(
 
 
 async def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(patience, "HEAD_SECONDS", 1)
 
     async def much(_: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -133,7 +133,7 @@ async def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) 
     async with served(much) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         assert (await reader.read()).endswith(b"\r\n\r\n" + BIG)
         writer.close()
 
