@@ -9,11 +9,14 @@ It may return an exit code, and stays callable as it is.
 import errno
 import inspect
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import grpc
 import typer
@@ -101,8 +104,11 @@ def _invocation(function: Function, *, default: bool = False) -> Callable[..., N
 def perform(here: Here, work: "partial[Any]") -> int:
     """Do it; returns the exit code. Every failure is explained on the way."""
     try:
-        code = here.run(work) if inspect.iscoroutinefunction(work.func) else work()
+        with _stoppable():
+            code = here.run(work) if inspect.iscoroutinefunction(work.func) else work()
     except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may be gone
+            here.explain(Problem("interrupted", reason="INTERRUPTED", exit_code=INTERRUPTED))
         return INTERRUPTED
     except BrokenPipeError:  # who reads has read enough: `chenu audit list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -112,6 +118,26 @@ def perform(here: Here, work: "partial[Any]") -> int:
         here.explain(told)
         return told.exit_code
     return int(code or 0)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that is closed, end a command in order, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    mine = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGTERM, signal.SIGHUP) if mine else ()
+    # Whoever has it ignored (nohup) wants it so.
+    changed = [one for one in numbers if signal.getsignal(one) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _told(error: Problem | grpc.aio.AioRpcError | OSError | UnicodeError, here: Here) -> Problem:

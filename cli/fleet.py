@@ -19,7 +19,7 @@ from cli.here import Here
 from cli.problems import FAILED, OK, Problem, UsageProblem
 from cli.rendering import facts, table
 from cli.state import State
-from deploy.local.choices import Choices
+from deploy.local.choices import STREAM_BYTES, Choices
 from deploy.local.errors import BackendError, PortTaken
 from deploy.local.supervisor import Supervisor
 
@@ -58,7 +58,7 @@ def up(
     [bold]chenu up[/bold]                                     until Ctrl-C
     [bold]chenu up --detach --state /tmp/b --ports-from 51000[/bold]  a second stack beside it
     """
-    choices = Choices(live=live, allow_private=tuple(allow_private or ()))
+    choices = Choices(live, tuple(allow_private or ()), _from_environment())
     supervisor = Supervisor(here.state.folder, ports_from, choices)
     if supervisor.running():
         here.tell(f"It runs already (process {supervisor.pid()}); chenu down stops it.")
@@ -82,6 +82,15 @@ def up(
     log.tell()
     here.tell("It was stopped.")
     return OK
+
+
+def _from_environment() -> dict[str, str]:
+    bytes_of_stream = os.environ.get(STREAM_BYTES, "")
+    if not bytes_of_stream:
+        return {}
+    if not (bytes_of_stream.isdecimal() and int(bytes_of_stream)):
+        raise UsageProblem(f"{STREAM_BYTES} takes a number of bytes, not {bytes_of_stream!r}")
+    return {STREAM_BYTES: bytes_of_stream}
 
 
 def _start(here: Here, supervisor: Supervisor, log: "_Log", *, detach: bool) -> None:

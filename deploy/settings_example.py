@@ -22,7 +22,7 @@ from kernel.settings import ServiceSettings, SharedSettings
 
 _HEAD: Final = """\
 # Every setting, with its default. A line that is not commented out must be set; the rest need not.
-# A local stack (chenu up) sets all of this by itself and reads nothing from here.
+# A local stack (chenu up) sets all of this by itself; it reads CHENU_NATS_MAX_BYTES only.
 # Made by: python -m deploy.settings_example > .env.example
 """
 _COMMAND: Final = {

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ANTHROPIC_KEY: Final = "ANTHROPIC_API_KEY"
+STREAM_BYTES: Final = "CHENU_NATS_MAX_BYTES"
+"""The one setting that `chenu up` takes from the environment: a small disk needs it lower."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import grpc
 
 from chenu.identity.v1.auth_service_pb2_grpc import AuthServiceStub
 from deploy.local.backends import Backends
-from deploy.local.choices import ANTHROPIC_KEY, Choices
+from deploy.local.choices import ANTHROPIC_KEY, STREAM_BYTES, Choices
 from deploy.local.errors import BackendError, PortTaken
 from deploy.local.ports import Ports, is_ours
 from deploy.local.processes import (
@@ -91,7 +91,7 @@ class Stack:
         if self._choices.live and not os.environ.get(ANTHROPIC_KEY):
             raise KeyMissing
         default = SharedSettings.model_fields["nats_max_bytes"].default
-        asked = self._choices.settings.get("CHENU_NATS_MAX_BYTES", default)
+        asked = self._choices.settings.get(STREAM_BYTES, default)
         self._backends.nats.check_room(STREAM, int(asked))
         for name, port in self._ports.named().items():
             if port:
