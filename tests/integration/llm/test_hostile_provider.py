@@ -19,8 +19,10 @@ Answer = Callable[[web.StreamResponse], Awaitable[None]]
 
 
 @asynccontextmanager
-async def provider(answer: Answer, **headers: str) -> AsyncIterator[AnthropicClient]:
-    """A client of a provider that answers so, which waits half a second for a whole answer."""
+async def provider(
+    answer: Answer, seconds: float = 30, **headers: str
+) -> AsyncIterator[AnthropicClient]:
+    """A client of a provider that answers so, which waits so long for a whole answer."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers=headers)
@@ -34,7 +36,7 @@ async def provider(answer: Answer, **headers: str) -> AsyncIterator[AnthropicCli
     settings = LlmSettings.model_construct(
         anthropic_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
         anthropic_api_key=SecretStr("key"),
-        timeout_seconds=0.5,
+        timeout_seconds=seconds,
     )
     client = AnthropicClient(settings)
     try:
@@ -77,7 +79,7 @@ async def test_the_time_for_an_answer_counts_for_all_of_it(ask: Ask, before: byt
             await asyncio.sleep(0.02)
         await response.write(MESSAGE + b"\n")
 
-    async with provider(drip) as client:
+    async with provider(drip, seconds=0.5) as client:
         with pytest.raises(ServiceError) as refused:
             await ask(client)
     assert refused.value.reason == "PROVIDER_UNAVAILABLE"
