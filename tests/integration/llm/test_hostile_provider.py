@@ -3,7 +3,7 @@
 import asyncio
 import json
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -20,7 +20,7 @@ Answer = Callable[[web.StreamResponse], Awaitable[None]]
 
 @asynccontextmanager
 async def provider(
-    answer: Answer, seconds: float = 30, **headers: str
+    answer: Answer, *, seconds: float = 30, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[AnthropicClient]:
     """A client of a provider that answers so, which waits so long for a whole answer."""
 
@@ -92,7 +92,7 @@ async def test_a_packed_answer_was_not_asked_for_and_is_not_unpacked(
     async def packed(response: web.StreamResponse) -> None:
         await response.write(zlib.compress(before + MESSAGE + b"\n"))
 
-    async with provider(packed, **{"content-encoding": "deflate"}) as client:
+    async with provider(packed, headers={"content-encoding": "deflate"}) as client:
         try:
             answer = await ask(client)
         except ServiceError as refused:
