@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 import grpc
 import structlog
@@ -26,6 +27,8 @@ from services.nova.patience import DATABASE_AWAY, Patience
 from services.nova.record import RunRecord
 from services.nova.thread_history import ThreadHistory
 
+# A round may add some 3 MiB, and whoever reads the run gets 4 MiB at most.
+_MOST_BYTES: Final = 768 << 10
 _log = structlog.get_logger(component="pipeline")
 
 
@@ -95,6 +98,10 @@ class Pipeline:
             run.state, run.error_reason = RunState.RUN_STATE_FAILED, "TOO_MANY_ROUNDS"
             run.error_lane = Lane.LANE_PLAN
             run.error_message = f"The plan was not complete after {run.round} rounds."
+        elif run.ByteSize() > _MOST_BYTES:
+            run.state, run.error_reason = RunState.RUN_STATE_FAILED, "RUN_TOO_LARGE"
+            run.error_lane = Lane.LANE_PLAN
+            run.error_message = f"The run held too much for another round after {run.round}."
         else:
             tell_results(record)
             run.round += 1

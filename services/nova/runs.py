@@ -39,6 +39,8 @@ from services.nova.tables import run_contents, runs
 
 _HEARTBEAT_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.5
+# gRPC takes no answer of more than 4 MiB.
+_MOST_BYTES: Final = 3 << 20
 
 
 def _matching() -> list[Any]:
@@ -139,12 +141,13 @@ class Runs:
                 _LIST, before=after["run_id"] if after else None, size=size + 1, **matching
             )
             counted = await tx.fetch_one(_COUNT, **matching) if request.include_total else None
-        page, token = self._pages.page(
-            [as_it_stands(row) for row in rows], size, request, lambda run: {"run_id": run.run_id}
-        )
-        for run in page:
+        found = [as_it_stands(row) for row in rows]
+        for run in found:
             run.ClearField("lanes")
             run.ClearField("actions")
+        page, token = self._pages.page(
+            found, _fitting(found, size), request, lambda run: {"run_id": run.run_id}
+        )
         return page, token, counted[0] if counted else 0
 
     async def cancel(self, caller: Caller, run_id: str, reason: str) -> Run:
@@ -188,6 +191,16 @@ class Runs:
     def classify(self, text: str) -> Intent:
         """Lane A alone."""
         return forecast(text)
+
+
+def _fitting(found: Sequence[Run], size: int) -> int:
+    """How many of them a page holds: no more than `size`, and than one answer can; at least one."""
+    left = _MOST_BYTES
+    for count, run in enumerate(found[:size]):
+        left -= run.ByteSize()
+        if count and left < 0:
+            return count
+    return size
 
 
 def _digest(wanted: Any) -> str:

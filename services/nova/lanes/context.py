@@ -23,6 +23,8 @@ from services.nova.targets import Candidate, bare, likely
 # The kinds of entity that lane A finds and that may name a thread.
 _REFERENCES: Final = frozenset({"title", "thread", "id"})
 _AT_MOST: Final = 200
+# Characters: thirty messages may have a million, which is more than a model reads.
+_MOST_SAID: Final = 100_000
 _SENDING: Final = frozenset({"send", "publish", "export"})
 _TIMEOUT: Final = 10.0
 
@@ -77,7 +79,8 @@ class Contexts:
             for t in {t.thread_id: t for t in found}.values()
             if t.thread_id not in known
         ]
-        context["messages"] = [{"role": m.role, "content": m.content} for m in answer.messages]
+        said = [{"role": m.role, "content": m.content} for m in answer.messages]
+        context["messages"] = latest(said, _MOST_SAID)
 
     def unseen(self, record: RunRecord, kind: str, reference: str) -> bool:
         """Whether things that the reference may mean were never asked for; an id means one."""
@@ -151,6 +154,17 @@ def candidates(context: dict[str, Any]) -> list[Candidate]:
         # Read only once a plan names one.
         *(Candidate("identity", i["id"], i["name"], "") for i in context.get("identities", ())),
     ]
+
+
+def latest(said: Sequence[dict[str, str]], room: int) -> list[dict[str, str]]:
+    """The last of what was said, as much as there is room for; the very last in any case."""
+    kept: list[dict[str, str]] = []
+    for message in reversed(said):
+        room -= len(message["content"])
+        if kept and room < 0:
+            break
+        kept.append(message)
+    return kept[::-1]
 
 
 def sphere_name(sphere: Sphere) -> str:

@@ -132,6 +132,17 @@ async def test_a_plan_of_a_thousand_actions_is_refused_whole(me: Client, model: 
     assert await me.titles() == []
 
 
+async def test_a_run_that_grows_without_end_is_ended_while_it_can_still_be_read(
+    me: Client, model: Model
+) -> None:
+    large = {"title": "Large", "founding_intent": "x" * 10_000, "description": "y" * 10_000}
+    many = [use("thread_create", large) for _ in range(32)]
+    model.answer(message(*many), message(*[use("thread_create", large) for _ in range(32)]))
+    run = await came_to(me)
+    assert (run.state, run.error_reason) == (RunState.RUN_STATE_FAILED, "RUN_TOO_LARGE")
+    assert len(run.actions) == 64
+
+
 async def test_a_plan_that_was_approved_is_done_as_it_stood_and_no_model_is_asked_again(
     me: Client, model: Model
 ) -> None:
