@@ -1,8 +1,8 @@
 """A service that is not there now may be there soon; a run waits for it, but not for ever."""
 
-import asyncio
 import random
 import time
+from asyncio import sleep
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
@@ -13,6 +13,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from kernel.errors import detail
 
 T = TypeVar("T")
+_LONGEST: Final = 2.0
 PASSING: Final = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -32,7 +33,10 @@ DATABASE_AWAY: Final = (
 
 
 class Patience:
-    """How long to keep asking; back-off doubles from 50 ms to 2 s, with jitter."""
+    """How long to keep asking; back-off doubles from 50 ms to 2 s, with jitter.
+
+    Who asks for a longer pause than that gets it, or is not waited for.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -42,25 +46,29 @@ class Patience:
         until, wait = time.monotonic() + self._seconds, 0.05
         yield wait
         while time.monotonic() < until:
-            wait = min(wait * 2, 2.0)
+            wait = min(wait * 2, _LONGEST)
             yield wait * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
-
-    def _too_long(self, error: grpc.aio.AioRpcError) -> bool:
-        """Whether it says itself that it will not be there in time."""
-        retry = detail(error, RetryInfo)
-        return retry is not None and retry.retry_delay.ToTimedelta().total_seconds() > self._seconds
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it answers; then raises the last failure. For calls that are safe to repeat."""
         failure: Exception = TimeoutError()
         for wait in self.waits():
+            asked = 0.0
             try:
                 return await attempt()
             except grpc.aio.AioRpcError as error:
-                if error.code() not in PASSING or self._too_long(error):
+                asked = _asked_to_wait(error)
+                if error.code() not in PASSING or asked > self._seconds:
                     raise
                 failure = error
             except DATABASE_AWAY as error:
                 failure = error
-            await asyncio.sleep(wait)
+            longer = asked * random.uniform(1.0, 1.2)  # noqa: S311  jitter, not a secret
+            await sleep(longer if asked > _LONGEST else wait)
         raise failure
+
+
+def _asked_to_wait(error: grpc.aio.AioRpcError) -> float:
+    """For how many seconds it says that it will not be there."""
+    retry = detail(error, RetryInfo)
+    return 0.0 if retry is None else retry.retry_delay.ToTimedelta().total_seconds()

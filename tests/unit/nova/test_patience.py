@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from kernel.errors import DETAILS_KEY, ResourceExhausted
+from services.nova import patience
 from services.nova.patience import Patience
 
 
@@ -36,10 +37,35 @@ async def test_what_says_that_it_will_not_be_there_in_time_is_not_waited_for(
             raise busy(wait)
         return "done"
 
-    patience = Patience(seconds=10)
+    ten_seconds = Patience(seconds=10)
     if tries == 1:
         with pytest.raises(grpc.aio.AioRpcError):
-            await patience.call(attempt)
+            await ten_seconds.call(attempt)
     else:
-        assert await patience.call(attempt) == "done"
+        assert await ten_seconds.call(attempt) == "done"
     assert tried == tries
+
+
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [(None, 0.0, 0.1), (timedelta(seconds=1), 0.0, 0.1), (timedelta(seconds=30), 30.0, 40.0)],
+    ids=["nothing", "less than one waits anyway", "long"],
+)
+async def test_who_asks_for_a_long_pause_is_not_asked_again_before(
+    monkeypatch: pytest.MonkeyPatch, said: timedelta | None, least: float, most: float
+) -> None:
+    """A provider whose rate limit is reached, above all."""
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def attempt() -> str:
+        if not pauses:
+            raise busy(said)
+        return "done"
+
+    monkeypatch.setattr(patience, "sleep", pause)
+    assert await Patience(seconds=100).call(attempt) == "done"
+    (waited,) = pauses
+    assert least <= waited <= most
