@@ -20,6 +20,8 @@ from cli.rendering import safe
 from cli.state import State
 
 PIPED_WIDTH: Final = 160
+NARROWEST: Final = 72
+"""A narrower window folds the lines itself."""
 M = TypeVar("M", bound=Message)
 
 
@@ -119,7 +121,10 @@ def _json(document: Any, stream: TextIO, *, indent: int | None) -> str:
 def _console(*, stderr: bool = False) -> Console:
     # Where nobody's window sets the width, a table should not fold ids as if it were narrow.
     stream = sys.stderr if stderr else sys.stdout
-    return _Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
+    width = None if stream.isatty() else PIPED_WIDTH
+    made = _Console(stderr=stderr, highlight=False, width=width)
+    made.width = max(made.width, NARROWEST)  # else nine columns would show nothing of any
+    return made
 
 
 class _Console(Console):

@@ -18,6 +18,7 @@ from cli.command import perform
 from cli.here import Here, Output, speaking
 from cli.main import app
 from cli.problems import FAILED, OK, USAGE
+from cli.rendering import table
 from tests.unit.cli.conftest import Recording
 
 NAME = "Zoë 你"
@@ -94,3 +95,18 @@ def test_bytes_that_are_no_text_are_refused_in_words(
     refused = chenu(*arguments)
     assert refused.exit_code == USAGE
     assert "what was given is no text" in refused.stderr
+
+
+def test_in_a_narrow_window_a_table_still_shows_what_is_in_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    parent, terminal = os.openpty()
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("TERM", "xterm")
+    row = [f"c{number}" for number in range(9)]
+    with os.fdopen(parent, "rb") as read, os.fdopen(terminal, "w") as shown:
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", shown)
+            Here(tmp_path).tell(table(["a heading"] * 9, [row], empty=""))
+        text = os.read(read.fileno(), 1 << 16).decode()
+    assert all(cell in text for cell in row), text
