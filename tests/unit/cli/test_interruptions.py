@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from cli.here import Here
 from cli.problems import INTERRUPTED, OK
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def as_at_a_terminal() -> Iterator[None]:
+    """Whoever runs the tests in the background may have had these ignored."""
+    usual = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL)
+    before = [signal.signal(*one) for one in zip(ENDINGS, usual, strict=True)]
+    yield
+    for number, handler in zip(ENDINGS, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", ENDINGS)
