@@ -19,8 +19,8 @@ ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 @pytest.fixture(autouse=True)
 def as_at_a_terminal() -> Iterator[None]:
     """Whoever runs the tests in the background may have had these ignored."""
-    usual = (signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL)
-    before = [signal.signal(*one) for one in zip(ENDINGS, usual, strict=True)]
+    before = [signal.signal(number, signal.SIG_DFL) for number in ENDINGS]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in zip(ENDINGS, before, strict=True):
         signal.signal(number, handler)
