@@ -12,6 +12,7 @@ from cel_expr_python.cel import Activation, Env, Expression, NewEnv, Type
 from chenu_gate.action import Action
 from services.governance.policy.counters import amount_of
 from services.governance.policy.rule_growth import puts_together
+from services.governance.policy.rule_tree import root
 
 VARIABLES: Final[Mapping[str, Type]] = {
     "action.kind": Type.STRING,
@@ -82,7 +83,7 @@ class Language:
         if expression.return_type() != Type.BOOL:
             told = f"1:1: the condition must be true or false, not {expression.return_type()}"
             raise ConditionInvalid([Mistake(1, 1, f"{told}\n{_pointed(condition, 1, 1)}")])
-        if puts_together(condition, expression):
+        if puts_together(root(expression)):
             raise ConditionInvalid([Mistake(0, 0, _GROWS)])
         return expression
 

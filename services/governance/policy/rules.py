@@ -5,8 +5,9 @@
 
 Conditions are CEL over a typed environment (`rule_language`). The most restrictive rule that
 matches wins, then the one of the highest priority; the order of the rules says nothing. A rule
-that cannot be evaluated counts as matching, unless it would allow something. A tenant's rule
-may set a built-in one aside (`overrides`), if that is loosenable; the laws are not.
+that cannot be evaluated, or could take more steps than are its share (`rule_cost`), counts as
+matching, unless it would allow something. A tenant's rule may set a built-in one aside
+(`overrides`), if that is loosenable; the laws are not.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ from services.governance.policy.rule import (
     Rule,
     RuleInvalid,
 )
+from services.governance.policy.rule_cost import STEPS, Cost, Extent, cost_of, extent_of, together
 from services.governance.policy.rule_language import (
     ConditionInvalid,
     Language,
     bindings,
     counters_in,
 )
+from services.governance.policy.rule_tree import root
 
 __all__ = [
     "UNMATCHED", "CheckpointType", "Effect", "Facts", "Judgement", "Match", "Problem", "Rule",
@@ -45,9 +48,41 @@ _REMEMBERED_SCOPES: Final = 4_096
 _GROUP: Final = 50
 
 
+class _Case(NamedTuple):
+    """An action's variables; `share` is what a condition may take, None where all may."""
+
+    activation: Activation
+    extent: Extent
+    share: int | None
+
+    def value(self, one: _Compiled) -> bool | None:
+        """True or false; None where it cannot be evaluated, or not in its share of steps."""
+        if not self.affords(one):
+            return None
+        return _value(one.condition, self.activation)
+
+    def affords(self, one: _Compiled) -> bool:
+        """Whether the condition takes no more than its share of steps."""
+        return self.share is None or one.cost is None or one.cost.steps(self.extent) <= self.share
+
+    def holds(self, one: _Compiled) -> bool:
+        """Whether it matches; what cannot be evaluated does, unless it would allow something."""
+        value = self.value(one)
+        return one.rule.effect is not Effect.ALLOW if value is None else value
+
+    def excludes(self, group: _Group) -> bool:
+        """Whether it is known of all its rules at once that none matches."""
+        if not all(map(self.affords, group.members)):
+            return False
+        return _value(group.any_holds, self.activation) is False
+
+
 class _Compiled(NamedTuple):
+    """`cost` is None for a built-in rule: what we write ourselves is short."""
+
     rule: Rule
     condition: Expression
+    cost: Cost | None
 
 
 class _Group(NamedTuple):
@@ -84,14 +119,17 @@ class RuleSet:
         self._named = {rule.code: rule for rule in self.rules}
         self._language = Language(counter.name for counter in self.counters)
         self._overriding = any(rule.overrides for rule in self.rules)
-        self._groups = self._grouped(self._compiled())
+        compiled = self._compiled()
+        self._costs = [one.cost for one in compiled if one.cost is not None]
+        self._cost = together(self._costs)
+        self._groups = self._grouped(compiled)
         self._scopes: dict[tuple[str, ...], tuple[_Group, ...]] = {}
 
     def judge(self, action: Action, facts: Facts) -> Judgement:
         """The most restrictive of what matches; what matches nothing is gated unless it reads."""
-        activation = self._activation(action, facts)
+        case = self._case(action, facts)
         covering = self._covering(action)
-        aside = self._set_aside(covering, activation)
+        aside = self._set_aside(covering, case)
         decisive: Rule | None = None
         warnings: list[Rule] = []
         for group in covering:
@@ -99,12 +137,10 @@ class RuleSet:
             # Once something severer has matched, only warnings are still of interest.
             if decisive and decisive.effect is not effect and effect is not Effect.WARN:
                 continue
-            if _value(group.any_holds, activation) is False:
+            if case.excludes(group):
                 continue
             holding = [
-                rule
-                for rule, condition in group.members
-                if rule.code not in aside and _holds(rule, condition, activation)
+                one.rule for one in group.members if one.rule.code not in aside and case.holds(one)
             ]
             if effect is Effect.WARN:
                 warnings += holding
@@ -117,14 +153,14 @@ class RuleSet:
 
     def explain(self, action: Action, facts: Facts) -> list[Match]:
         """Every rule that matches the action, the severest first, whether it decides or not."""
-        activation = self._activation(action, facts)
+        case = self._case(action, facts)
         covering = self._covering(action)
-        aside = self._set_aside(covering, activation)
+        aside = self._set_aside(covering, case)
         found = [
-            Match(rule, aside.get(rule.code, ""), _value(condition, activation) is None)
+            Match(one.rule, aside.get(one.rule.code, ""), case.value(one) is None)
             for group in covering
-            for rule, condition in group.members
-            if _holds(rule, condition, activation)
+            for one in group.members
+            if case.holds(one)
         ]
         return sorted(found, key=lambda match: (-match.rule.effect.severity, *_rank(match.rule)))
 
@@ -143,7 +179,7 @@ class RuleSet:
         """The counters that the action adds to, should it be allowed."""
         return tuple(counter for counter in self.counters if counter.counts(action))
 
-    def _set_aside(self, covering: Iterable[_Group], activation: Activation) -> dict[str, str]:
+    def _set_aside(self, covering: Iterable[_Group], case: _Case) -> dict[str, str]:
         """The rules that others override, with whose doing it is; only what is true for certain."""
         if not self._overriding:
             return {}
@@ -152,7 +188,7 @@ class RuleSet:
         return {
             code: one.rule.code
             for one in members
-            if one.rule.overrides and _value(one.condition, activation) is True
+            if one.rule.overrides and case.value(one) is True
             for code in one.rule.overrides
             if code in loosenable
         }
@@ -163,7 +199,8 @@ class RuleSet:
         for rule in self.rules:
             try:
                 condition = self._language.compile(rule.condition)
-                compiled.append(_Compiled(rule, condition))
+                cost = None if rule.built_in else cost_of(root(condition))
+                compiled.append(_Compiled(rule, condition, cost))
             except ConditionInvalid as invalid:
                 problems += [
                     Problem(rule.code, "condition", one.text, one.line, one.column)
@@ -228,8 +265,14 @@ class RuleSet:
                 known[f"counters.{counter.name}"] = min(facts.counters[counter.key], MOST)
         return bindings(action, known)
 
-    def _activation(self, action: Action, facts: Facts) -> Activation:
-        return self._language.activation(self.known(action, facts))
+    def _case(self, action: Action, facts: Facts) -> _Case:
+        known = self.known(action, facts)
+        activation = self._language.activation(known)
+        if not self._costs:
+            return _Case(activation, Extent(0, 0), None)
+        extent = extent_of(known)
+        within = self._cost.steps(extent) <= STEPS
+        return _Case(activation, extent, None if within else STEPS // len(self._costs))
 
 
 _UNMATCHED_READING: Final = Judgement(Effect.ALLOW, UNMATCHED)
@@ -275,11 +318,6 @@ def _contradictions(rules: Sequence[Rule], counters: Sequence[Counter]) -> Itera
 def _rank(rule: Rule) -> tuple[int, str]:
     """The one of the highest priority comes first."""
     return -rule.priority, rule.code
-
-
-def _holds(rule: Rule, condition: Expression, activation: Activation) -> bool:
-    value = _value(condition, activation)
-    return rule.effect is not Effect.ALLOW if value is None else value
 
 
 def _value(condition: Expression, activation: Activation) -> bool | None:
