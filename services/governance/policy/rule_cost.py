@@ -13,6 +13,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from typing import Any, Final, NamedTuple
 
 from services.governance.policy import rule_tree as tree
@@ -23,6 +25,7 @@ _ROUNDS: Final = 10_000
 """How often the loops of one evaluation go round at the most: the evaluator counts that."""
 _WITHOUT_BOUND: Final = STEPS
 _REPEATED: Final = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+_MOST_REPEATED: Final = 1_000
 _SEARCHED: Final = 16
 """How often a text is looked at to find another in it that is all but like it."""
 # They look at no operand as a whole, …
@@ -148,6 +151,6 @@ def _states(pattern: bytes) -> int:
     if not tree.is_constant(pattern):
         return _WITHOUT_BOUND
     text = tree.text(pattern)
-    repeated = [int(count) for found in _REPEATED.findall(text) for count in found if count]
-    # Repetitions within others count together: all that the engine takes come to a thousand.
-    return max(1, len(text)) * (1_000 if max(repeated, default=1) > 1 else 1)
+    times = [max(int(count or 1) for count in found) for found in _REPEATED.findall(text)]
+    # As if each were within the others: of those the engine takes what comes to a thousand.
+    return max(1, len(text)) * min(prod(map(partial(max, 1), times)), _MOST_REPEATED)

@@ -72,7 +72,7 @@ class _Case(NamedTuple):
 
     def excludes(self, group: _Group) -> bool:
         """Whether it is known of all its rules at once that none matches."""
-        if not all(map(self.affords, group.members)):
+        if self.share is not None and not all(map(self.affords, group.members)):
             return False
         return _value(group.any_holds, self.activation) is False
 

@@ -52,6 +52,10 @@ def test_what_rules_usually_say_is_far_within_it(condition: str) -> None:
     assert a_cost(condition).steps(USUAL) < STEPS
 
 
+def test_a_pattern_that_repeats_a_little_is_searched_for_in_the_largest_action() -> None:
+    assert a_cost('action.tool.matches("^[A-Z]{2}[0-9]{20}$")').steps(LARGE) < STEPS
+
+
 @pytest.mark.parametrize("condition", WORST)
 def test_a_larger_action_never_takes_fewer_steps(condition: str) -> None:
     cost, sizes = a_cost(condition), (0, 1, 10, 1_000, 10_000, 30_000)
