@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -153,4 +152,4 @@ def _states(pattern: bytes) -> int:
     text = tree.text(pattern)
     times = [max(int(count or 1) for count in found) for found in _REPEATED.findall(text)]
     # As if each were within the others: of those the engine takes what comes to a thousand.
-    return max(1, len(text)) * min(prod(map(partial(max, 1), times)), _MOST_REPEATED)
+    return max(1, len(text)) * min(prod(max(count, 1) for count in times), _MOST_REPEATED)

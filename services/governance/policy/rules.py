@@ -13,9 +13,7 @@ matching, unless it would allow something. A tenant's rule may set a built-in on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
-
-from cel_expr_python.cel import Activation, Expression
+from typing import Any, Final
 
 from chenu_gate.action import READING_KINDS, Action
 from chenu_gate.canonical_json import digest, write
@@ -31,7 +29,8 @@ from services.governance.policy.rule import (
     Rule,
     RuleInvalid,
 )
-from services.governance.policy.rule_cost import STEPS, Cost, Extent, cost_of, extent_of, together
+from services.governance.policy.rule_case import Case, Compiled, Group, value_of
+from services.governance.policy.rule_cost import STEPS, Extent, cost_of, extent_of, together
 from services.governance.policy.rule_language import (
     ConditionInvalid,
     Language,
@@ -46,59 +45,6 @@ __all__ = [
 ]  # fmt: skip
 _REMEMBERED_SCOPES: Final = 4_096
 _GROUP: Final = 50
-
-
-class _Case(NamedTuple):
-    """An action's variables; `share` is what a condition may take, None where all may."""
-
-    activation: Activation
-    extent: Extent
-    share: int | None
-
-    def value(self, one: _Compiled) -> bool | None:
-        """True or false; None where it cannot be evaluated, or not in its share of steps."""
-        if not self.affords(one):
-            return None
-        return _value(one.condition, self.activation)
-
-    def affords(self, one: _Compiled) -> bool:
-        """Whether the condition takes no more than its share of steps."""
-        return self.share is None or one.cost is None or one.cost.steps(self.extent) <= self.share
-
-    def holds(self, one: _Compiled) -> bool:
-        """Whether it matches; what cannot be evaluated does, unless it would allow something."""
-        value = self.value(one)
-        return one.rule.effect is not Effect.ALLOW if value is None else value
-
-    def excludes(self, group: _Group) -> bool:
-        """Whether it is known of all its rules at once that none matches."""
-        if self.share is not None and not all(map(self.affords, group.members)):
-            return False
-        return _value(group.any_holds, self.activation) is False
-
-
-class _Compiled(NamedTuple):
-    """`cost` is None for a built-in rule: what we write ourselves is short."""
-
-    rule: Rule
-    condition: Expression
-    cost: Cost | None
-
-
-class _Group(NamedTuple):
-    """Rules of one effect and one scope; `any_holds` is all their conditions in one.
-
-    As a rule none of many holds: one evaluation says so for all of them, and only where one
-    holds, or cannot be evaluated, are they looked at one by one.
-    """
-
-    members: tuple[_Compiled, ...]
-    any_holds: Expression
-    counters: frozenset[str]
-
-    @property
-    def first(self) -> Rule:
-        return self.members[0].rule
 
 
 class RuleSet:
@@ -123,7 +69,7 @@ class RuleSet:
         self._costs = [one.cost for one in compiled if one.cost is not None]
         self._cost = together(self._costs)
         self._groups = self._grouped(compiled)
-        self._scopes: dict[tuple[str, ...], tuple[_Group, ...]] = {}
+        self._scopes: dict[tuple[str, ...], tuple[Group, ...]] = {}
 
     def judge(self, action: Action, facts: Facts) -> Judgement:
         """The most restrictive of what matches; what matches nothing is gated unless it reads."""
@@ -179,7 +125,7 @@ class RuleSet:
         """The counters that the action adds to, should it be allowed."""
         return tuple(counter for counter in self.counters if counter.counts(action))
 
-    def _set_aside(self, covering: Iterable[_Group], case: _Case) -> dict[str, str]:
+    def _set_aside(self, covering: Iterable[Group], case: Case) -> dict[str, str]:
         """The rules that others override, with whose doing it is; only what is true for certain."""
         if not self._overriding:
             return {}
@@ -193,14 +139,14 @@ class RuleSet:
             if code in loosenable
         }
 
-    def _compiled(self) -> list[_Compiled]:
+    def _compiled(self) -> list[Compiled]:
         problems = [*_contradictions(self.rules, self.counters)]
         compiled = []
         for rule in self.rules:
             try:
                 condition = self._language.compile(rule.condition)
                 cost = None if rule.built_in else cost_of(root(condition))
-                compiled.append(_Compiled(rule, condition, cost))
+                compiled.append(Compiled(rule, condition, cost))
             except ConditionInvalid as invalid:
                 problems += [
                     Problem(rule.code, "condition", one.text, one.line, one.column)
@@ -210,9 +156,9 @@ class RuleSet:
             raise RuleInvalid(problems)
         return compiled
 
-    def _grouped(self, compiled: Iterable[_Compiled]) -> tuple[_Group, ...]:
+    def _grouped(self, compiled: Iterable[Compiled]) -> tuple[Group, ...]:
         """By effect, the severest first, and scope; not more in a group than is quick to search."""
-        alike: dict[tuple[Any, ...], list[_Compiled]] = {}
+        alike: dict[tuple[Any, ...], list[Compiled]] = {}
         for one in compiled:
             rule = one.rule
             scope = (rule.effect, rule.kinds, rule.tools, rule.spheres, rule.agents)
@@ -224,18 +170,18 @@ class RuleSet:
         ]
         return tuple(sorted(groups, key=lambda group: -group.first.effect.severity))
 
-    def _group(self, members: Sequence[_Compiled]) -> _Group:
+    def _group(self, members: Sequence[Compiled]) -> Group:
         counters = frozenset[str]().union(*(counters_in(one.rule.condition) for one in members))
         if len(members) == 1:
-            return _Group(tuple(members), members[0].condition, counters)
+            return Group(tuple(members), members[0].condition, counters)
         # On lines of their own: a condition may end in a comment.
         text = " || ".join(f"(\n{one.rule.condition}\n)" for one in members)
         any_holds = self._language.compile(text)
         # The first evaluation plans it, which takes a hundred times as long.
-        _value(any_holds, self._language.activation({}))
-        return _Group(tuple(members), any_holds, counters)
+        value_of(any_holds, self._language.activation({}))
+        return Group(tuple(members), any_holds, counters)
 
-    def _covering(self, action: Action) -> tuple[_Group, ...]:
+    def _covering(self, action: Action) -> tuple[Group, ...]:
         scope = (
             action.kind, action.tool.name, action.principal.agent,
             action.source_sphere, action.target_sphere,
@@ -265,14 +211,14 @@ class RuleSet:
                 known[f"counters.{counter.name}"] = min(facts.counters[counter.key], MOST)
         return bindings(action, known)
 
-    def _case(self, action: Action, facts: Facts) -> _Case:
+    def _case(self, action: Action, facts: Facts) -> Case:
         known = self.known(action, facts)
         activation = self._language.activation(known)
         if not self._costs:
-            return _Case(activation, Extent(0, 0), None)
+            return Case(activation, Extent(0, 0), None)
         extent = extent_of(known)
         within = self._cost.steps(extent) <= STEPS
-        return _Case(activation, extent, None if within else STEPS // len(self._costs))
+        return Case(activation, extent, None if within else STEPS // len(self._costs))
 
 
 _UNMATCHED_READING: Final = Judgement(Effect.ALLOW, UNMATCHED)
@@ -318,12 +264,3 @@ def _contradictions(rules: Sequence[Rule], counters: Sequence[Counter]) -> Itera
 def _rank(rule: Rule) -> tuple[int, str]:
     """The one of the highest priority comes first."""
     return -rule.priority, rule.code
-
-
-def _value(condition: Expression, activation: Activation) -> bool | None:
-    """True or false; None where it cannot be evaluated, or not in as many steps as one may take."""
-    try:
-        value = condition.eval(activation).value()
-    except RuntimeError:
-        return None
-    return value if isinstance(value, bool) else None
