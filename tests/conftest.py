@@ -59,6 +59,8 @@ TOGETHER = {
     ),
 }
 """By the servers that they share: the tests that need them."""
+APART = ("tests/faults/test_every_boundary",)
+"""What starts servers of its own all the same, so that no process has all of the longest."""
 OF_THE_MOMENT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{10,}")
 """What a parameter may hold that is another at each collection."""
 
@@ -209,7 +211,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that no process is left with it when the others are done."""
-    order = {name: place for place, name in enumerate(TOGETHER)}
+    order = {name: place for place, name in enumerate((*TOGETHER, *APART))}
     items.sort(key=lambda item: order.get(servers_of(item.nodeid), len(order)))
 
 
@@ -235,4 +237,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def servers_of(nodeid: str) -> str:
     """A name for the servers that a test needs: one of TOGETHER, or its file's own."""
     place = nodeid.partition("::")[0]
+    if place.startswith(APART):
+        return APART[0]
     return next((name for name, them in TOGETHER.items() if place.startswith(them)), place)
