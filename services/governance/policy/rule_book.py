@@ -151,7 +151,7 @@ class RuleBook:
     async def _make(self, revision: str, document: RuleDocument) -> RuleSet:
         """Kept in the step in which it is no longer being made: nobody may find neither."""
         try:
-            made = await asyncio.to_thread(self.compiled, document)
+            made = await asyncio.to_thread(self.compiled, document, accepted=True)
             _keep(self._revisions, revision, made, _REVISIONS)
             return made
         finally:
@@ -164,9 +164,9 @@ class RuleBook:
             raise ServiceError(f"the revision {revision} cannot be read")
         return found
 
-    def compiled(self, document: RuleDocument) -> RuleSet:
+    def compiled(self, document: RuleDocument, *, accepted: bool = False) -> RuleSet:
         """A tenant's rules beside the built-in ones; RuleInvalid tells all that is wrong."""
-        return rule_documents.rule_set(document, self.built_in.rules)
+        return rule_documents.rule_set(document, self.built_in.rules, accepted=accepted)
 
     def described(self, revision: str, code: str) -> str:
         """A rule in words, if its revision is at hand or it is a built-in one."""

@@ -25,6 +25,8 @@ _ROUNDS: Final = 10_000
 _WITHOUT_BOUND: Final = STEPS
 _REPEATED: Final = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _MOST_REPEATED: Final = 1_000
+# States of a class of characters, which are the bytes of UTF-8 to the engine.
+_CLASSES: Final = {r"\p": 1_000, r"\P": 1_000, "[^": 50, ".": 10}
 _SEARCHED: Final = 16
 """How often a text is looked at to find another in it that is all but like it."""
 # They look at no operand as a whole, …
@@ -151,5 +153,6 @@ def _states(pattern: bytes) -> int:
         return _WITHOUT_BOUND
     text = tree.text(pattern)
     times = [max(int(count or 1) for count in found) for found in _REPEATED.findall(text)]
+    written = len(text) + sum(weight * text.count(part) for part, weight in _CLASSES.items())
     # As if each were within the others: of those the engine takes what comes to a thousand.
-    return max(1, len(text)) * min(prod(max(count, 1) for count in times), _MOST_REPEATED)
+    return max(1, written) * min(prod(max(count, 1) for count in times), _MOST_REPEATED)

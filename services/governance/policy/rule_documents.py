@@ -21,13 +21,19 @@ _MEASURES = words(rule_pb2.CounterMeasure, "COUNTER_MEASURE_")
 _PERS = words(rule_pb2.CounterPer, "COUNTER_PER_")
 
 
-def rule_set(document: rule_pb2.RuleDocument, built_in: Iterable[Rule] = BUILT_IN) -> RuleSet:
+def rule_set(
+    document: rule_pb2.RuleDocument,
+    built_in: Iterable[Rule] = BUILT_IN,
+    *,
+    accepted: bool = False,
+) -> RuleSet:
     """The built-in rules and those of a document; RuleInvalid tells all that is wrong."""
     problems: list[Problem] = []
     rules = [_rule(message, problems) for message in document.rules]
     counters = [_counter(message) for message in document.counters]
     try:
-        found = RuleSet([*built_in, *rules], counters, revision=revision_of(rules, counters))
+        revision = revision_of(rules, counters)
+        found = RuleSet([*built_in, *rules], counters, revision=revision, accepted=accepted)
     except RuleInvalid as invalid:
         raise RuleInvalid([*invalid.problems, *problems]) from None
     if problems:

@@ -45,16 +45,24 @@ __all__ = [
 ]  # fmt: skip
 _REMEMBERED_SCOPES: Final = 4_096
 _GROUP: Final = 50
+_NEVER_EVALUABLE: Final = "1 / 0 == 1"
 
 
 class RuleSet:
     """An immutable revision of rules, compiled once; scopes are looked at once per kind of action.
 
     `revision` is the hash of what the rules and counters say, unless another name is given.
+    Where they were `accepted` once, a condition that is not acceptable any more counts as one that
+    cannot be evaluated: whoever goes by these rules is judged, whichever version wrote them.
     """
 
     def __init__(
-        self, rules: Iterable[Rule], counters: Iterable[Counter] = (), *, revision: str = ""
+        self,
+        rules: Iterable[Rule],
+        counters: Iterable[Counter] = (),
+        *,
+        revision: str = "",
+        accepted: bool = False,
     ) -> None:
         self.rules: Final[Sequence[Rule]] = tuple(
             sorted(rules, key=lambda rule: (-rule.priority, rule.code))
@@ -65,6 +73,7 @@ class RuleSet:
         self._named = {rule.code: rule for rule in self.rules}
         self._language = Language(counter.name for counter in self.counters)
         self._overriding = any(rule.overrides for rule in self.rules)
+        self._never = self._language.compile(_NEVER_EVALUABLE) if accepted else None
         compiled = self._compiled()
         self._costs = [one.cost for one in compiled if one.cost is not None]
         self._cost = together(self._costs)
@@ -148,6 +157,9 @@ class RuleSet:
                 cost = None if rule.built_in else cost_of(root(condition))
                 compiled.append(Compiled(rule, condition, cost))
             except ConditionInvalid as invalid:
+                if self._never is not None:
+                    compiled.append(Compiled(rule, self._never, None))
+                    continue
                 problems += [
                     Problem(rule.code, "condition", one.text, one.line, one.column)
                     for one in invalid.mistakes
@@ -161,7 +173,8 @@ class RuleSet:
         alike: dict[tuple[Any, ...], list[Compiled]] = {}
         for one in compiled:
             rule = one.rule
-            scope = (rule.effect, rule.kinds, rule.tools, rule.spheres, rule.agents)
+            alone = rule.code if one.condition is self._never else ""
+            scope = (rule.effect, rule.kinds, rule.tools, rule.spheres, rule.agents, alone)
             alike.setdefault(scope, []).append(one)
         groups = [
             self._group(members[start : start + _GROUP])

@@ -21,6 +21,7 @@ from kernel.context import background
 from kernel.service import Program, Service
 from kernel.settings import SharedSettings
 from services.governance.__main__ import assemble
+from services.governance.policy import rule_language
 from services.governance.policy.built_in_rules import BUILT_IN
 from services.governance.policy.rule_book import RuleBook
 from services.governance.policy.rules import RuleSet, words_of
@@ -62,13 +63,35 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RuleBook, str]]:
     found: list[tuple[RuleBook, str]] = []
     compile_ = RuleBook.compiled
 
-    def noted(book: RuleBook, document: RuleDocument) -> RuleSet:
-        rules = compile_(book, document)
+    def noted(book: RuleBook, document: RuleDocument, *, accepted: bool = False) -> RuleSet:
+        rules = compile_(book, document, accepted=accepted)
         found.append((book, rules.revision))
         return rules
 
     monkeypatch.setattr(RuleBook, "compiled", noted)
     return found
+
+
+async def test_a_tenant_is_judged_by_what_was_promoted_though_its_condition_is_accepted_no_more(
+    client: GovernanceClient,
+    person: Person,
+    shared: SharedSettings,
+    urls: DatabaseUrls,
+    identity: StandInIdentity,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grows = "[action.tool].exists(name, (name + name).size() > 99)"
+    with monkeypatch.context() as before:
+        before.setattr(rule_language, "puts_together", lambda _: False)
+        await make_live(client, person, a_rule("long", "deny", grows))
+        (verdict,) = await client.ask(person, allowed(person))
+        assert verdict.state == PERMITTED
+    async with (
+        running(Program("governance", GovernanceSettings, assemble), shared, urls) as later,
+        grpc.aio.insecure_channel(f"127.0.0.1:{later.port}") as channel,
+    ):
+        (verdict,) = await GovernanceClient(channel, identity).ask(person, allowed(person))
+        assert (verdict.state, verdict.decision.rule) == (DENIED, "long")
 
 
 async def test_of_many_who_act_at_once_in_two_processes_nobody_slips_under_the_limit(

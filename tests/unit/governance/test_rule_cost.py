@@ -23,6 +23,8 @@ WORST = (
     f"{XS}.all(x, {XS}.exists(y, {XS} == y))",
     "action.tool.matches('" + "([ab]*[ab]{500})" * 40 + "x$')",
     "action.tool.matches(action.thread)",
+    r"action.tool.matches(r'(\pL\pN){50}')",
+    "action.tool.matches('[^ab]{50}')" + " || action.tool.matches('[^ab]{50}')" * 9,
     "[" + ",".join("1" * 500) + "].all(x, [1].all(y, action.arguments == action.arguments))",
 )
 

@@ -2,7 +2,11 @@
 
 import pytest
 
+from chenu_gate.action import ActionKind
 from services.governance.policy.rule_language import ConditionInvalid, Language
+from services.governance.policy.rules import Effect, RuleSet
+from tests.support.actions import an_action
+from tests.unit.governance.test_rules import a_rule, facts_of, judged
 
 XS = "action.arguments.xs"
 
@@ -37,6 +41,22 @@ def doubled(times: int) -> str:
 def test_what_could_grow_without_end_is_refused(condition: str) -> None:
     with pytest.raises(ConditionInvalid, match="nothing is put together"):
         Language().compile(condition)
+
+
+@pytest.mark.parametrize(
+    ("effect", "decided"),
+    [(Effect.DENY, "old"), (Effect.CHECKPOINT, "old"), (Effect.ALLOW, "unmatched")],
+)
+@pytest.mark.parametrize("condition", [doubled(30), "action.gone == 1"])
+def test_where_it_was_accepted_once_it_is_never_evaluated_and_matches_unless_it_would_allow(
+    condition: str, effect: Effect, decided: str
+) -> None:
+    own = [a_rule("old", effect, condition), a_rule("sound", effect, "false")]
+    rules = RuleSet(own, accepted=True)
+    action = an_action(kind=ActionKind.CREATE)
+    assert judged(action, rules).rule == decided
+    told = [match for match in rules.explain(action, facts_of(action)) if match.rule.code == "old"]
+    assert [match.failed for match in told] == ([] if effect is Effect.ALLOW else [True])
 
 
 @pytest.mark.parametrize(
