@@ -34,6 +34,30 @@ class RunCancelled(FailedPrecondition):
     reason = "RUN_CANCELLED"
 
 
+class RunExpired(FailedPrecondition):
+    """The run's own time is over."""
+
+    reason = "RUN_EXPIRED"
+
+
+class TooManyRounds(FailedPrecondition):
+    """The model wanted more rounds than a run may take."""
+
+    reason = "TOO_MANY_ROUNDS"
+
+
+class RunTooLarge(FailedPrecondition):
+    """The run held too much for another round."""
+
+    reason = "RUN_TOO_LARGE"
+
+
+class PermitWithdrawn(FailedPrecondition):
+    """What was permitted is not any more, and governance names no reason."""
+
+    reason = "PERMIT_WITHDRAWN"
+
+
 class RunEnded(FailedPrecondition):
     """There is nothing left to cancel."""
 

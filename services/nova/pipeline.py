@@ -15,7 +15,7 @@ from kernel.channels import acting_as
 from kernel.errors import ServiceError, detail, reason_of
 from services.nova import audit_events
 from services.nova.delegations import Delegations
-from services.nova.errors import LeaseLost
+from services.nova.errors import LeaseLost, RunCancelled, RunExpired, RunTooLarge, TooManyRounds
 from services.nova.journal import Journal
 from services.nova.lanes.authorization import Authorizer, decide
 from services.nova.lanes.closing import close, end
@@ -95,11 +95,11 @@ class Pipeline:
         if record.journal["final"] or run.mode != RunMode.RUN_MODE_EXECUTION:
             close(record)
         elif run.round >= self._max_rounds:
-            run.state, run.error_reason = RunState.RUN_STATE_FAILED, "TOO_MANY_ROUNDS"
+            run.state, run.error_reason = RunState.RUN_STATE_FAILED, TooManyRounds.reason
             run.error_lane = Lane.LANE_PLAN
             run.error_message = f"The plan was not complete after {run.round} rounds."
         elif run.ByteSize() > _MOST_BYTES:
-            run.state, run.error_reason = RunState.RUN_STATE_FAILED, "RUN_TOO_LARGE"
+            run.state, run.error_reason = RunState.RUN_STATE_FAILED, RunTooLarge.reason
             run.error_lane = Lane.LANE_PLAN
             run.error_message = f"The run held too much for another round after {run.round}."
         else:
@@ -161,10 +161,10 @@ class Pipeline:
         """Whether somebody cancelled the run, or its time is over."""
         run = record.run
         if record.cancel_reason is not None:
-            run.state, run.error_reason = RunState.RUN_STATE_CANCELLED, "RUN_CANCELLED"
+            run.state, run.error_reason = RunState.RUN_STATE_CANCELLED, RunCancelled.reason
             run.error_message = record.cancel_reason or "cancelled"
         elif record.overdue:
-            run.state, run.error_reason = RunState.RUN_STATE_EXPIRED, "RUN_EXPIRED"
+            run.state, run.error_reason = RunState.RUN_STATE_EXPIRED, RunExpired.reason
             run.error_message = "The run's deadline has passed."
         return record.at_rest
 

@@ -13,6 +13,7 @@ from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunState
 from chenu_gate.action import Action
 from kernel.errors import reason_of
 from services.nova.catalogue import Catalogue
+from services.nova.errors import PermitWithdrawn
 from services.nova.lanes.authorization import Authorizer
 from services.nova.lanes.context import Contexts
 from services.nova.lanes.refusals import told
@@ -65,7 +66,7 @@ class Executions:
             if not verdict.permit:
                 # What was permitted is not any more: voters or clocks have changed since.
                 action.execution_state = ExecutionState.EXECUTION_STATE_FAILED
-                action.result = verdict.reason or "PERMIT_WITHDRAWN"
+                action.result = verdict.reason or PermitWithdrawn.reason
                 return
             try:
                 answer = await executor.ExecuteAction(
