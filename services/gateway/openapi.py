@@ -2,36 +2,49 @@
 
 from typing import Any, Final
 
-from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
+from chenu.events.v1.method_policy_pb2 import CallerKind
+from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint
 from services.gateway.contract import Binding, bindings
+from services.gateway.credentials import SESSION_COOKIE, TICKET
+from services.gateway.schemas import WELL_KNOWN, Schemas, field_schema, reference
+from services.gateway.sse import RESUMED
 from services.gateway.wording import comment_of
 
-_NUMBER: Final = {"type": "string", "format": "int64"}
-_SCALARS: Final[dict[int, dict[str, Any]]] = {
-    FieldDescriptor.TYPE_DOUBLE: {"type": "number"},
-    FieldDescriptor.TYPE_FLOAT: {"type": "number"},
-    FieldDescriptor.TYPE_INT64: _NUMBER,
-    FieldDescriptor.TYPE_UINT64: _NUMBER,
-    FieldDescriptor.TYPE_INT32: {"type": "integer", "format": "int32"},
-    FieldDescriptor.TYPE_UINT32: {"type": "integer", "format": "int64"},
-    FieldDescriptor.TYPE_BOOL: {"type": "boolean"},
-    FieldDescriptor.TYPE_STRING: {"type": "string"},
-    FieldDescriptor.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},
+_HEADERS: Final = (
+    ("If-Match", "etag", "Stands for `etag`."),
+    ("Idempotency-Key", "request_id", "Stands for `request_id`."),
+)
+_IDENTITY: Final = {
+    "name": "X-CHE-NU-Identity",
+    "in": "header",
+    "description": "Another of one's own identities to act as.",
+    "schema": {"type": "string", "format": "uuid"},
 }
-_WELL_KNOWN: Final[dict[str, dict[str, Any]]] = {
-    "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
-    "google.protobuf.Duration": {"type": "string"},
-    "google.protobuf.Struct": {"type": "object"},
-    "google.protobuf.FieldMask": {"type": "string", "description": "Comma-separated field names."},
-}
-_TICKET: Final = {
-    "name": "ticket",
-    "in": "query",
-    "required": False,
-    "description": "Of POST /api/v2/auth/tickets, instead of the bearer token.",
+_RESUME: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the last event that came; the stream goes on after it.",
     "schema": {"type": "string"},
+}
+_IN_THE_COOKIE: Final = "session_secret"
+_SESSION: Final[dict[str, Any]] = {"session": [], "csrf": []}
+_SECURITY_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+    "csrf": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "The csrf_token of the log-in.",
+    },
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": TICKET,
+        "description": "Of POST /api/v2/auth/tickets, for whoever can send no header.",
+    },
 }
 _PROBLEM: Final = {
     "description": "A problem (RFC 9457); 423 when a person must decide first.",
@@ -48,17 +61,26 @@ _PROBLEM_SCHEMA: Final = {
         "instance": {"type": "string"},
         "code": {"type": "string"},
         "reason": {"type": "string"},
-        "metadata": {"type": "object"},
-        "violations": {"type": "array", "items": {"type": "object"}},
-        "checkpoint_id": {"type": "string"},
-        "checkpoints": {"type": "array", "items": {"type": "object"}},
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+        "violations": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"field": {"type": "string"}, "description": {"type": "string"}},
+            },
+        },
     },
+}
+_MORE_OF_A_BLOCK: Final = {
+    "checkpoints": {"type": "array", "items": {"$ref": "#/components/schemas/BlockedCheckpoint"}},
+    "omitted": {"type": "integer"},
+    "run_id": {"type": "string"},
 }
 
 
 def document() -> dict[str, Any]:
     """The whole description."""
-    schemas: dict[str, Any] = {"Problem": _PROBLEM_SCHEMA}
+    schemas = _problem_schemas()
     paths: dict[str, dict[str, Any]] = {}
     for binding in bindings():
         operation = _operation(binding, schemas)
@@ -73,15 +95,25 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "chenu_session"},
-            },
+            "securitySchemes": _SECURITY_SCHEMES,
         },
     }
 
 
-def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
+def _problem_schemas() -> Schemas:
+    """A problem; where it is a block, what the first checkpoint holds stands in it as well."""
+    schemas: Schemas = {}
+    descriptor: Any = BlockedCheckpoint.DESCRIPTOR
+    reference(descriptor, schemas)
+    blocked = schemas.pop(descriptor.full_name)
+    members = blocked["properties"]
+    members["expires_at"] = members.pop("expire_time")
+    of_a_block = members | _MORE_OF_A_BLOCK
+    problem = _PROBLEM_SCHEMA | {"properties": _PROBLEM_SCHEMA["properties"] | of_a_block}
+    return schemas | {"BlockedCheckpoint": blocked, "Problem": problem}
+
+
+def _operation(binding: Binding, schemas: Schemas) -> dict[str, Any]:
     method, described = binding.method, comment_of(binding.method.full_name)
     answer = _content(binding, schemas)
     operation: dict[str, Any] = {
@@ -91,33 +123,55 @@ def _operation(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": described,
         "parameters": _parameters(binding, schemas),
         "responses": {"200": {"description": "OK", "content": answer}, "default": _PROBLEM},
-        "security": [] if binding.policy.public else [{"bearer": []}],
+        "security": _security(binding),
     }
     if binding.whole_body:
         operation["requestBody"] = {
-            "content": {"application/json": {"schema": _reference(method.input_type, schemas)}}
+            "content": {"application/json": {"schema": _body(binding, schemas)}}
         }
     return operation
 
 
-def _content(binding: Binding, schemas: dict[str, Any]) -> dict[str, Any]:
+def _security(binding: Binding) -> list[dict[str, Any]]:
+    if binding.is_for(CallerKind.CALLER_KIND_VOTER):
+        return [_SESSION]
+    ways: list[dict[str, Any]] = [] if binding.policy.public else [{"bearer": []}]
+    if _IN_THE_COOKIE in binding.method.input_type.fields_by_name:
+        return [way | _SESSION for way in ways or [{}]]
+    return ways + [{"ticket": []}] * binding.sends_events
+
+
+def _body(binding: Binding, schemas: Schemas) -> dict[str, Any]:
+    """The request, without what the path says."""
+    to_it = reference(binding.method.input_type, schemas)
+    properties = schemas[binding.method.input_type.full_name]["properties"]
+    for name in (*binding.path_parameters, _IN_THE_COOKIE):
+        properties.pop(name, None)
+    return to_it
+
+
+def _content(binding: Binding, schemas: Schemas) -> dict[str, Any]:
     if binding.sends_a_file:
         return {"application/octet-stream": {}}
     media = "text/event-stream" if binding.streams else "application/json"
-    return {media: {"schema": _reference(binding.method.output_type, schemas)}}
+    to_it = reference(binding.method.output_type, schemas)
+    properties = schemas[binding.method.output_type.full_name]["properties"]
+    if properties.pop(_IN_THE_COOKIE, None):
+        properties["csrf_token"] = {"type": "string", "description": "For X-CSRF-Token."}
+    return {media: {"schema": to_it}}
 
 
 def _slug(binding: Binding) -> str:
     return binding.path.strip("/").replace("/", "_").replace("{", "").replace("}", "")
 
 
-def _parameters(binding: Binding, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+def _parameters(binding: Binding, schemas: Schemas) -> list[dict[str, Any]]:
     in_path = binding.path_parameters
     parameters = []
     for field in binding.method.input_type.fields:
         if field.name in in_path:
             place = "path"
-        elif not binding.whole_body and field.message_type is None:
+        elif not binding.whole_body and _in_a_query(field):
             place = "query"
         else:
             continue
@@ -127,82 +181,23 @@ def _parameters(binding: Binding, schemas: dict[str, Any]) -> list[dict[str, Any
                 "in": place,
                 "required": place == "path",
                 "description": comment_of(field.full_name),
-                "schema": _field(field, schemas),
+                "schema": field_schema(field, schemas),
             }
         )
-    return parameters + [_TICKET] * binding.sends_events
+    return parameters + _header_parameters(binding)
 
 
-def _reference(message: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:
-    if message.full_name in _WELL_KNOWN:
-        return dict(_WELL_KNOWN[message.full_name])
-    name = message.full_name
-    if name not in schemas:
-        schemas[name] = {}  # taken before its fields are read: messages may hold themselves
-        properties = {field.name: _field(field, schemas) for field in message.fields}
-        required = [field.name for field in message.fields if _rules(field).required]
-        schema: dict[str, Any] = {"type": "object", "properties": properties}
-        if required:
-            schema["required"] = required
-        if words := comment_of(name):
-            schema["description"] = words
-        schemas[name] = schema
-    return {"$ref": f"#/components/schemas/{name}"}
+def _in_a_query(field: FieldDescriptor) -> bool:
+    return field.message_type is None or field.message_type.full_name in WELL_KNOWN
 
 
-def _field(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        value = field.message_type.fields_by_name["value"]
-        return {"type": "object", "additionalProperties": _one(value, schemas)}
-    one = _one(field, schemas)
-    rules = _rules(field)
-    if field.is_repeated:
-        schema: dict[str, Any] = {"type": "array", "items": one}
-        if rules.repeated.max_items:
-            schema["maxItems"] = rules.repeated.max_items
-        if rules.repeated.min_items:
-            schema["minItems"] = rules.repeated.min_items
-        one = schema
-    else:
-        one |= _limits(rules)
-    if words := comment_of(field.full_name):
-        one["description"] = words
-    return one
-
-
-def _one(field: FieldDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
-    if field.enum_type is not None:
-        return _enum(field.enum_type, schemas)
-    if field.message_type is not None:
-        return _reference(field.message_type, schemas)
-    return dict(_SCALARS[field.type])
-
-
-def _enum(enum: EnumDescriptor, schemas: dict[str, Any]) -> dict[str, Any]:
-    schemas.setdefault(
-        enum.full_name, {"type": "string", "enum": [value.name for value in enum.values]}
-    )
-    return {"$ref": f"#/components/schemas/{enum.full_name}"}
-
-
-def _rules(field: FieldDescriptor) -> Any:
-    options: Any = field.GetOptions()
-    return options.Extensions[validate_pb2.field]
-
-
-def _limits(rules: Any) -> dict[str, Any]:
-    """The limits that the validation rules set, in JSON Schema's words."""
-    text, limits = rules.string, {}
-    for rule, word in (("min_len", "minLength"), ("max_len", "maxLength"), ("pattern", "pattern")):
-        if text.HasField(rule):
-            limits[word] = getattr(text, rule)
-    for rule in ("uuid", "email", "uri"):
-        if text.WhichOneof("well_known") == rule:
-            limits["format"] = rule
-    if getattr(text, "in"):
-        limits["enum"] = list(getattr(text, "in"))
-    number = rules.int32 if rules.HasField("int32") else None
-    for rule, word in (("gte", "minimum"), ("lte", "maximum")):
-        if number is not None and number.HasField(rule):
-            limits[word] = getattr(number, rule)
-    return limits
+def _header_parameters(binding: Binding) -> list[dict[str, Any]]:
+    fields = binding.method.input_type.fields_by_name
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "header", "description": words, "schema": {"type": "string"}}
+        for name, field, words in _HEADERS
+        if field in fields
+    ]
+    if not binding.policy.public:
+        parameters.append(_IDENTITY)
+    return parameters + [_RESUME] * (binding.sends_events and any(f in fields for f in RESUMED))

@@ -14,12 +14,12 @@ from services.gateway.transcoding import response_json
 
 # Where a stream left off, by the field that its messages carry.
 _CURSORS: Final = ("sequence_number", "cursor")
-_RESUME: Final = {"after_sequence": int, "cursor": str}
+RESUMED: Final = {"after_sequence": int, "cursor": str}
 
 
 def resume(message: Message, last_event_id: str) -> None:
     """Start where the client says that it stopped; InvalidArgument where that is no place."""
-    for field, convert in _RESUME.items():
+    for field, convert in RESUMED.items():
         if last_event_id and field in message.DESCRIPTOR.fields_by_name:
             try:
                 setattr(message, field, convert(last_event_id))

@@ -8,6 +8,7 @@ import pytest
 
 from tests.laws.hands import Hands
 from tests.support.fleet import Fleet
+from tests.support.openapi import conforms
 
 
 @pytest.fixture(scope="package")
@@ -17,9 +18,9 @@ def hands(fleet: Fleet, fleet_environment: Mapping[str, str]) -> Hands:
 
 @pytest.fixture
 async def http(fleet: Fleet) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that nobody is logged in to."""
-    base = f"http://{fleet.address('gateway')}"
-    async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+    """A client that nobody is logged in to; its answers must be what the document says."""
+    base, hooks = f"http://{fleet.address('gateway')}", {"response": [conforms]}
+    async with httpx2.AsyncClient(base_url=base, timeout=30, event_hooks=hooks) as client:
         yield client
 
 
