@@ -17,6 +17,7 @@ from kernel import telemetry
 from kernel.caller import UUID
 from kernel.channels import Channels, acting_as
 from kernel.context import CallContext, current, enter, new_id
+from kernel.errors import InvalidArgument
 from kernel.interceptors.error_mapping import service_error
 from services.gateway import download, pages, problems, sse
 from services.gateway.contract import Binding, bindings
@@ -32,7 +33,7 @@ from services.gateway.credentials import (
 from services.gateway.deciding import Deciding
 from services.gateway.open_streams import OpenStreams
 from services.gateway.openapi import document
-from services.gateway.request_body import BodyTooLarge, BodyTooSlow, read_body
+from services.gateway.request_body import BodyRefused, has_body, read_json
 from services.gateway.security_headers import SecurityHeaders
 from services.gateway.settings import GatewaySettings
 from services.gateway.transcoding import request_message, response_json
@@ -51,7 +52,7 @@ class Gateway:
 
     def application(self) -> ASGIApp:
         """The ASGI application."""
-        routes = [Route(b.route, self._endpoint(b), methods=[b.verb]) for b in _specific_first()]
+        routes = [self._route(binding) for binding in _specific_first()]
         openapi = document()
         routes += Deciding(self._channels, self._settings).routes()
         routes += [
@@ -78,6 +79,13 @@ class Gateway:
         application.router.redirect_slashes = False
         return SecurityHeaders(application)
 
+    def _route(self, binding: Binding) -> Route:
+        route = Route(binding.route, self._endpoint(binding), methods=[binding.verb])
+        if binding.streams and route.methods:
+            # It would open a stream, or start a run, that nobody looks at.
+            route.methods.discard("HEAD")
+        return route
+
     def _endpoint(self, binding: Binding) -> Any:
         async def endpoint(request: Request) -> Response:
             span = f"{binding.verb} {binding.path}"
@@ -94,11 +102,8 @@ class Gateway:
             return await self._answer(binding, request)
         except grpc.aio.AioRpcError as error:
             return problems.from_rpc(error)
-        except BodyTooLarge:
-            limit = self._settings.max_body_bytes
-            return problems.plain(413, "Body too large", f"at most {limit} bytes")
-        except BodyTooSlow:
-            return problems.body_too_slow(self._settings.body_seconds)
+        except BodyRefused as refused:
+            return refused.response
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception as error:  # noqa: BLE001 - nothing of it may leave
@@ -107,8 +112,7 @@ class Gateway:
     async def _answer(self, binding: Binding, request: Request) -> Response:
         if binding.method.name in _SESSIONS:
             refuse_foreign_page(request, self._settings.cors_origins)
-        limit, seconds = self._settings.max_body_bytes, self._settings.body_seconds
-        body = await read_body(request, limit, seconds) if binding.whole_body else b""
+        body = await self._body(binding, request)
         query = request.query_params.multi_items()
         if binding.sends_events:
             query = [(name, value) for name, value in query if name != TICKET]
@@ -134,6 +138,15 @@ class Gateway:
         with acting_as(token):
             answer = await call(message, timeout=self._settings.call_seconds, metadata=metadata)
         return self._response(binding, response_json(answer))
+
+    async def _body(self, binding: Binding, request: Request) -> bytes:
+        if binding.whole_body:
+            limit, seconds = self._settings.max_body_bytes, self._settings.body_seconds
+            return await read_json(request, limit, seconds)
+        if has_body(request):
+            # Who says there that it must not have changed would not be heard.
+            raise InvalidArgument("this takes no body: say it in the query, or in headers")
+        return b""
 
     def _response(self, binding: Binding, answer: dict[str, Any]) -> Response:
         secret = answer.pop("session_secret", "")

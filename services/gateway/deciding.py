@@ -35,7 +35,7 @@ from kernel.errors import reason_of
 from services.gateway import problems
 from services.gateway.decide_page import ballot_paper, page, standing
 from services.gateway.refused_votes import refused_vote
-from services.gateway.request_body import BodyTooLarge, BodyTooSlow, read_body
+from services.gateway.request_body import BodyRefused, read_body
 from services.gateway.settings import GatewaySettings
 
 _OPTIONS: Final = ("approve", "reject")
@@ -171,10 +171,8 @@ class Deciding:
                     return await handler(request)
                 except grpc.aio.AioRpcError as error:
                     return _refusal(error, voted=request.method == "POST")
-                except BodyTooLarge:
-                    return problems.plain(413, "Body too large", f"at most {_MOST_BYTES} bytes")
-                except BodyTooSlow:
-                    return problems.body_too_slow(self._body_seconds)
+                except BodyRefused as refused:
+                    return refused.response
                 except ClientDisconnect:
                     return Response(status_code=499)
 

@@ -1,7 +1,8 @@
 """What a JSON document has that its message has not: said by field, in the contract's own names."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.rpc.error_details_pb2 import BadRequest
@@ -9,7 +10,6 @@ from google.rpc.error_details_pb2 import BadRequest
 from kernel.errors import InvalidArgument
 
 _STEP: Final = re.compile(r"Failed to parse (\w+) field: ")
-_UNKNOWN: Final = re.compile(r'has no field named "([^"]{1,100})')
 _SHOWN: Final = 20
 _WORDS: Final = {
     FieldDescriptor.CPPTYPE_INT32: "a whole number of 32 bits",
@@ -29,6 +29,42 @@ _WELL_KNOWN: Final = {
 }
 
 
+def refuse_unknown(document: Mapping[str, Any], message: Descriptor, path: str = "") -> None:
+    """Raise InvalidArgument for a name that no field, or no value of an enum, has.
+
+    `json_format` would take a second spelling of each (`threadId`), and so the same field twice;
+    and 2**32 + 1, 1.9 or true for a value whose number is 1.
+    """
+    for name, value in document.items():
+        field = message.fields_by_name.get(name) if name.isascii() else None
+        if field is None:
+            names = _some([f.name for f in message.fields])
+            raise _invalid(path + shown(name), f"there is no such field; there are {names}")
+        values = value if isinstance(value, list) else [value]
+        if field.enum_type is not None and not all(_is_one(field.enum_type, v) for v in values):
+            raise _invalid(path + name, f"takes {_kind(field)}")
+        inner = field.message_type
+        if inner is not None and inner.GetOptions().map_entry:
+            inner = inner.fields_by_name["value"].message_type
+            values = list(value.values()) if isinstance(value, dict) else []
+        if inner is not None and not inner.full_name.startswith("google.protobuf."):
+            for one in values:
+                if isinstance(one, dict):
+                    refuse_unknown(one, inner, f"{path}{name}.")
+
+
+def _is_one(enum: EnumDescriptor, value: Any) -> bool:
+    numbers = {str(known.number) for known in enum.values}  # in a query a number is text, too
+    if isinstance(value, bool | float | list | dict):
+        return False
+    return value is None or str(value) in numbers | {known.name for known in enum.values}
+
+
+def shown(name: str) -> str:
+    """A name of somebody else's, as an error may bear it."""
+    return ascii(name[:100])[1:-1]
+
+
 def misfit(problem: Exception, message: Descriptor) -> InvalidArgument:
     """The error for what `json_format` could not read; it tells the way to the field in words."""
     told, steps = str(problem), []
@@ -39,10 +75,6 @@ def misfit(problem: Exception, message: Descriptor) -> InvalidArgument:
         if field is None or field.message_type is None:
             break
         message = field.message_type
-    if unknown := _UNKNOWN.search(told):
-        steps.append(unknown[1])
-        names = [f.name for f in message.fields]
-        return _invalid(".".join(steps), f"there is no such field; there are {_some(names)}")
     if field is None:
         return InvalidArgument("the body does not fit the request; /docs shows what does")
     return _invalid(".".join(steps), f"takes {_kind(field)}")

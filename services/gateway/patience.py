@@ -7,7 +7,7 @@ the head of a request may take nor how long a client may leave an answer unread.
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from services.gateway.problem_protocol import ProblemProtocol
 
 HEAD_SECONDS: Final = 10.0
 """How long a request's head may take, from the connection's first moment or the answer before."""
@@ -15,7 +15,7 @@ UNREAD_SECONDS: Final = 60.0
 """How long a client may take nothing of an answer, once it is more than the system keeps for it."""
 
 
-class PatientProtocol(H11Protocol):
+class PatientProtocol(ProblemProtocol):
     """One connection; it ends without a word where its client is too slow."""
 
     _head: asyncio.TimerHandle | None = None

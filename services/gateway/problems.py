@@ -60,11 +60,6 @@ def plain(
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
-def body_too_slow(seconds: float) -> JSONResponse:
-    """The body has not come in time."""
-    return plain(408, "Body too slow", f"at most {seconds:g} seconds", {"Connection": "close"})
-
-
 def _problem(code: grpc.StatusCode, detail: str, status: Status) -> JSONResponse:
     info = _detail(status, ErrorInfo) or ErrorInfo(reason=code.name)
     number = _BY_REASON.get(info.reason) or _BY_CODE.get(code, 500)

@@ -1,6 +1,7 @@
 """JSON in, message out, and back. Field names are the proto's own on both sides."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 
 from kernel.errors import InvalidArgument
 from services.gateway.contract import Binding
-from services.gateway.misfits import misfit
+from services.gateway.misfits import misfit, refuse_unknown, shown
 
 _MAX_DEPTH: Final = 64
 
@@ -37,6 +38,7 @@ def request_message(
             document.setdefault(field, headers[header].strip('"'))
     document |= path
     try:
+        refuse_unknown(document, descriptor)
         return json_format.ParseDict(document, binding.request_class(), max_recursion_depth=64)
     # A SystemError: protobuf's own, for half a character where a name or an object is due.
     except (json_format.ParseError, ValueError, RecursionError, SystemError) as problem:
@@ -56,7 +58,10 @@ def _body(body: bytes) -> dict[str, Any]:
         return {}
     try:
         document = json.loads(
-            body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_doubles
+            body.decode("utf-8-sig"),  # bytes may be in UTF-16, too, which JSON is not
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_refuse_doubles,
         )
     except (ValueError, RecursionError):
         raise InvalidArgument("the body is not JSON in UTF-8") from None
@@ -69,12 +74,18 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
+def _finite(number: str) -> float:
+    if math.isinf(value := float(number)):
+        raise ValueError("too large a number")
+    return value
+
+
 def _refuse_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Readers disagree about which of two holds: nobody may see one and the gateway the other."""
     document: dict[str, Any] = {}
     for name, value in pairs:
         if name in document:
-            raise InvalidArgument("the field is given twice", field=ascii(name[:100])[1:-1])
+            raise InvalidArgument("the field is given twice", field=shown(name))
         document[name] = value
     return document
 
@@ -85,18 +96,18 @@ def _put(document: dict[str, Any], descriptor: Descriptor, name: str, value: str
     for part in outer:
         field = descriptor.fields_by_name.get(part)
         if field is None or field.message_type is None:
-            raise InvalidArgument("there is no such field", field=name[:100])
+            raise InvalidArgument("there is no such field", field=shown(name))
         document, descriptor = document.setdefault(part, {}), field.message_type
         if not isinstance(document, dict):
-            raise InvalidArgument("the field is given twice", field=name[:100])
+            raise InvalidArgument("the field is given twice", field=shown(name))
     field = descriptor.fields_by_name.get(last)
     if field is None:
-        raise InvalidArgument("there is no such field", field=name[:100])
+        raise InvalidArgument("there is no such field", field=shown(name))
     converted = _converted(field, value)
     if field.is_repeated and isinstance(document.setdefault(last, []), list):
         document[last].append(converted)
     elif last in document:
-        raise InvalidArgument("the field is given twice", field=name[:100])
+        raise InvalidArgument("the field is given twice", field=shown(name))
     else:
         document[last] = converted
 

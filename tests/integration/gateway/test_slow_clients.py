@@ -1,6 +1,7 @@
 """Clients that are slow on purpose: a head, a body, an answer that never comes to its end."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,11 +24,13 @@ BIG = b"x" * (64 << 20)
 
 
 @asynccontextmanager
-async def served(application: ASGIApp) -> AsyncIterator[tuple[uvicorn.Server, int]]:
+async def served(
+    application: ASGIApp, most: int | None = None
+) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     """A server of our own, so that no other test's connections are cut."""
     config = uvicorn.Config(
         application, port=0, http=PatientProtocol, log_config=None, lifespan="off",
-        timeout_keep_alive=600, timeout_graceful_shutdown=1,
+        timeout_keep_alive=600, timeout_graceful_shutdown=1, limit_concurrency=most,
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
@@ -153,3 +156,40 @@ async def test_a_body_that_does_not_come_in_time_is_408_and_the_end(
             assert b"content-type: application/problem+json" in answer
             writer.close()
     await channels.close()
+
+
+def problem(told: bytes) -> dict[str, object]:
+    """The body of an answer, which must be a problem."""
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert b"connection: close" in head.lower()
+    found: dict[str, object] = json.loads(body)
+    assert head.startswith(f"HTTP/1.1 {found['status']} ".encode())
+    return found
+
+
+async def test_what_is_no_http_is_told_so_as_a_problem() -> None:
+    async with served(answer) as (_, port):
+        for sent in (b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            assert problem(await reader.read())["status"] == 400
+            writer.close()
+
+
+async def test_one_connection_too_many_is_told_to_come_again_as_a_problem() -> None:
+    async with served(answer, most=2) as (server, port):
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        await seen(lambda: server.server_state.connections, "it is connected")
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
+        second.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        told = await reader.read()
+        assert b"retry-after: 1\r\n" in told.lower()
+        assert problem(told)["status"] == 503
+        first.close()
+        second.close()
+        await seen(lambda: not server.server_state.connections, "there is room")
+        reader, third = await asyncio.open_connection("127.0.0.1", port)
+        third.write(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        third.close()
