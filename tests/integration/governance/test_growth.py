@@ -1,6 +1,5 @@
 """What is asked all the time reads what waits or holds, and not what is only kept."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -18,13 +17,11 @@ from services.governance.review import checkpoints, deputies, endings, resolutio
 from tests.support.governance_client import GovernanceClient
 from tests.support.governance_roles import become
 from tests.support.identity import Person
+from tests.support.plans import rows_read, telling_plans
 from tests.support.rules import a_rule, ask_for, put_in
 
 KEPT: Final = 2_000
 NOW: Final = timedelta(0)
-_READ: Final = re.compile(
-    r"Rows Removed by (?:Filter|Join Filter): (\d+)|actual time=\S+ rows=(\d+)"
-)
 # Beside a tenant that has much, many that have little: the planner goes by what most have.
 FILL: Final = """
 CREATE TEMP TABLE old ON COMMIT DROP AS SELECT uuidv7() AS id, n,
@@ -58,6 +55,12 @@ BEFORE: Final = {
 }  # fmt: skip
 
 
+def filled(person: Person) -> str:
+    return FILL.format(
+        kept=KEPT, tenant=person.tenant, identity=person.identity, person=person.person
+    )
+
+
 def asked(person: Person) -> dict[str, tuple[str, str, list[Any]]]:
     """By what is asked: the role, the statement and its arguments."""
     last = {"before_time": datetime.max.replace(tzinfo=UTC), "before_id": str(UUID(int=2**128 - 1))}
@@ -66,18 +69,18 @@ def asked(person: Person) -> dict[str, tuple[str, str, list[Any]]]:
     own = {"tenant": person.tenant, "identity": person.identity}
 
     def bound(role: str, statement: Statement, **given: Any) -> tuple[str, str, list[Any]]:
-        return role, *statement.bind(given)
+        return f"governance_{role}", *statement.bind(given)
 
     def called(function: str, *given: dict[str, Any]) -> tuple[str, str, list[Any]]:
         marks = ", ".join(f"${n}::jsonb" for n in range(1, len(given) + 1))
-        return "app", f"SELECT governance.{function}({marks})", list(given)
+        return "governance_app", f"SELECT governance.{function}({marks})", list(given)
 
     request_ids = [str(uuid4())]
     since = datetime.now(UTC).isoformat()
     return {
         "what stands": called("standing", ITEM | {"request_id": request_ids[0]}, PLAN),
         "what came before": called("before", BEFORE | {"request_ids": request_ids, "since": since}),
-        "deputies": ("app", "SELECT look(true, '{}', interval '0')", []),
+        "deputies": ("governance_app", "SELECT look(true, '{}', interval '0')", []),
         "deputies, listed": bound("app", deputies._LIST, offset=NOW),
         "what waits": bound("app", checkpoints._LIST[True], **filters, **last, offset=NOW, size=51),
         "what waits, watched": bound("app", checkpoints._PENDING, offset=NOW),
@@ -98,46 +101,44 @@ def asked(person: Person) -> dict[str, tuple[str, str, list[Any]]]:
 async def test_what_is_asked_all_the_time_reads_nothing_that_is_only_kept(
     superuser: Any, person: Person
 ) -> None:
-    heard: list[str] = []
-    superuser.add_log_listener(lambda _, message: heard.append(message.message))
     questions = asked(person)
-
-    async def rows_read() -> dict[str, int]:
-        read = {}
-        for what, (role, sql, arguments) in questions.items():
-            heard.clear()
-            await superuser.execute(f"SET LOCAL ROLE governance_{role}")
-            await superuser.fetch(sql, *arguments)
-            await superuser.execute("RESET ROLE")
-            # Not those by which the driver learns of types.
-            plans = [plan for plan in heard if "pg_type" not in plan]
-            read[what] = max(int(a or b) for plan in plans for a, b in _READ.findall(plan))
-        return read
-
-    ids = {"tenant": person.tenant, "identity": person.identity, "person": person.person}
-    transaction = superuser.transaction()
-    await transaction.start()
-    try:
-        await superuser.execute("SET LOCAL session_replication_role = replica")
-        await superuser.execute("LOAD 'auto_explain'")
-        for name, value in (
-            ("auto_explain.log_min_duration", "0"),
-            ("auto_explain.log_analyze", "on"),
-            ("auto_explain.log_nested_statements", "on"),
-            ("client_min_messages", "log"),
-            # As small as it is here, a table would be read whole.
-            ("enable_seqscan", "off"),
-            ("search_path", "governance"),
-        ):
-            await superuser.execute(f"SET LOCAL {name} = '{value}'")
+    async with telling_plans(superuser, "governance"):
         await become(superuser, person)
         # What other tests left in force is read, and rightly.
-        before = await rows_read()
-        await superuser.execute(FILL.format(kept=KEPT, **ids))
-        after = await rows_read()
-    finally:
-        await transaction.rollback()
+        before = await rows_read(superuser, questions)
+        await superuser.execute(filled(person))
+        after = await rows_read(superuser, questions)
     assert {what: rows for what, rows in after.items() if rows > before[what] + KEPT // 4} == {}
+
+
+@pytest.mark.parametrize("stands_for_others", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+async def test_whether_a_row_may_be_seen_is_found_without_reading_the_rest_of_its_tenant(
+    client: GovernanceClient, superuser: Any, person: Person, *, own: bool, stands_for_others: bool
+) -> None:
+    _, blocked = await client.blocked(person)
+    await client.approve(person, blocked, comment="seen")
+    keys = {
+        "decisions": "decision_id", "actions": "decision_id",
+        "views": "checkpoint_id", "votes": "checkpoint_id",
+    }  # fmt: skip
+    async with telling_plans(superuser, "governance"):
+        await become(superuser, person)
+        await superuser.execute(filled(person))
+        (row,) = await superuser.fetch(
+            "SELECT decision_id, checkpoint_id FROM checkpoints WHERE checkpoint_id = $1",
+            UUID(blocked.checkpoint_id),
+        )
+        questions = {
+            table: ("governance_app", f"SELECT * FROM {table} WHERE {key} = $1", [row[key]])
+            for table, key in keys.items()
+        }
+        if not own:
+            await become(superuser, Person(tenant=person.tenant))
+        if stands_for_others:
+            await superuser.execute(f"SET LOCAL chenu.voters = '{{{person.person}}}'")
+        read = await rows_read(superuser, questions)
+    assert {table: rows for table, rows in read.items() if rows > KEPT // 4} == {}
 
 
 async def test_operations_that_are_held_back_hold_up_nobody_elses(
