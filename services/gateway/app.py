@@ -132,7 +132,8 @@ class Gateway:
                 if binding.sends_a_file:
                     pieces = call(message, timeout=download.SECONDS, metadata=metadata)
                     return await download.file_response(pieces)
-                events = self._open.counted(token, call(message, metadata=metadata))
+                watched = call(message, timeout=sse.SECONDS, metadata=metadata)
+                events = self._open.counted(token, watched)
                 return await sse.stream_response(events)
         call = channel.unary_unary(binding.full_name, **codec)
         with acting_as(token):

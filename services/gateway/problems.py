@@ -3,15 +3,16 @@
 from typing import Any, Final
 
 import grpc
+import structlog
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from starlette.responses import JSONResponse
 
 from chenu.governance.v1.checkpoint_pb2 import BlockedCheckpoint, CheckpointBlock
 from kernel.context import current
-from kernel.errors import DETAILS_KEY, ServiceError
+from kernel.errors import ServiceError, reason_of, relayed
 
 MEDIA_TYPE: Final = "application/problem+json"
 _BY_REASON: Final = {
@@ -35,16 +36,14 @@ _BY_CODE: Final = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 _RETRY_AFTER_CHECKPOINT: Final = "5"
+_log: Final = structlog.get_logger(component="problems")
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> JSONResponse:
-    """The problem that a service answered with."""
-    data = next((v for k, v in error.trailing_metadata() or () if k == DETAILS_KEY), b"")
-    try:
-        status = Status.FromString(data if isinstance(data, bytes) else data.encode())
-    except DecodeError:
-        status = Status()
-    return _problem(error.code(), error.details() or "", status)
+    """The problem that a service answered with; what gRPC says itself is for the log."""
+    if not reason_of(error):
+        _log.warning("no service's answer", code=error.code().name, told=error.details())
+    return from_error(relayed(error))
 
 
 def from_error(error: ServiceError) -> JSONResponse:

@@ -12,6 +12,8 @@ from kernel.errors import InvalidArgument
 from services.gateway.problems import from_rpc
 from services.gateway.transcoding import response_json
 
+SECONDS: Final = 3600.0
+"""How long one may take; the services end theirs long before."""
 # Where a stream left off, by the field that its messages carry.
 _CURSORS: Final = ("sequence_number", "cursor")
 RESUMED: Final = {"after_sequence": int, "cursor": str}

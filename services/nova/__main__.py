@@ -62,6 +62,7 @@ async def assemble(service: Service[NovaSettings]) -> None:
         changes=changes,
         pages=service.page_tokens,
         settings=settings,
+        stopping=service.stopping,
     )
     service.add_servicer(add_RunServiceServicer_to_server, RunServicer(runs))
     service.add_servicer(

@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.nova.v1.run_pb2 import Lane, LaneState, RunAction, RunMode, RunState
 from kernel.channels import acting_as
-from kernel.errors import ServiceError, detail, reason_of
+from kernel.errors import ServiceError, detail, reason_of, relayed
 from services.nova import audit_events
 from services.nova.delegations import Delegations
 from services.nova.errors import LeaseLost, RunCancelled, RunExpired, RunTooLarge, TooManyRounds
@@ -194,7 +194,7 @@ def _fail(record: RunRecord, error: Exception) -> None:
     run = record.run
     reason, message = "INTERNAL", "an internal error"
     if isinstance(error, grpc.aio.AioRpcError):
-        reason, message = reason_of(error) or error.code().name, error.details() or ""
+        reason, message = reason_of(error) or error.code().name, str(relayed(error))
         if retry := detail(error, RetryInfo):
             run.retry_time.FromNanoseconds(time.time_ns() + retry.retry_delay.ToNanoseconds())
     elif isinstance(error, ServiceError):

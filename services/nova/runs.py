@@ -1,5 +1,6 @@
 """What can be done with runs: accept, wait for, list, cancel, watch."""
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -76,8 +77,10 @@ class Runs:
         changes: Changes,
         pages: PageTokens,
         settings: NovaSettings,
+        stopping: asyncio.Event,
     ) -> None:
         self._database, self._journal, self._engine = database, journal, engine
+        self._stopping = stopping
         self._authorizer = authorizer
         self._changes, self._pages, self._settings = changes, pages, settings
 
@@ -169,9 +172,13 @@ class Runs:
     async def watch(
         self, caller: Caller, run_id: str, after: int
     ) -> AsyncIterator[tuple[RunEvent | None, int, Run | None]]:
-        """Events after a sequence number as they come, None as a heartbeat; the run at the end."""
-        life, silence = self._settings.watch_seconds, 0.0
-        while life > 0:
+        """Events after a sequence number as they come, None as a heartbeat; the run at the end.
+
+        Ends by itself in time, and lives no longer than the token.
+        """
+        expires = float(caller.claims.get("exp", float("inf")))
+        life, silence = min(self._settings.watch_seconds, expires - time.time()), 0.0
+        while life > 0 and not self._stopping.is_set():
             events = await self._journal.events(caller, run_id, after)
             for event in events:
                 after = event.sequence_number

@@ -52,7 +52,7 @@ class RunServicer(RunServiceServicer):
     ) -> AsyncIterator[pb.StreamRunResponse]:
         caller = current().caller
         run_id = await self._runs.start(caller, request)
-        async for event, sequence, run in self._runs.watch(caller, run_id, 0):
+        async for event, sequence, run in self._runs.watch(caller, run_id, request.after_sequence):
             yield pb.StreamRunResponse(
                 run_id=run_id, event=event, sequence_number=sequence, run=run
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -98,6 +99,15 @@ def stack() -> Iterator[RunningStack]:
     with running_stack() as running:
         assert running.chenu("login").exit_code == 0
         yield running
+
+
+@pytest.fixture
+def http(stack: RunningStack) -> Iterator[httpx2.Client]:
+    """The demo user at the gateway."""
+    token = json.loads(stack.chenu("token", "--output", "json").stdout)["token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    with httpx2.Client(base_url=stack.address("gateway"), headers=bearer, timeout=60) as client:
+        yield client
 
 
 def _started(folder: Path, choices: Choices) -> Supervisor:

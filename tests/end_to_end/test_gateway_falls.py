@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.end_to_end.conftest import RunningStack
-from tests.end_to_end.typing_chenu import answer, title, until
+from tests.end_to_end.typing_chenu import killed, title, until
 from tests.faults.proof import scripted
 
 SLOW, SLOWER = 1500, 5000
@@ -23,13 +21,6 @@ def create(name: str) -> tuple[str, dict[str, str]]:
     return "thread_create", {"title": name, "founding_intent": "to outlive the gateway"}
 
 
-@pytest.fixture
-def http(stack: RunningStack) -> Iterator[httpx2.Client]:
-    bearer = {"authorization": f"Bearer {answer(stack, 'token')['token']}"}
-    with httpx2.Client(base_url=stack.address("gateway"), headers=bearer, timeout=60) as client:
-        yield client
-
-
 def events(response: httpx2.Response) -> Iterator[dict[str, Any]]:
     """What comes of a stream."""
     for line in response.iter_lines():
@@ -37,16 +28,14 @@ def events(response: httpx2.Response) -> Iterator[dict[str, Any]]:
             yield json.loads(line[6:])["event"]
 
 
-def killed(stack: RunningStack) -> None:
-    """kill -9, and until the supervisor has another one serve."""
-    lock = stack.folder / "run" / "gateway" / "lock"
-    dead = int(lock.read_text())
-    os.kill(dead, signal.SIGKILL)
+def restarted(stack: RunningStack) -> None:
+    """Killed, and until another one serves."""
+    killed(stack, "gateway")
 
     def serves() -> bool:
-        with contextlib.suppress(httpx2.TransportError, ValueError):
+        with contextlib.suppress(httpx2.TransportError):
             health = httpx2.get(f"{stack.address('gateway')}/health", timeout=1)
-            return int(lock.read_text()) != dead and health.status_code == 200
+            return health.status_code == 200
         return False
 
     until(serves)
@@ -60,7 +49,7 @@ def watched(
         for event in events(response):
             seen.append(event)
             if len(seen) == 1:
-                killed(stack)
+                restarted(stack)
 
 
 def test_a_gateway_killed_in_the_middle_costs_its_clients_a_connection_and_nothing_else(

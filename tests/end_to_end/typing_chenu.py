@@ -1,6 +1,9 @@
 """What the tests of the command type and read."""
 
+import contextlib
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -47,3 +50,17 @@ def until(fact: Callable[[], bool], seconds: float = 60) -> None:
     while not fact():
         assert time.monotonic() < end, "it did not become so in time"
         time.sleep(0.1)
+
+
+def killed(stack: RunningStack, service: str) -> None:
+    """kill -9, and until the supervisor has another one."""
+    lock = stack.folder / "run" / service / "lock"
+    dead = int(lock.read_text())
+    os.kill(dead, signal.SIGKILL)
+
+    def another() -> bool:
+        with contextlib.suppress(ValueError):
+            return int(lock.read_text()) != dead
+        return False
+
+    until(another)
