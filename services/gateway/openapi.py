@@ -152,7 +152,8 @@ def _body(binding: Binding, schemas: Schemas) -> dict[str, Any]:
 
 def _content(binding: Binding, schemas: Schemas) -> dict[str, Any]:
     if binding.sends_a_file:
-        return {"application/octet-stream": {}}
+        named = "content_type" in binding.method.output_type.fields_by_name
+        return {"*/*" if named else "application/octet-stream": {"schema": {}}}
     media = "text/event-stream" if binding.streams else "application/json"
     to_it = reference(binding.method.output_type, schemas)
     properties = schemas[binding.method.output_type.full_name]["properties"]

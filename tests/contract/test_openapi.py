@@ -49,3 +49,14 @@ def test_no_body_asks_for_what_the_path_says() -> None:
             body = schemas[binding.method.input_type.full_name]
             told = {*body["properties"], *body.get("required", ())}
             assert told.isdisjoint(binding.path_parameters), binding.path
+
+
+def test_every_operation_has_what_the_page_at_docs_reads() -> None:
+    for path, verbs in document()["paths"].items():
+        for verb, found in verbs.items():
+            assert found["tags"][0], path
+            assert found["summary"] in found["description"], path
+            (answer,) = found["responses"]["200"]["content"].values()
+            assert "schema" in answer, (verb, path)
+            if body := found.get("requestBody"):
+                assert "$ref" in body["content"]["application/json"]["schema"], path
