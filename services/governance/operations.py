@@ -1,6 +1,6 @@
 """Governance's own gated operations: what changes governance itself waits for people, too.
 
-    verdict = await operations.ask(caller, PROMOTE, request_id=…, arguments={…}, targets=(…,))
+    verdict = await operations.ask(caller, PROMOTE, request_id, {"revision": …}, find_out)
 
 An operation is a tool of the executor `governance`. To ask for one authorizes an ordinary
 action: canonical, judged by the rules, shown in a bound view, voted on like any other. Once it
@@ -11,20 +11,21 @@ tells of an operation, governance found out itself.
 To add one:
 
 1. Declare its `Tool` with executor `EXECUTOR`, kind CONFIGURE (always gated) and a closed
-   schema: everything that people must know to decide is an argument, for only that is bound.
+   schema: everything that people must know to decide is an argument, or the name of a target,
+   for only that is bound. A person is told by name as well, never by the name alone: whoever
+   bears it has chosen it.
    `not_before` (RFC 3339) in the arguments holds it back until then, approved or not.
 2. Write `apply(tx, approved)`: it changes rows and emits its own event through `tx`. It looks
    at the world again, under locks, and raises `OperationRefused` where it is not the one that
    people saw (compare the versions of the targets); the decision then has FAILED, for ever.
 3. Give `Operation(tool, apply)` to `Operations` in `__main__`, and the worker the grants.
-4. The RPC's use case calls `ask`. For a request id that it knows, `asked` gives the action of
-   then: ask for that one again, since facts found out anew would make it another.
+4. The RPC's use case calls `ask` with what the caller wants, and how to find out the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -38,6 +39,7 @@ from chenu_gate.tools import Tool
 from kernel.caller import Caller
 from kernel.context import background
 from kernel.database import Database, Record, Transaction
+from kernel.errors import RequestIdReused
 from kernel.statement import Statement
 from kernel.watching import Changes
 from services.governance import audit_events
@@ -104,6 +106,18 @@ class Operation:
     apply: Callable[[Transaction, Approved], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What people must know of an operation besides what its asker wants.
+
+    `approval` is JSON text of the ApprovalRequirement; empty means as its rule says.
+    """
+
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+    targets: Sequence[Target] = ()
+    approval: str = ""
+
+
 class Operations:
     """Asks people for operations, and applies what they approved."""
 
@@ -127,30 +141,34 @@ class Operations:
         self,
         caller: Caller,
         tool: Tool,
-        *,
         request_id: str,
-        arguments: Mapping[str, Json],
-        targets: Sequence[Target] = (),
-        approval: str = "",
+        wanted: Mapping[str, Json],
+        find_out: Callable[[], Awaitable[Found]],
     ) -> Verdict:
         """The verdict on the operation: as a rule a block, with the checkpoint that it waits for.
 
-        `approval` is JSON text of the ApprovalRequirement; empty means as its rule says.
+        Under a request id that is known, the action of then is asked for again, since facts found
+        out anew would make it another; RequestIdReused where that was not `wanted`.
         """
-        action = Action(
-            kind=tool.kind,
-            tool=tool.pinned,
-            executor=EXECUTOR,
-            principal=Principal(caller.tenant, caller.person, caller.identity, caller.agent),
-            targets=tuple(targets),
-            arguments=arguments,
-        )
-        return await self.ask_again(caller, action, request_id, approval=approval)
+        action, approval = await self.asked(caller, request_id), ""
+        if action is None:
+            found = await find_out()
+            approval = found.approval
+            action = Action(
+                kind=tool.kind,
+                tool=tool.pinned,
+                executor=EXECUTOR,
+                principal=Principal(caller.tenant, caller.person, caller.identity, caller.agent),
+                targets=tuple(found.targets),
+                arguments={**wanted, **found.arguments},
+            )
+        elif action.tool != tool.pinned or not _has(action, wanted):
+            raise RequestIdReused
+        return await self._authorize(caller, action, request_id, approval)
 
-    async def ask_again(
-        self, caller: Caller, action: Action, request_id: str, *, approval: str = ""
+    async def _authorize(
+        self, caller: Caller, action: Action, request_id: str, approval: str = ""
     ) -> Verdict:
-        """The verdict on an action of then, as it stands now."""
         self._operations[action.tool.name].tool.check(action)
         request = ActionRequest(action=action.canonical(), request_id=request_id)
         (verdict,) = await self._authorization.authorize(caller, [request], own=Own(approval))
@@ -198,7 +216,7 @@ class Operations:
         if action is None or action.tool.name not in self._operations or not self._due(action):
             return
         # Whoever approved must still be entitled: the door asks identity, as for any permit.
-        verdict = await self.ask_again(caller, action, row["request_id"])
+        verdict = await self._authorize(caller, action, row["request_id"])
         if verdict.state == VerdictState.VERDICT_STATE_PERMITTED:
             await self._apply(Approved(row["decision_id"], action, caller))
 
@@ -232,3 +250,7 @@ class Operations:
         await tx.execute(_CONSUME, checkpoint_id=row["checkpoint_id"])
         tx.emit(audit_events.decision_executed(row, state.value, cause=reason))
         return True
+
+
+def _has(action: Action, wanted: Mapping[str, Json]) -> bool:
+    return bool(wanted.items() <= action.document()["arguments"].items())

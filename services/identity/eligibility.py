@@ -11,7 +11,7 @@ from chenu.identity.v1.eligibility_service_pb2 import (
     Voter,
 )
 from kernel.caller import UUID, Caller
-from kernel.database import Database
+from kernel.database import Database, Transaction
 from kernel.grouped_write import GroupedWriter
 from kernel.statement import Statement
 
@@ -20,6 +20,7 @@ _LIST: Final = Statement(
     "SELECT person_id FROM list_approvers(:tenant, :owner_identity, :owner, :roles, :persons)"
 )
 _EVERYBODY: Final = Statement("SELECT person_id FROM living_people(:tenant)")
+_NAMES: Final = Statement("SELECT person_id, display_name FROM names_of(:tenant, :persons)")
 
 
 class EligibilityChecks:
@@ -75,8 +76,17 @@ class EligibilityChecks:
                         roles=list(group.roles),
                         persons=list(group.person_ids),
                     )
-                found.append(ApproverList(person_ids=[row["person_id"] for row in rows]))
+                persons = [row["person_id"] for row in rows]
+                names = await _names(tx, request.tenant_id, persons) if group.with_names else ()
+                found.append(ApproverList(person_ids=persons, display_names=names))
         return found
+
+
+async def _names(tx: Transaction, tenant: str, persons: Sequence[str]) -> list[str]:
+    """What each of them is called."""
+    rows = await tx.fetch(_NAMES, tenant=tenant, persons=list(persons))
+    names = {row["person_id"]: row["display_name"] for row in rows}
+    return [names.get(person, "") for person in persons]
 
 
 def why_not(is_known: bool, is_active: bool, holds_own: bool, session_is_good: bool) -> str:

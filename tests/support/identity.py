@@ -149,6 +149,8 @@ class StandInIdentity(TokenMint):
         """Person id → the roles that they have now."""
         self.tenants: dict[str, str] = {}
         """Person id → their tenant; of others, whichever is asked about."""
+        self.names: dict[str, str] = {}
+        """Person id → what they are called; others are called nothing."""
         self.eligibility_asked: list[eligibility_service_pb2.CheckEligibilityRequest] = []
         self.ended_delegations: set[str] = set()
         """Delegation ids that are not renewed any more."""
@@ -257,7 +259,10 @@ class _Eligibility(eligibility_service_pb2_grpc.EligibilityServiceServicer):
             if group.owner:
                 named.add(self._identity.owners[request.owner_identity_id])
             alive = named - self._identity.not_eligible.keys()
-            answer.groups.add(person_ids=sorted(alive))
+            names = [self._identity.names.get(person, "") for person in sorted(alive)]
+            answer.groups.add(
+                person_ids=sorted(alive), display_names=names if group.with_names else ()
+            )
         return answer
 
     def _owns(self, person: str, identity: str) -> bool:

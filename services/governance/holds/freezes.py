@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from chenu.governance.v1 import freeze_service_pb2 as rpc
@@ -15,7 +16,7 @@ from chenu_gate.tools import TargetArgument, Tool
 from kernel.caller import SYSTEM_TENANT, Caller
 from kernel.context import new_id
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden, RequestIdReused
+from kernel.errors import Forbidden
 from kernel.messaging import Messaging
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
@@ -23,7 +24,13 @@ from services.governance import audit_events, messages
 from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import FreezeLifted, TooManyFreezes
-from services.governance.operations import Approved, Operation, OperationRefused, Operations
+from services.governance.operations import (
+    Approved,
+    Found,
+    Operation,
+    OperationRefused,
+    Operations,
+)
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.keepers import quorum
 
@@ -43,6 +50,7 @@ LIFT: Final = Tool.declare(
             "value": {"type": "string"},
             "frozen_since": {"type": "string"},
             "frozen_by": {"type": "string"},
+            "frozen_by_name": {"type": "string"},
             "required_approvals": {"type": "integer"},
             "not_before": {"type": "string"},
         },
@@ -52,6 +60,7 @@ LIFT: Final = Tool.declare(
             "value",
             "frozen_since",
             "frozen_by",
+            "frozen_by_name",
             "required_approvals",
             "not_before",
         ],
@@ -173,34 +182,30 @@ class Freezes:
             row = await tx.fetch_one(_GET, freeze_id=freeze_id)
         if row is None or (row["scope"] == EVERYBODY and not self._is_operator(caller)):
             raise Forbidden(subject=f"freeze/{freeze_id}")
-        target = Target("freeze", row["freeze_id"], str(row["epoch"]))
-        action = await operations.asked(caller, request_id)
-        if action is not None:
-            if target not in action.targets:
-                raise RequestIdReused
-            return _message(row), await operations.ask_again(caller, action, request_id)
+        wanted = {"freeze": row["freeze_id"]}
+        find_out = partial(self._found_out, caller, row)
+        return _message(row), await operations.ask(caller, LIFT, request_id, wanted, find_out)
+
+    async def _found_out(self, caller: Caller, row: Record) -> Found:
+        """Whose freeze of what it is, and who lets go of it."""
         if row["lift_time"] is not None:
-            raise FreezeLifted(freeze_id=freeze_id)
+            raise FreezeLifted(freeze_id=row["freeze_id"])
         # Whoever is alone suffices, but the freeze is held for a while.
         agreement = await quorum(self._eligibility, caller, "freeze keepers")
         held = self._clock.at(datetime.now(UTC)) + self._lift_delay
-        verdict = await operations.ask(
-            caller,
-            LIFT,
-            request_id=request_id,
+        return Found(
             approval=agreement.requirement,
             arguments={
-                "freeze": row["freeze_id"],
                 "scope": row["scope"],
                 "value": row["value"],
                 "frozen_since": row["create_time"].isoformat(),
                 "frozen_by": row["person"],
+                "frozen_by_name": await self._eligibility.name(caller, row["person"]) or "",
                 "required_approvals": agreement.approvals,
                 "not_before": held.isoformat(timespec="seconds") if agreement.alone else "",
             },
-            targets=(target,),
+            targets=[Target("freeze", row["freeze_id"], str(row["epoch"]))],
         )
-        return _message(row), verdict
 
     def _is_operator(self, caller: Caller) -> bool:
         """The owners of any tenant can give the role; it counts in one of them."""

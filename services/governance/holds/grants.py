@@ -12,7 +12,7 @@ from chenu_gate.action import ActionKind
 from chenu_gate.tools import Tool
 from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden, RequestIdReused
+from kernel.errors import Forbidden
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import audit_events, messages
@@ -20,7 +20,13 @@ from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import GrantInvalid
 from services.governance.holds.coverage import may_be_granted
-from services.governance.operations import Approved, Operation, OperationRefused, Operations
+from services.governance.operations import (
+    Approved,
+    Found,
+    Operation,
+    OperationRefused,
+    Operations,
+)
 
 LONGEST: Final = timedelta(days=30)
 CREATE: Final = Tool.declare(
@@ -80,15 +86,8 @@ class Grants:
         self, operations: Operations, caller: Caller, request: rpc.CreateGrantRequest
     ) -> Verdict:
         """The checkpoint by which the owner decides on the terms."""
-        arguments = self._arguments(request.terms)
-        asked = await operations.asked(caller, request.request_id)
-        if asked is not None:
-            if asked.document()["arguments"] != arguments:
-                raise RequestIdReused
-            return await operations.ask_again(caller, asked, request.request_id)
-        return await operations.ask(
-            caller, CREATE, request_id=request.request_id, arguments=arguments
-        )
+        wanted = self._arguments(request.terms)
+        return await operations.ask(caller, CREATE, request.request_id, wanted, _nothing_more)
 
     async def page(self, caller: Caller, request: rpc.ListGrantsRequest) -> tuple[list[Grant], str]:
         """A page, the latest first, and the token of the next one."""
@@ -145,6 +144,11 @@ class Grants:
             _MAKE, grant_id=approved.decision_id, terms=terms, total=terms["total"], **own, **named
         )
         tx.emit(audit_events.grant_created(approved.decision_id, **own))
+
+
+async def _nothing_more() -> Found:
+    """The terms are all that there is to know."""
+    return Found()
 
 
 def _bounds(one: ArgumentConstraint) -> int:

@@ -12,7 +12,6 @@ from chenu_gate.canonical_json import Json
 from chenu_gate.tools import TargetArgument, Tool
 from kernel.caller import Caller
 from kernel.database import Database, Transaction
-from kernel.errors import RequestIdReused
 from kernel.messaging import Messaging
 from kernel.statement import Statement
 from services.governance import audit_events
@@ -22,6 +21,7 @@ from services.governance.errors import AlreadyLive
 from services.governance.operations import (
     NOT_BEFORE,
     Approved,
+    Found,
     Operation,
     OperationRefused,
     Operations,
@@ -122,12 +122,19 @@ class Promotion:
         check_keeper(caller)
         revision = await self._revisions.named(caller, request.revision) if request.revision else ""
         candidate = await self._rules(caller, revision)
-        asked = await operations.asked(caller, request.request_id)
-        if asked is not None:
-            if asked.tool != PROMOTE.pinned or asked.arguments["revision"] != candidate.revision:
-                raise RequestIdReused
-            verdict = await operations.ask_again(caller, asked, request.request_id)
-            return _response(verdict, asked, None)
+        replay: Replay | None = None
+
+        async def find_out() -> Found:
+            nonlocal replay
+            found, replay = await self._found_out(caller, candidate)
+            return found
+
+        wanted = {"revision": candidate.revision}
+        verdict = await operations.ask(caller, PROMOTE, request.request_id, wanted, find_out)
+        return _response(verdict, await operations.asked(caller, request.request_id), replay)
+
+    async def _found_out(self, caller: Caller, candidate: RuleSet) -> tuple[Found, Replay]:
+        """What would change, judged again over what has been decided."""
         async with self._database.transaction(caller) as tx:
             row = await tx.fetch_one(_STANDING)
         version = row["version"] if row else 0
@@ -138,15 +145,8 @@ class Promotion:
         await self._messaging.wake(WAKE_SUBJECT, hint(caller.tenant, candidate.revision))
         replay = await self._replays.replay(caller.tenant, candidate)
         arguments, approval = await self._arguments(caller, live, candidate, replay)
-        verdict = await operations.ask(
-            caller,
-            PROMOTE,
-            request_id=request.request_id,
-            arguments=arguments,
-            targets=[Target("rule_revision", candidate.revision, str(version))],
-            approval=approval,
-        )
-        return _response(verdict, await operations.asked(caller, request.request_id), replay)
+        target = Target("rule_revision", candidate.revision, str(version))
+        return Found(arguments=arguments, targets=[target], approval=approval), replay
 
     async def apply(self, tx: Transaction, approved: Approved) -> None:
         """Let it hold, if what held when people decided holds still."""
@@ -192,7 +192,6 @@ class Promotion:
         after = {rule.code: rule.document() for rule in candidate.rules if not rule.built_in}
         widened = CHANGES["widened"]
         arguments: dict[str, Any] = {
-            "revision": candidate.revision,
             "previous": live.revision,
             "rules": len(after),
             "added": _listed(after.keys() - before.keys()),

@@ -7,18 +7,24 @@ from typing import Final
 
 from chenu.governance.v1.authorization_service_pb2 import Verdict
 from chenu.governance.v1.deputy_service_pb2 import AppointDeputyRequest, Deputy
-from chenu_gate.action import ActionKind
-from chenu_gate.tools import Tool
+from chenu_gate.action import ActionKind, Target
+from chenu_gate.tools import TargetArgument, Tool
 from kernel.caller import Caller
 from kernel.database import Database, Record, Transaction
-from kernel.errors import Forbidden, RequestIdReused
+from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.governance import audit_events
 from services.governance.clock import Clock
 from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import DeputyInvalid, NotEntitled
 from services.governance.messages import moment, stamp
-from services.governance.operations import Approved, Operation, OperationRefused, Operations
+from services.governance.operations import (
+    Approved,
+    Found,
+    Operation,
+    OperationRefused,
+    Operations,
+)
 from services.governance.review.eligibility import Eligibility
 
 LONGEST: Final = timedelta(days=90)
@@ -37,6 +43,7 @@ APPOINT: Final = Tool.declare(
     },
     kind=ActionKind.CONFIGURE,
     executor=OWN_EXECUTOR,
+    target_arguments=(TargetArgument("deputy", "person", any_version=True),),
 )
 _SELECT: Final = (
     "SELECT deputy_id, person, deputy, create_time, end_time, dismiss_time FROM deputies"
@@ -81,22 +88,16 @@ class Deputies:
         Somebody living of the tenant, until a time that is not far away.
         """
         end = moment(request.end_time)
-        wanted = {
-            "deputy": request.deputy_person_id,
-            "end_time": end.isoformat(timespec="seconds"),
-        }
-        asked = await operations.asked(caller, request.request_id)
-        if asked is not None:
-            if not wanted.items() <= asked.document()["arguments"].items():
-                raise RequestIdReused
-            return await operations.ask_again(caller, asked, request.request_id)
-        await self._check(caller, request.deputy_person_id, end)
-        return await operations.ask(
-            caller,
-            APPOINT,
-            request_id=request.request_id,
-            arguments={**wanted, "roles": sorted(caller.roles)},
-        )
+        # As identity writes it: the id that people read is the one that votes are compared with.
+        deputy = request.deputy_person_id.lower()
+        wanted = {"deputy": deputy, "end_time": end.isoformat(timespec="seconds")}
+
+        async def find_out() -> Found:
+            name = await self._name(caller, deputy, end)
+            target = Target("person", deputy, name=name)
+            return Found(arguments={"roles": sorted(caller.roles)}, targets=[target])
+
+        return await operations.ask(caller, APPOINT, request.request_id, wanted, find_out)
 
     async def dismiss(self, caller: Caller, deputy_id: str) -> Deputy:
         """From now on; only who appointed the deputy does it."""
@@ -115,14 +116,17 @@ class Deputies:
             rows = await tx.fetch(_LIST, offset=self._clock.offset)
         return [_message(row) for row in rows]
 
-    async def _check(self, caller: Caller, deputy: str, end: datetime) -> None:
+    async def _name(self, caller: Caller, deputy: str, end: datetime) -> str:
+        """The deputy's, who may be one; DeputyInvalid or NotEntitled for who may not."""
         now = self._clock.at(datetime.now(UTC))
         if not now < end <= now + LONGEST:
             raise DeputyInvalid("a deputy's time ends within the next 90 days")
         if deputy == caller.person:
             raise DeputyInvalid("nobody is their own deputy")
-        if not await self._eligibility.lives(caller, deputy):
+        name = await self._eligibility.name(caller, deputy)
+        if name is None:
             raise NotEntitled(cause="UNKNOWN_PERSON", subject=f"person/{deputy}")
+        return name
 
     async def _appoint(self, tx: Transaction, approved: Approved) -> None:
         asked, caller = approved.action.document()["arguments"], approved.caller

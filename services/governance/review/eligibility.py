@@ -12,6 +12,7 @@ import structlog
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement, Approvers
 from chenu.identity.v1.eligibility_service_pb2 import (
     ApproverGroup,
+    ApproverList,
     CheckEligibilityRequest,
     ListApproversRequest,
     Voter,
@@ -117,21 +118,32 @@ class Eligibility:
         groups = [_group(stage.approvers, requirement.fallback) for stage in requirement.stages]
         return await self._living(tenant, owner, groups)
 
-    async def lives(self, caller: Caller, person: str) -> bool:
-        """Whether that is a living person of the caller's tenant."""
-        group = ApproverGroup(person_ids=[person])
-        (found,) = await self._living(caller.tenant, caller.identity, [group])
-        return person in found
+    async def name(self, caller: Caller, person: str) -> str | None:
+        """What a living person of the caller's tenant is called; None where that is nobody.
+
+        Persons choose their names, so no name is ever shown without the id.
+        """
+        group = ApproverGroup(person_ids=[person], with_names=True)
+        (found,) = await self._approvers(caller.tenant, caller.identity, [group])
+        if person not in found.person_ids:
+            return None
+        # An identity of the release before tells no names.
+        return dict(zip(found.person_ids, found.display_names, strict=False)).get(person, "")
 
     async def _living(
         self, tenant: str, owner: str, groups: Sequence[ApproverGroup]
     ) -> list[list[str]]:
+        return [list(one.person_ids) for one in await self._approvers(tenant, owner, groups)]
+
+    async def _approvers(
+        self, tenant: str, owner: str, groups: Sequence[ApproverGroup]
+    ) -> Sequence[ApproverList]:
         request = ListApproversRequest(tenant_id=tenant, owner_identity_id=owner, groups=groups)
         with alone():
             answer = await self._stub.ListApprovers(request)
         if len(answer.groups) != len(groups):
             raise ServiceError("identity answered for other groups than were asked for")
-        return [list(group.person_ids) for group in answer.groups]
+        return answer.groups
 
     async def holds(self, caller: Caller, identity: Target) -> bool:
         """Whether it is of the caller's person, living and of this tenant, under that name."""

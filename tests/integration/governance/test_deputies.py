@@ -1,5 +1,7 @@
 """Deputies: who votes in whose place, until when, and what they see."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,6 +19,8 @@ from chenu.governance.v1.deputy_service_pb2 import (
     ListDeputiesRequest,
 )
 from chenu.governance.v1.deputy_service_pb2_grpc import DeputyServiceStub
+from chenu_gate.action import Action
+from chenu_gate.view import view_digest
 from services.governance.clock import Clock
 from tests.support.approvals import colleague, inbox, waiting
 from tests.support.governance_client import GovernanceClient
@@ -164,3 +168,36 @@ async def test_a_deputy_is_somebody_else_who_lives_for_a_time_to_come(
         DENIED,
         "FORBIDDEN",
     )
+
+
+async def test_whoever_approves_a_deputy_sees_the_name_beside_the_id_and_nothing_disguised(
+    client: GovernanceClient,
+    deputies: DeputyServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+) -> None:
+    dan = colleague(identity, person)
+    identity.names[dan.person] = "An\u202ena” and everybody else"
+    asked = await ask(client, deputies, person, dan)
+    checkpoint = await client.get(person, asked.verdict.checkpoint.checkpoint_id)
+    view = json.loads(checkpoint.view)
+    assert "person “An⟦U+202E⟧na⟦U+201D⟧ and everybody else”" in view["headline"]
+    (target,) = view["targets"]
+    assert (target["type"], target["id"]) == ("person", dan.person)
+    assert [warning["flag"] for warning in view["warnings"]] == ["BIDIRECTIONAL"]
+    assert view_digest(view) == checkpoint.etag
+    assert Action.parse(checkpoint.action).digest == view["action_digest"]
+
+
+async def test_an_id_in_other_letters_is_the_same_deputy(
+    client: GovernanceClient,
+    deputies: DeputyServiceStub,
+    identity: StandInIdentity,
+    person: Person,
+) -> None:
+    dan = colleague(identity, person)
+    shouted = replace(dan, person=dan.person.upper())
+    assert (await appoint(client, deputies, person, shouted)).deputy_person_id == dan.person
+    myself = replace(person, person=person.person.upper())
+    invalid = grpc.StatusCode.INVALID_ARGUMENT
+    await refused(ask(client, deputies, person, myself), invalid, "DEPUTY_INVALID")

@@ -22,7 +22,13 @@ from services.governance.clock import Clock
 from services.governance.decisions import Decisions
 from services.governance.holds.tombstones import Tombstones
 from services.governance.judging import Judging
-from services.governance.operations import Approved, Operation, OperationRefused, Operations
+from services.governance.operations import (
+    Approved,
+    Found,
+    Operation,
+    OperationRefused,
+    Operations,
+)
 from services.governance.permits import PermitKeys
 from services.governance.policy.counting import Counting
 from services.governance.policy.rule_book import RuleBook
@@ -115,12 +121,12 @@ async def ask(
 ) -> Verdict:
     caller = Caller(person.tenant, person.person, person.identity, "human")
     with background("test", caller):
-        return await operations.ask(
-            caller,
-            TOOL,
-            request_id=request_id or str(uuid4()),
-            arguments={"lamp": person.person, **arguments},
-        )
+        wanted = {"lamp": person.person, **arguments}
+        return await operations.ask(caller, TOOL, request_id or str(uuid4()), wanted, find_nothing)
+
+
+async def find_nothing() -> Found:
+    return Found()
 
 
 async def test_an_operation_waits_for_a_person_and_is_applied_once_when_it_is_approved(

@@ -1,5 +1,6 @@
 """The role `operator`: it stops everybody, in one tenant only, and does nothing else."""
 
+import json
 from dataclasses import replace
 
 import grpc
@@ -85,3 +86,17 @@ async def test_an_operator_may_do_nothing_else_that_others_may_not(
             DENIED,
             "NOT_A_RULE_KEEPER",
         )
+
+
+async def test_whoever_lifts_a_freeze_sees_by_name_as_well_who_made_it(
+    client: GovernanceClient, person: Person
+) -> None:
+    keepers(client, person)
+    client.identity.names[person.person] = "Ada\u200b"
+    asked = await client.lift(person, await client.freeze(person))
+
+    checkpoint = await client.get(person, asked.verdict.checkpoint.checkpoint_id)
+    view = json.loads(checkpoint.view)
+    told = {one["path"]: one["value"] for one in view["arguments"]}
+    assert (told["frozen_by"], told["frozen_by_name"]) == (person.person, "Ada⟦U+200B⟧")
+    assert [warning["flag"] for warning in view["warnings"]] == ["INVISIBLE"]

@@ -243,6 +243,26 @@ async def test_the_groups_of_a_requirement_are_living_people_of_the_tenant(
     assert found == [[someone.user], both, both, [], sorted([someone.user, *both])]
 
 
+async def test_governance_is_told_what_people_of_the_tenant_are_called_where_it_asks(
+    identity: Identity, someone: Someone
+) -> None:
+    cem = await colleague(identity, someone, name="Cem")
+    stranger = await identity.register()
+    persons = [cem.user, stranger.user]
+    request = ListApproversRequest(
+        tenant_id=someone.tenant,
+        owner_identity_id=someone.identity,
+        groups=[
+            ApproverGroup(person_ids=persons, with_names=True),
+            ApproverGroup(person_ids=persons),
+        ],
+    )
+    governance = await identity.as_service("governance")
+    named, unnamed = (await identity.eligibility.ListApprovers(request, metadata=governance)).groups
+    assert (list(named.person_ids), list(named.display_names)) == ([cem.user], ["Cem"])
+    assert (list(unnamed.person_ids), list(unnamed.display_names)) == ([cem.user], [])
+
+
 async def approvers(identity: Identity, owner: Someone, *groups: ApproverGroup) -> list[list[str]]:
     answer = await identity.eligibility.ListApprovers(
         ListApproversRequest(
