@@ -138,7 +138,10 @@ class Gateway:
         call = channel.unary_unary(binding.full_name, **codec)
         with acting_as(token):
             answer = await call(message, timeout=self._settings.call_seconds, metadata=metadata)
-        return self._response(binding, response_json(answer))
+        response = self._response(binding, response_json(answer))
+        if getattr(message, "include_total", False):
+            response.headers["X-Total-Count"] = str(getattr(answer, "total_size", 0))
+        return response
 
     async def _body(self, binding: Binding, request: Request) -> bytes:
         if binding.whole_body:
@@ -158,8 +161,6 @@ class Gateway:
             set_session(response, secret, secure=self._settings.cookie_secure)
         if binding.method.name == "Logout":
             end_session(response)
-        if "total_size" in answer and answer["total_size"] != "0":
-            response.headers["X-Total-Count"] = str(answer["total_size"])
         if len(answer) == 1 and (etag := _etag(answer)):
             response.headers["ETag"] = f'"{etag}"'
         return response

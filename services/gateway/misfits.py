@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -54,10 +55,15 @@ def refuse_unknown(document: Mapping[str, Any], message: Descriptor, path: str =
 
 
 def _is_one(enum: EnumDescriptor, value: Any) -> bool:
-    numbers = {str(known.number) for known in enum.values}  # in a query a number is text, too
     if isinstance(value, bool | float | list | dict):
         return False
-    return value is None or str(value) in numbers | {known.name for known in enum.values}
+    return value is None or str(value) in _values(enum)
+
+
+@cache
+def _values(enum: EnumDescriptor) -> frozenset[str]:
+    """By name and by number, which in a query is text, too."""
+    return frozenset(word for one in enum.values for word in (one.name, str(one.number)))
 
 
 def shown(name: str) -> str:

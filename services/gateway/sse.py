@@ -14,8 +14,10 @@ from services.gateway.transcoding import response_json
 
 SECONDS: Final = 3600.0
 """How long one may take; the services end theirs long before."""
-# Where a stream left off, by the field that its messages carry.
-_CURSORS: Final = ("sequence_number", "cursor")
+CURSORS: Final = ("sequence_number", "cursor")
+"""Where a stream left off, by the field that its messages carry."""
+CONTENTS: Final = ("event", "checkpoint", "entry")
+"""What there is to tell, likewise."""
 RESUMED: Final = {"after_sequence": int, "cursor": str}
 
 
@@ -53,19 +55,21 @@ async def _events(first: Message | None, rest: AsyncIterator[Message]) -> AsyncI
 
 def _event(message: Message) -> bytes:
     document = response_json(message)
-    cursor = next((document[name] for name in _CURSORS if name in document), "")
-    content = next((document[n] for n in ("event", "checkpoint") if document.get(n)), None)
+    cursor = next((document[name] for name in CURSORS if name in document), "")
+    content = next((document[name] for name in CONTENTS if document.get(name)), None)
+    # With a heartbeat as well: who has heard of nothing yet must know where to go on, too.
+    lines = [] if cursor in ("", "0") else [f"id: {cursor}"]
     if content is None:
-        return b": still here\n\n"
-    name = _name(content)
-    lines = [f"event: {name}", f"data: {json.dumps(document, ensure_ascii=False)}"]
-    if cursor:
-        lines.insert(0, f"id: {cursor}")
+        lines.append(": still here")
+    else:
+        data = json.dumps(document, ensure_ascii=False)
+        lines += [f"event: {_name(content)}", f"data: {data}"]
     return ("\n".join(lines) + "\n\n").encode()
 
 
 def _name(content: dict[str, Any]) -> str:
     """The event's own type; a checkpoint's is its state, a thread event's the enum's words."""
+    content = content.get("event", content)  # of a record in the log
     if "state" in content and "checkpoint_id" in content:
         return f"checkpoint.{content['state'].removeprefix('CHECKPOINT_STATE_').lower()}"
     kind = str(content.get("type", "event"))

@@ -158,6 +158,17 @@ async def test_a_reused_request_id_is_422(logged_in: httpx2.AsyncClient) -> None
     assert (answer.status_code, answer.json()["reason"]) == (422, "REQUEST_ID_REUSED")
 
 
+async def test_a_total_that_is_asked_for_is_told_also_where_it_is_none(
+    logged_in: httpx2.AsyncClient,
+) -> None:
+    for made in range(2):
+        asked = await logged_in.get("/api/v2/threads", params={"include_total": "true"})
+        assert asked.headers["x-total-count"] == asked.json()["total_size"] == str(made)
+        assert "x-total-count" not in (await logged_in.get("/api/v2/threads")).headers
+        body = {"title": "One more", "founding_intent": "to be counted"}
+        assert (await logged_in.post("/api/v2/threads", json=body)).status_code == 200
+
+
 async def test_a_stale_etag_is_412(logged_in: httpx2.AsyncClient) -> None:
     body = {"title": "Edited", "founding_intent": "to test"}
     thread = (await logged_in.post("/api/v2/threads", json=body)).json()["thread"]

@@ -99,3 +99,23 @@ async def test_a_request_that_streams_goes_on_instead_of_being_run_again(
     assert (unnamed.status_code, unnamed.json()["reason"]) == (400, "INVALID_REQUEST")
     assert "request_id" in json.dumps(unnamed.json())
     assert len((await logged_in.get("/api/v2/nova/history")).json()["runs"]) == 1
+
+
+async def test_records_are_streamed_also_those_of_a_time_when_nobody_listened(
+    logged_in: httpx2.AsyncClient,
+) -> None:
+    watch = "/api/v2/audit/watch"
+    async with logged_in.stream("GET", watch) as answer:
+        place = await anext(line async for line in answer.aiter_lines() if line)
+    assert place.startswith("id: ")  # the heartbeat that it opens with
+    body = {"title": "Unheard", "founding_intent": "to be told later"}
+    made = (await logged_in.post("/api/v2/threads", json=body)).json()["thread"]["thread_id"]
+    async with logged_in.stream("GET", watch, headers={"last-event-id": place[4:]}) as answer:
+        lines = answer.aiter_lines()
+        told = ""
+        while made not in told:
+            told = await anext(line async for line in lines if line.startswith("event: "))
+            data = await anext(lines)
+            told += data
+    assert told.startswith("event: chenu.threads.")
+    assert json.loads(data.removeprefix("data: "))["entry"]["leaf_hash"]
