@@ -13,7 +13,7 @@ from kernel.errors import InvalidArgument
 from services.gateway.contract import Binding
 from services.gateway.misfits import misfit, refuse_unknown, shown
 
-_MAX_DEPTH: Final = 64
+_STANDS_FOR: Final = (("if-match", "etag"), ("idempotency-key", "request_id"))
 
 
 def request_message(
@@ -33,9 +33,13 @@ def request_message(
     descriptor = binding.method.input_type
     for name, value in query:
         _put(document, descriptor, name, value)
-    for header, field in (("if-match", "etag"), ("idempotency-key", "request_id")):
+    for header, field in _STANDS_FOR:
         if header in headers and field in descriptor.fields_by_name:
-            document.setdefault(field, headers[header].strip('"'))
+            if not (value := headers[header].strip('"')):
+                # Read as nothing said, it would drop the very condition that somebody wanted.
+                raise InvalidArgument("the header is empty", field=header)
+            if (header, value) != ("if-match", "*"):  # whatever it is like
+                document.setdefault(field, value)
     document |= path
     try:
         refuse_unknown(document, descriptor)

@@ -178,6 +178,24 @@ async def test_a_stale_etag_is_412(logged_in: httpx2.AsyncClient) -> None:
     assert first.status_code == 200, first.text
     stale = await logged_in.patch(path, json=change, headers={"if-match": thread["etag"]})
     assert (stale.status_code, stale.json()["reason"]) == (412, "ETAG_MISMATCH")
+    weak = await logged_in.patch(
+        path, json=change, headers={"if-match": f"W/{first.headers['etag']}"}
+    )
+    assert weak.status_code == 412
+
+
+async def test_an_empty_condition_is_refused_and_a_star_is_none(
+    logged_in: httpx2.AsyncClient,
+) -> None:
+    body = {"title": "Edited", "founding_intent": "to test"}
+    thread = (await logged_in.post("/api/v2/threads", json=body)).json()["thread"]
+    path = f"/api/v2/threads/{thread['thread_id']}/archive"
+    for header in ("idempotency-key", "if-match"):
+        for empty in ("", '""'):
+            sent = "/api/v2/threads" if header == "idempotency-key" else path
+            answer = await logged_in.post(sent, json={}, headers={header: empty})
+            assert (answer.status_code, answer.json()["detail"]) == (400, "the header is empty")
+    assert (await logged_in.post(path, headers={"if-match": "*"})).status_code == 200
 
 
 async def test_an_export_is_downloaded_as_a_file(logged_in: httpx2.AsyncClient) -> None:
