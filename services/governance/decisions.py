@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from chenu.governance.v1.approval_pb2 import ApprovalRequirement
 from chenu.governance.v1.authorization_service_pb2 import ActionRequest
 from chenu_gate.action import Action
-from chenu_gate.refusal import ActionRefused
+from chenu_gate.refusal import ActionRefused, Refusal, quoted
 from kernel.caller import Caller
 from kernel.context import new_id
 from services.governance.clock import Clock
@@ -17,18 +17,17 @@ from services.governance.decision_events import outbox_rows
 from services.governance.errors import ActionInvalid, OperationReserved, PrincipalMismatch
 from services.governance.holds.agent_limits import always_gated
 from services.governance.holds.coverage import Use
+from services.governance.messages import SPHERES
 from services.governance.policy.counting import asked_for, contributions
 from services.governance.policy.replay import changed, verdict_of
 from services.governance.policy.risk import risk_word
+from services.governance.policy.rule import OWN_EXECUTOR
 from services.governance.policy.rule_book import InForce
 from services.governance.policy.rules import Effect, Facts, Judgement, RuleSet
 from services.governance.policy.today import Likes, Used, moved
 from services.governance.review.gate import gate
 from services.governance.review.lifecycle import NO_ELIGIBLE_APPROVER
 from services.governance.review.requirements import Requirements, owner_alone
-
-OWN_EXECUTOR: Final = "governance"
-"""Whose tools are governance's own operations: see `operations`."""
 
 
 class Judged(NamedTuple):
@@ -258,6 +257,7 @@ def _parsed(request: ActionRequest, index: int, caller: Caller) -> Action:
     """The action that the caller asks for, for itself and for nobody else."""
     try:
         action = Action.parse(request.action)
+        check_spheres(action)
     except ActionRefused as refused:
         raise _invalid(refused, index) from None
     principal = action.principal
@@ -265,6 +265,15 @@ def _parsed(request: ActionRequest, index: int, caller: Caller) -> Action:
     if named != (caller.tenant, caller.person, caller.identity, caller.agent):
         raise PrincipalMismatch(index=str(index))
     return action
+
+
+def check_spheres(action: Action) -> None:
+    """Raise ActionRefused for a sphere that there is not: rules go by what an action names."""
+    for place in ("source_sphere", "target_sphere"):
+        named = getattr(action, place)
+        if named and named not in SPHERES:
+            told = f"{quoted(named)} is none of {', '.join(SPHERES)}"
+            raise ActionRefused(Refusal.BAD_VALUE, place, told)
 
 
 def _invalid(refused: ActionRefused, index: int) -> ActionInvalid:

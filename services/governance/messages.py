@@ -28,6 +28,7 @@ from chenu.governance.v1.checkpoint_pb2 import (
     Vote,
 )
 from chenu.governance.v1.decision_pb2 import Decision
+from chenu.threads.v1.thread_pb2 import Sphere
 from kernel.database import Record
 from kernel.errors import InvalidArgument
 from services.governance.review import requirements
@@ -47,6 +48,10 @@ TYPES: Final = words(checkpoint_pb2.CheckpointType, "CHECKPOINT_TYPE_")
 PRIORITIES: Final = words(checkpoint_pb2.Priority, "PRIORITY_")
 RISKS: Final = words(approval_pb2.RiskClass, "RISK_CLASS_")
 KINDS: Final = words(decision_pb2.ActionKind, "ACTION_KIND_")
+SPHERES: Final = {
+    word: number for word, number in words(Sphere, "SPHERE_").items() if word != "unspecified"
+}
+"""By the words that actions and rules name them with."""
 EFFECTS: Final = words(decision_pb2.Effect, "EFFECT_")
 EXECUTIONS: Final = words(decision_pb2.ExecutionState, "EXECUTION_STATE_")
 VERDICTS: Final = words(authorization_service_pb2.VerdictState, "VERDICT_STATE_")

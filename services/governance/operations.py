@@ -45,7 +45,7 @@ from kernel.watching import Changes
 from services.governance import audit_events
 from services.governance.authorization import Authorization, Own
 from services.governance.clock import Clock
-from services.governance.decisions import OWN_EXECUTOR as EXECUTOR
+from services.governance.policy.rule import OWN_EXECUTOR as EXECUTOR
 from services.governance.review.lifecycle import Execution
 
 NOT_BEFORE: Final = "not_before"

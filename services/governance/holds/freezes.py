@@ -22,7 +22,6 @@ from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import audit_events, messages
 from services.governance.clock import Clock
-from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import FreezeLifted, TooManyFreezes
 from services.governance.operations import (
     Approved,
@@ -31,6 +30,7 @@ from services.governance.operations import (
     OperationRefused,
     Operations,
 )
+from services.governance.policy.rule import OWN_EXECUTOR
 from services.governance.review.eligibility import Eligibility
 from services.governance.review.keepers import quorum
 

@@ -17,7 +17,6 @@ from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.governance import audit_events, messages
 from services.governance.clock import Clock
-from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import GrantInvalid
 from services.governance.holds.coverage import may_be_granted
 from services.governance.operations import (
@@ -27,6 +26,7 @@ from services.governance.operations import (
     OperationRefused,
     Operations,
 )
+from services.governance.policy.rule import OWN_EXECUTOR
 
 LONGEST: Final = timedelta(days=30)
 CREATE: Final = Tool.declare(

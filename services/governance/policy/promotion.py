@@ -16,7 +16,6 @@ from kernel.messaging import Messaging
 from kernel.statement import Statement
 from services.governance import audit_events
 from services.governance.clock import Clock
-from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import AlreadyLive
 from services.governance.operations import (
     NOT_BEFORE,
@@ -28,6 +27,7 @@ from services.governance.operations import (
 )
 from services.governance.policy.replay import may_loosen
 from services.governance.policy.replays import CHANGES, Replays
+from services.governance.policy.rule import OWN_EXECUTOR
 from services.governance.policy.rule_book import WAKE_SUBJECT, hint
 from services.governance.policy.rule_revisions import RuleRevisions, check_keeper
 from services.governance.policy.rules import RuleSet

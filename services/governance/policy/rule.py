@@ -8,9 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
-from chenu_gate.action import Action, ActionKind
+from chenu_gate.action import READING_KINDS, Action, ActionKind
 from services.governance.policy.counters import is_tool
 
+OWN_EXECUTOR: Final = "governance"
+"""Whose tools are governance's own operations: see `operations`."""
 UNMATCHED: Final = "unmatched"
 """The code that stands for a rule where no rule matched."""
 
@@ -64,7 +66,9 @@ class Rule:
     """A condition over an action and what follows from it.
 
     Its scope are the kinds, tools, spheres and agents that it names; none means all of them.
-    A tool may end in a star; the agent `*` is any agent, but not a person.
+    A tool may end in a star; the agent `*` is any agent, but not a person. An action is in the
+    spheres that it comes from and goes to; one that only reads and goes to none, or is in none at
+    all, may be anywhere.
     """
 
     code: str
@@ -106,14 +110,30 @@ class Rule:
         }
 
     def covers(self, action: Action) -> bool:
-        """Whether the action is within its scope."""
+        """Whether the action is within its scope.
+
+        What could be in any sphere is in that of every rule that would stop it, or leaving the
+        sphere out would be a way round; governance's own operations are in none.
+        """
         agent = action.principal.agent
         return (
             (not self.kinds or action.kind in self.kinds)
             and (not self.tools or any(is_tool(tool, action.tool.name) for tool in self.tools))
-            and (not self.spheres or bool(_spheres(action).intersection(self.spheres)))
+            and (self.names_sphere(action) or self._may_be_meant(action))
             and (not self.agents or agent in self.agents or (bool(agent) and "*" in self.agents))
         )
+
+    def names_sphere(self, action: Action) -> bool:
+        """Whether the action says itself that it is in a sphere of this rule."""
+        named = {action.source_sphere, action.target_sphere}
+        return not self.spheres or bool(named.intersection(self.spheres))
+
+    def _may_be_meant(self, action: Action) -> bool:
+        anywhere = not action.target_sphere and (
+            not action.source_sphere or action.kind in READING_KINDS
+        )
+        own = action.executor == OWN_EXECUTOR
+        return anywhere and not own and self.effect is not Effect.ALLOW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +199,3 @@ class Match(NamedTuple):
     rule: Rule
     overridden_by: str = ""
     failed: bool = False
-
-
-def _spheres(action: Action) -> set[str]:
-    return {action.source_sphere, action.target_sphere} - {""}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf import json_format
 
 from chenu.governance.v1 import rule_pb2
 from chenu_gate.action import ActionKind
-from services.governance.messages import EFFECTS, KINDS, TYPES, words
+from chenu_gate.refusal import quoted
+from services.governance.messages import EFFECTS, KINDS, SPHERES, TYPES, words
 from services.governance.policy.built_in_rules import BUILT_IN
 from services.governance.policy.counters import Counter, Measure, Per
 from services.governance.policy.rule import CheckpointType, Effect, Problem, Rule, RuleInvalid
@@ -29,6 +30,8 @@ def rule_set(
 ) -> RuleSet:
     """The built-in rules and those of a document; RuleInvalid tells all that is wrong."""
     problems: list[Problem] = []
+    if not accepted:
+        problems += _unknown_spheres(document.rules)
     rules = [_rule(message, problems) for message in document.rules]
     counters = [_counter(message) for message in document.counters]
     try:
@@ -127,6 +130,14 @@ def _rule(given: rule_pb2.Rule, problems: list[Problem]) -> Rule:
         overrides=tuple(sorted(given.overrides)),
         approval=_approval(given, problems),
     )
+
+
+def _unknown_spheres(rules: Iterable[rule_pb2.Rule]) -> Iterator[Problem]:
+    """Misspelt ones: the rule would stand there and stop nothing."""
+    for rule in rules:
+        for sphere in sorted(set(rule.spheres) - SPHERES.keys()):
+            told = f"{quoted(sphere)} is none of {', '.join(SPHERES)}"
+            yield Problem(rule.code, "spheres", told)
 
 
 def _approval(given: rule_pb2.Rule, problems: list[Problem]) -> str:

@@ -15,6 +15,7 @@ from chenu_gate.action import Action, Principal
 from chenu_gate.refusal import ActionRefused
 from chenu_gate.trial_action import trial_action
 from kernel.caller import Caller
+from services.governance.decisions import check_spheres
 from services.governance.messages import EFFECTS, TYPES
 from services.governance.policy.rule import Effect, Facts
 from services.governance.policy.rules import RuleSet
@@ -88,7 +89,9 @@ def _action(caller: Caller, text: str) -> Action:
         given = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"the action is not JSON: {error}") from None
-    return trial_action(given, Principal(caller.tenant, caller.person, caller.identity))
+    action = trial_action(given, Principal(caller.tenant, caller.person, caller.identity))
+    check_spheres(action)
+    return action
 
 
 def _facts(caller: Caller, rules: RuleSet, case: RuleCase, action: Action) -> Facts:

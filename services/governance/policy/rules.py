@@ -84,7 +84,7 @@ class RuleSet:
         """The most restrictive of what matches; what matches nothing is gated unless it reads."""
         case = self._case(action, facts)
         covering = self._covering(action)
-        aside = self._set_aside(covering, case)
+        aside = self._set_aside(action, covering, case)
         decisive: Rule | None = None
         warnings: list[Rule] = []
         for group in covering:
@@ -110,7 +110,7 @@ class RuleSet:
         """Every rule that matches the action, the severest first, whether it decides or not."""
         case = self._case(action, facts)
         covering = self._covering(action)
-        aside = self._set_aside(covering, case)
+        aside = self._set_aside(action, covering, case)
         found = [
             Match(one.rule, aside.get(one.rule.code, ""), case.value(one) is None)
             for group in covering
@@ -134,7 +134,7 @@ class RuleSet:
         """The counters that the action adds to, should it be allowed."""
         return tuple(counter for counter in self.counters if counter.counts(action))
 
-    def _set_aside(self, covering: Iterable[Group], case: Case) -> dict[str, str]:
+    def _set_aside(self, action: Action, covering: Iterable[Group], case: Case) -> dict[str, str]:
         """The rules that others override, with whose doing it is; only what is true for certain."""
         if not self._overriding:
             return {}
@@ -143,7 +143,7 @@ class RuleSet:
         return {
             code: one.rule.code
             for one in members
-            if one.rule.overrides and case.value(one) is True
+            if one.rule.overrides and one.rule.names_sphere(action) and case.value(one) is True
             for code in one.rule.overrides
             if code in loosenable
         }
@@ -197,7 +197,7 @@ class RuleSet:
     def _covering(self, action: Action) -> tuple[Group, ...]:
         scope = (
             action.kind, action.tool.name, action.principal.agent,
-            action.source_sphere, action.target_sphere,
+            action.source_sphere, action.target_sphere, action.executor,
         )  # fmt: skip
         covering = self._scopes.get(scope)
         if covering is None:

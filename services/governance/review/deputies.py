@@ -15,7 +15,6 @@ from kernel.errors import Forbidden
 from kernel.statement import Statement
 from services.governance import audit_events
 from services.governance.clock import Clock
-from services.governance.decisions import OWN_EXECUTOR
 from services.governance.errors import DeputyInvalid, NotEntitled
 from services.governance.messages import moment, stamp
 from services.governance.operations import (
@@ -25,6 +24,7 @@ from services.governance.operations import (
     OperationRefused,
     Operations,
 )
+from services.governance.policy.rule import OWN_EXECUTOR
 from services.governance.review.eligibility import Eligibility
 
 LONGEST: Final = timedelta(days=90)

@@ -19,6 +19,7 @@ from kernel.database import Database, Record, Transaction
 from kernel.errors import EtagMismatch, Forbidden
 from kernel.statement import Statement
 from services.governance.clock import Clock
+from services.governance.decisions import check_spheres
 from services.governance.errors import (
     EditRefused,
     GovernanceDenied,
@@ -251,6 +252,7 @@ def _edited(before: Action, wanted: Edit) -> Action:
                 before.target_sphere if wanted.target_sphere is None else wanted.target_sphere
             ),
         )
+        check_spheres(action)
     except ActionRefused as refused:
         raise EditRefused(str(refused), cause=refused.cause) from None
     if action == before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -180,16 +181,53 @@ def test_scopes_of_tools_spheres_and_agents() -> None:
     agent = an_action()
     person = an_action(principal=replace(agent.principal, agent=""))
     mail = an_action(tool=replace(agent.tool, name="mail.send"))
-    nowhere = an_action(source_sphere="", target_sphere="")
+    personal = an_action(source_sphere="personal", target_sphere="personal")
     for rule, matching, other in (
         (a_rule("t", Effect.DENY, tools=("thread.*",)), agent, mail),
-        (a_rule("s", Effect.DENY, spheres=("business",)), agent, nowhere),
+        (a_rule("s", Effect.DENY, spheres=("business",)), agent, personal),
         (a_rule("a", Effect.DENY, agents=("*",)), agent, person),
         (a_rule("i", Effect.DENY, agents=(agent.principal.agent,)), agent, an_action()),
     ):  # fmt: skip
         together = a_set([rule])
         assert judged(matching, together).rule == rule.code
         assert judged(other, together).rule != rule.code
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target", "covered"),
+    [
+        (ActionKind.UPDATE, "", "", True),
+        (ActionKind.UPDATE, "personal", "personal", False),
+        (ActionKind.SEND, "personal", "", False),  # out of CHE·NU, and out of personal
+        (ActionKind.SEARCH, "", "", True),
+        (ActionKind.SEARCH, "personal", "", True),  # it looks everywhere
+        (ActionKind.SEARCH, "personal", "personal", False),
+        (ActionKind.SEARCH, "personal", "business", True),
+    ],
+)
+def test_leaving_out_the_sphere_is_no_way_round_a_rule_for_one(
+    kind: ActionKind, source: str, target: str, covered: bool
+) -> None:
+    action = an_action(kind=kind, source_sphere=source, target_sphere=target)
+    stops = a_rule("stops", Effect.DENY, spheres=("business",))
+    assert (judged(action, a_set([stops])).rule == "stops") is covered
+    allows = a_rule("allows", Effect.ALLOW, spheres=("business",), priority=99)
+    assert not allows.covers(action) or "business" in (source, target)
+
+
+def test_an_action_that_may_be_anywhere_gets_no_exception_that_is_for_one_sphere() -> None:
+    rule = a_rule("mine", Effect.WARN, spheres=("business",), overrides=("data_export",))
+    export = partial(an_action, kind=ActionKind.EXPORT, target_sphere="")
+    aside = a_set([rule])
+    assert judged(export(source_sphere="business"), aside).rule == "mine"
+    assert judged(export(source_sphere=""), aside).rule == "data_export"
+
+
+def test_no_rule_for_a_sphere_stops_what_governs_the_rules() -> None:
+    stops = a_set([a_rule("stops", Effect.DENY, spheres=("business",))])
+    action = an_action(kind=ActionKind.CONFIGURE, source_sphere="", target_sphere="")
+    assert judged(action, stops).rule == "stops"
+    assert judged(replace(action, executor="governance"), stops).rule == "scope_elevation"
 
 
 @pytest.mark.parametrize(
