@@ -18,10 +18,12 @@ from services.nova.intent.tokens import Token
 _GAP_WORDS: Final = 5
 BOUNDARIES: Final = frozenset({"comma", "and", "or", "but"})
 # Only a noun follows these, though it may look like a verb: the report to Paul.
-_ARTICLES: Final = {
-    "en": frozenset(["the", "a", "an", "my", "his", "our", "its", "your", "their"]),
-    "fr": frozenset(["un", "une", "mon", "ma", "mes", "ton", "ta", "son", "sa", "notre", "cette"]),
-}
+ENGLISH_ARTICLES: Final = frozenset(["the", "a", "an", "my", "his", "our", "its", "your", "their"])
+_FRENCH_ARTICLES: Final = frozenset(
+    ["un", "une", "mon", "ma", "mes", "ton", "ta", "son", "sa", "notre", "cette"]
+)
+ARTICLES: Final = ENGLISH_ARTICLES | _FRENCH_ARTICLES
+_ARTICLES: Final = {"en": ENGLISH_ARTICLES, "fr": _FRENCH_ARTICLES}
 _DECIDING: Final = frozenset({"definite", "indefinite"})
 _POINTING: Final = frozenset({"definite", "object"})
 _NOTHING: Final = Entry()
@@ -49,13 +51,18 @@ class Event(NamedTuple):
 def language_of(tokens: list[Token], default: str = "und") -> str:
     """The language that more of the words belong to; small words decide between borrowed ones."""
     english, french = words("en"), words("fr")
-    score = small = 0
+    score = small = polite = 0
     for token in tokens:
         if token.kind == "word":
             ours, theirs = english.get(token.word), french.get(token.word)
-            score += (ours is not None) - (theirs is not None)
+            said = (ours is not None) - (theirs is not None)
+            if "soft" in {entry.role for entry in (ours, theirs) if entry}:
+                polite += said  # "Bonjour, mail it" is English
+            else:
+                score += said
             score -= token.raw != token.word and theirs is not None
             small += ours is None and theirs is not None and theirs.role in _DECIDING
+    score = score or (0 if small else polite)
     if score == 0:
         return "fr" if small else default
     return "en" if score > 0 else "fr"

@@ -59,7 +59,9 @@ def gather(sentences: list[Sentence], language: str) -> Findings:
 
 def _asks_for_something(places: list[Place]) -> bool:
     """A request about things of which no verb says what is to happen to them."""
-    asked = any(place.then == REQUEST for place in places)
+    # A request that turns into a question: est-ce que tu as envoyé.
+    turned = any(place.mood == REQUEST and place.then == ASK for place in places)
+    asked = not turned and any(place.then == REQUEST for place in places)
     chat = any(place.event.what == "chat" for place in places)
     touched = any(
         place.event.what in {"thing", "danger"}

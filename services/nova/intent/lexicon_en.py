@@ -29,7 +29,7 @@ VERBS: Final = {
     "payment": """
         pay wire remit reimburse refund settle buy purchase order book charge bill invoice
         donate tip* deposit withdraw spend subscribe renew lend loan invest sell credit debit
-        venmo paypal fund bet* gamble repay prepay overpay compensate rent lease finance
+        venmo paypal fund bet* bid* gamble repay prepay overpay compensate rent lease finance
         sponsor""",
     "export": "export download backup dump sync exfiltrate offload",
     "execute": """
@@ -75,7 +75,7 @@ VERBS: Final = {
     # They may mean much; only the phrases tell. A command that no phrase explains stays in doubt.
     "doubtful": """
         give put bring leave pull lock spot place pick slip stick shove throw hand push pass
-        carry lay grab swap trade drag haul strip""",
+        carry lay grab swap trade drag haul strip slide sneak squeeze sling chuck lob""",
     # They say "carry it out" of the noun that follows: make a payment, confirm the order.
     "act": """
         do make perform process proceed initiate finalize finalise confirm validate arrange
@@ -93,10 +93,10 @@ VERBS: Final = {
 }
 
 PAST: Final = """
-    send:sent resend:resent pay:paid repay:repaid prepay:prepaid sell:sold buy:bought bet:bet
-    lend:lent spend:spent withdraw:withdrew,withdrawn shut:shut burn:burnt,burned run:ran,run
-    rerun:reran find:found show:shown,showed tell:told know:known,knew see:seen,saw read:read
-    understand:understood think:thought write:written,wrote rewrite:rewrote,rewritten
+    bid:bid send:sent resend:resent pay:paid repay:repaid prepay:prepaid sell:sold buy:bought
+    bet:bet lend:lent spend:spent withdraw:withdrew,withdrawn shut:shut burn:burnt,burned
+    run:ran,run rerun:reran find:found show:shown,showed tell:told know:known,knew see:seen,saw
+    read:read understand:understood think:thought write:written,wrote rewrite:rewrote,rewritten
     make:made do:done,did get:got,gotten have:had let:let set:set cut:cut split:split
     give:gave,given put:put take:took,taken bring:brought go:gone,went come:came
     throw:threw,thrown keep:kept leave:left say:said begin:began,begun hear:heard teach:taught
@@ -108,7 +108,7 @@ PAST: Final = """
 NOUN_TOO: Final = """
     trash bin junk drop empty clear clean void reset burn email mail message text fax dm call
     reply contact alert ping phone post tweet broadcast blog release stream upload transfer
-    move wire order book charge bill invoice tip deposit fund bet credit debit loan rent lease
+    move wire bid order book charge bill invoice tip deposit fund bet credit debit loan rent lease
     refund purchase export download backup dump sync launch trigger run sign share invite
     permit block ban fire grant purge wipe kill show search list look query recap outline
     digest review study audit test rank estimate benchmark draft note build record log design

@@ -42,7 +42,7 @@ VERBS: Final = {
         deleguer permettre nommer expulser congedier contourner desactiver interconnecter""",
     "query": """
         montrer expliquer dire voir lire consulter savoir connaitre comprendre decrire
-        presenter indiquer preciser detailler afficher enseigner eclairer definir clarifier
+        presenter indiquer preciser detailler afficher enseigner eclairer raconter definir clarifier
         citer visualiser apprendre traduire demander conjuguer epeler prononcer""",
     "search": """
         chercher rechercher trouver lister retrouver reperer localiser fouiller enumerer
@@ -150,7 +150,7 @@ NOUN_TOO: Final = """
     demarre change termine reprise prise mise vire balance don prete accorde autorise resolu
     produit ouvert ferme contenu clos compris du reduit inscrit concu concu indique contacte
     communique informe dire devoir pouvoir savoir range passe passes tire message imprime mail
-    bloque depense"""
+    bloque depense texte textes"""
 
 # Nouns that are the action itself: "faire un virement" asks for one.
 NOUNS: Final = {

@@ -36,7 +36,8 @@ def _request(state: State, event: Event) -> None:
 
 def _ask(slot: Slot) -> Callable[[State, Event], None]:
     def turn(state: State, event: Event) -> None:
-        if state.mood not in {SUBJECT, FORBID} or state.asks_about():
+        asked = state.word(event) == "combien"  # ça coûte combien d'envoyer …
+        if state.mood not in {SUBJECT, FORBID} or state.asks_about() or asked:
             state.direct = state.mood in {OPEN, SUBJECT} or (state.head and state.mood == ASK)
             strict = state.last_of(event) in _NEXT_IS_VERB
             near = slot._replace(words=3, strict=True) if slot.words == LONG and strict else slot

@@ -19,7 +19,7 @@ IDIOMS: Final = {
         not
         keep|retain|leave|save|store; am|is|are not going to keep|retain|leave|save|store; ~undo …
         existence; good riddance; ~opt out; gone;
-        have|has got to go; ~lose the; never want|wish""",
+        have|has got to go; ~lose the; never want|wish; ~strike the|this|that|my|our""",
     "send": """
         ~get back to; ~drop … line|note|message|mail|email; ~let <name> know; ~let
         the|my|our|all|everyone|everybody|him|her|them … know; ~reach out; ~follow up with;
@@ -31,30 +31,31 @@ IDIOMS: Final = {
         email|mail|message|text|note|line|reminder; ~give … call|ring|heads; ~keep …
         posted|informed|loop; ~put … copy|cc; ~loop … in; ~pass … along|on; ~pass on; ~hand …
         in; ~get … to <name>; ~show … to <name>; ~show <name> the|my; ~leave …
-        message|voicemail; ~talk to <name>; ~speak to|with <name>; ~thank <name>;
-        ~congratulate <name>; ~bring … to <name>; ~touch base; ~apologize to; ~apologise to;
-        ~say … to <name>; ~break … news; 📧 <definite>; 📤 <definite>; ~give <name>
-        the|my|our|this|that|a; ~introduce … to; ~draft and send; ~chase up; ~chase <name>;
-        ~nudge <name>; curl -x post; ~put … in touch; ~report … to <name>; ~pass <name>; ~post
-        … endpoint|webhook|api; ~hit … up; ~fire off; ~fire … over|off;
-        ~schedule|queue|program … email|mail|message|post|newsletter|tweet; ~confirm to;
-        make|makes|making sure <name>
+        message|voicemail; ~talk to <name>; ~speak to|with <name>; ~thank <name>; ~congratulate
+        <name>; ~bring … to <name>; ~touch base; ~apologize to; ~apologise to; ~say … to <name>;
+        ~break … news; 📧 <definite>; 📤 <definite>; ~give <name> the|my|our|this|that|a;
+        ~introduce … to; ~draft and send; ~chase up; ~chase <name>; ~nudge <name>; curl -x post;
+        ~put … in touch; ~report … to <name>; ~pass <name>; ~post … endpoint|webhook|api; ~hit …
+        up; ~fire off; ~fire … over|off; ~schedule|queue|program …
+        email|mail|message|post|newsletter|tweet; ~confirm to; make|makes|making sure <name>
         gets|has|receives|knows|hears|sees|learns; make|making sure …
-        gets|receives|knows|hears|learns; ensure … gets|receives|knows|hears|learns; ~file|lodge …
-        complaint|application|claim|lawsuit|petition|appeal|return|taxes|paperwork; ~copy <person>
-        in|on|into; ~copy him|her|them|everyone|everybody in|on; i|we want|need|like <name> to
-        get|receive|have|know|hear|learn; ~convey … regards|apologies; ~give …
-        regards|apologies|update;
-        message|mail|email|contact|text|phone|call|ping <person>""",
+        gets|receives|knows|hears|learns; ensure … gets|receives|knows|hears|learns; ~file|lodge
+        … complaint|application|claim|lawsuit|petition|appeal|return|taxes|paperwork; ~copy
+        <person> in|on|into; ~copy him|her|them|everyone|everybody in|on; i|we want|need|like
+        <name> to get|receive|have|know|hear|learn; ~convey … regards|apologies; ~give …
+        regards|apologies|update; message|mail|email|contact|text|phone|call|ping <person>;
+        should|must get|receive|hear this|it|the|my|our; ~report it|this|that|them|him|her to;
+        ~report the|this|that|a|an|my|our … to; ~post|mail … letter|parcel|package""",
     "publish": """
         ~make … public|visible|available|live; ~go live; ~go public; ~put … online|live; ~put
-        up; ~put out; ~bring … live; ~get … online|live|out there; ~get the word out; ~spread
-        … word|news; ~roll … out; ~set … live|public; ~take … live|public; ~make it known;
-        ~let the world; ~share … publicly|online|linkedin|twitter|facebook; ~open … to
-        everyone|public|world|all; ~tell the world; ~put … out there; ~get … out there; ~push
-        … live; ~get … newsletter|announcement|article|release|news|story out; i|we want|need …
-        out there|online|live|public;
-        make|setup a|an|another thread|task|project|folder|note …
+        up; ~put out; ~bring … live; ~get … online|live|out there; ~get the word out; ~spread …
+        word|news; ~roll … out; ~set … live|public; ~take … live|public; ~make it known; ~let
+        the world; ~let the world see|read|know; ~share …
+        publicly|online|linkedin|twitter|facebook; ~open … to everyone|public|world|all; ~tell
+        the world; ~get|put|push … out there|on; ~put … up on; i|we want|need the world|public;
+        ~upload … youtube|website|blog|tiktok|instagram; ~push … live; ~get …
+        newsletter|announcement|article|release|news|story out; i|we want|need … out
+        there|online|live|public; make|setup a|an|another thread|task|project|folder|note …
         public|visible|available|live|shared|accessible|readable|open|online""",
     "transfer": """
         ~hand … over; ~hand over; ~turn … over to; ~sign … over; ~give … to <name>; ~bring …
@@ -70,7 +71,9 @@ IDIOMS: Final = {
         bill; ~shell out; ~chip in; ~pay back|off|up|down; ~check out with; ~take care of …
         bill|invoice|rent|payment; ~square up; 💸 <amount>|<name>; ~clear …
         invoice|bill|debt|balance; ~sign … up for; ~place … order|bet|bid; ~make … payable;
-        ~spot <name>; ~release … funds|money; ~put down; ~hit … with a bill""",
+        ~spot <name>; get|grab|call me|us a|an|another|two|three|four|some
+        taxi|cab|uber|ride|ticket|tickets|seat|seats|pizza|flight|flights; ~release …
+        funds|money; ~put down; ~hit … with a bill""",
     "export": """
         ~back … up; ~back up; ~save … as pdf|csv|json|xlsx|excel; ~copy …
         usb|disk|drive|outside; ~save … to|on|onto
@@ -88,50 +91,56 @@ IDIOMS: Final = {
         prod|production; ~ship it; ~ship to; ~roll out; ~roll back; ~start|stop|kill|launch …
         server|service|job|deployment|pipeline|campaign|script|process; ~shut … down; ~turn …
         server|machine|service; ~call … api|webhook|endpoint|function; ~hit … endpoint|api;
-        ~apply … patch|migration|fix; ~merge … pr|branch|pull; ~sign off; ~do the same;
-        ~repeat … action|that; ~take care of it|this|that|them|these|those|everything; proceed; git
-        push; git reset; curl; wget; bash; powershell;
+        ~apply … patch|migration|fix; ~merge … pr|branch|pull; ~sign off; ~do the same; ~repeat
+        … action|that; ~take care of it|this|that|them|these|those|everything; ~sort|set
+        it|this|that|them out|up; proceed; git push; git reset; curl; wget; bash; powershell;
         insert into; delete from; update … set; eval; exec; os.system; ~fire … up; ~close …
         deal; ~kick … off; ~kick off; ~fire up; ~spin … up; ~spin up""",
     "configure_rights": """
         ~let my|our|the … identity see|view|read|use|access; ~let … identity …
-        see|view|read|use|access; do not share … anymore|more|longer; do not share …
-        with|to … anymore|more|longer;
-        ~give|grant|hand|get|offer|assign …
+        see|view|read|use|access; do not share … anymore|more|longer; do not share … with|to …
+        anymore|more|longer; ~give|grant|hand|get|offer|assign …
         access|permission|permissions|rights|admin|role|key|keys; ~make …
         admin|administrator|owner|editor|moderator|member|private|collaborator; ~let <name>
         see|view|read|edit|write|in|into|join|use|manage|access|approve|vote; ~let
-        everyone|everybody|anyone|them|him|her see|view|read|edit|in|into|join|access|use;
-        ~add <person> to|as|into; ~add <name> to|into the|my|this|our
-        thread|team|group|workspace|channel|project|conversation|meeting|sphere|chat; ~add …
-        as owner|admin|an|a member|editor|participant|collaborator; ~add …
-        user|member|participant|guest|collaborator|person to; ~let … into; ~kick … out; ~take
-        … off the; ~open … up to; ~cut … off; ~turn … off|on
-        approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance; ~turn off|on
-        … approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance;
-        ~skip|bypass|override|disable|drop|ignore|suspend|lift|waive|stop|end|enable|circumvent …
+        everyone|everybody|anyone|them|him|her in|into; ~let
+        everyone|everybody|anyone|people|them|him|her|my|our|the …
+        see|view|read|edit|join|access|use; ~add <person> to|as|into; ~add <name> to|into
+        the|my|this|our
+        thread|team|group|workspace|channel|project|conversation|meeting|sphere|chat; ~add … as
+        owner|admin|an|a member|editor|participant|collaborator; ~add …
+        user|member|participant|guest|collaborator|person to; ~let … into; ~kick … out; ~take …
+        off the; ~open … up to; ~open up … to; ~open … to the|my|our|all;
+        should|must|may|shall|can no longer see|read|view|edit|access|join|enter|post|use; ~cut
+        … off; i|we want|need|like my|our|the|him|her|them|everyone|everybody|anyone|people … to
+        see|read|view|edit|access|join|use|approve; ~turn … off|on
+        approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance|authentication;
+        ~turn off|on …
+        approval|approvals|checkpoint|checkpoints|2fa|security|audit|governance|authentication;
+        ~skip|bypass|override|disable|drop|ignore|suspend|lift|waive|stop|end|enable|circumvent
+        …
         freeze|freezes|approval|approvals|checkpoint|checkpoints|confirmation|governance|rule|rules|review|audit|safety|guardrails|restrictions|security|policy|policies|limits|logging|protection;
         ~ignore|disregard|forget|override …
         instructions|prompt|guidelines|constraints|everything; without
         approval|confirmation|asking|permission|checkpoint|review|confirming; no
         approval|confirmation|checkpoint; ~change … password|role|rights|access|owner; ~set …
-        private|visibility|role; ~log … in as; ~sign … out; ~leave the thread|group|team;
-        ~hook … up; ~link … account|bank|gmail|slack; ~reset … password;
-        ~lower|raise|increase|extend|lift … limit|limits|budget|cap|ceiling|quota;
-        ~unfreeze <definite>; with access|rights|permissions for <name>; with <name> as
-        owner|editor|admin; make|setup a|an|another
-        thread|task|project|folder|note … private|hidden|secret|readonly|editable|writable; should
-        be able|allowed|permitted|entitled; do|does not need|require
-        my|our approval|permission|confirmation|consent|ok|okay|authorization|authorisation;
-        ~add|save|store|link my|our|a|the card|iban|bank|wallet;
-        ~remove <person> from; ~add <name> as; i|we want|need <name> to
+        private|visibility|role; ~log … in as; ~sign … out; ~leave the thread|group|team; ~hook
+        … up; ~link … account|bank|gmail|slack; ~reset … password;
+        ~lower|raise|increase|extend|lift … limit|limits|budget|cap|ceiling|quota; ~unfreeze
+        <definite>; with access|rights|permissions for <name>; with <name> as
+        owner|editor|admin; make|setup a|an|another thread|task|project|folder|note …
+        private|hidden|secret|readonly|editable|writable; should be
+        able|allowed|permitted|entitled; do|does not need|require my|our
+        approval|permission|confirmation|consent|ok|okay|authorization|authorisation;
+        ~add|save|store|link my|our|a|the card|iban|bank|wallet; ~remove <person> from; ~add
+        <name> as; i|we want|need <name> to
         see|view|read|edit|access|join|use|approve|manage|be; i|we would like <name> to
         see|view|read|edit|access|join|use|approve|manage|be; ~lock … out; ~take away; ~shut …
         out; only <name> may|can|should|must|shall; ~make … read only; ~make …
-        readonly|writable|editable|accessible|hidden|secret|shared|collaborative; ~turn off|on
-        … safety|checks|protections|safeguards|guards|filters|notifications;
-        should|must|may|shall not see|read|view|edit|access|join|enter; should|must|shall not
-        be able; from today|now|tomorrow|monday … owner|admin|editor|access|allowed""",
+        readonly|writable|editable|accessible|hidden|secret|shared|collaborative; ~turn off|on …
+        safety|checks|protections|safeguards|guards|filters|notifications; should|must|may|shall
+        not see|read|view|edit|access|join|enter; should|must|shall not be able; from
+        today|now|tomorrow|monday … owner|admin|editor|access|allowed""",
     "send_noun": """
         email|message|mail|note|text|letter|word|line|reply|reminder to <name>; word|note to
         the|my|our""",
@@ -150,23 +159,22 @@ MOODS: Final = {
         you mind; you can|could|may|might|should|must|will|would|need|ought|shall|better; you
         are to; you have to; you had better; i want|need|wish|require|demand|expect; i
         prefer|request|insist|order|beg|urge|instruct|suggest|recommend|propose|trust|hope; i
-        would like|love|prefer|appreciate|rather|want|need; we would like|love|prefer|rather;
-        we want|need|must|should|have; would be
+        would like|love|prefer|appreciate|rather|want|need; we would like|love|prefer|rather; we
+        want|need|must|should|have; take care of; is time we|you; high time; would be
         great|nice|good|lovely|helpful|wonderful|super; be grateful|so kind|thankful; let us;
-        feel free; make sure|certain; see|attend to the|my|our|this|that|all; be sure; see to it;
-        ensure; time to|for;
-        have|has|had|need|got to; how about|abt; what about; what if you|we; why not; why do
-        not you|we; any chance; is there any chance|way you; would it be
+        feel free; make sure|certain; see|attend to the|my|our|this|that|all; be sure; see to
+        it; ensure; time to|for; have|has|had|need|got to; how about|abt; what about; what if
+        you|we; why not; why do not you|we; any chance; is there any chance|way you; would it be
         possible|ok|okay|fine|alright; would it be; could it be; if you could|would|can; i
         wonder if|whether you; wondering if|whether you; shall|could we; are you able; do you
         think you; it would be; do not forget|hesitate|fail|omit|neglect; do not
-        wait|delay|miss|just|only|merely|simply|not; remember to; help me; i authorize; you
-        have my; want|like you to; am going|about to; i will|shall|must|should; we will|shall;
-        can|could someone|somebody|anyone|anybody|nova|the|this|that|it|these|those|my; want
-        to; is it possible for you; do you want to; be done; are you going; mind if you; for
-        you to; i ask; is|are|was|were to be; can|could everyone|everybody|all; could|would
-        <name> get|have|receive|obtain; can|could|may i have|ask|trouble|bother; can|could|may
-        i get a|an|the|my|this|that|it""",
+        wait|delay|miss|just|only|merely|simply|not; remember to; help me; i authorize; you have
+        my; want|like you to; am going|about to; i will|shall|must|should; we will|shall;
+        can|could someone|somebody|anyone|anybody|nova|the|this|that|it|these|those|my; want to;
+        is it possible for you; do you want to; be done; are you going; mind if you; for you to;
+        i ask; is|are|was|were to be; can|could everyone|everybody|all; could|would <name>
+        get|have|receive|obtain; can <person> get|have|receive|obtain; can|could|may i
+        have|ask|trouble|bother; can|could|may i get a|an|the|my|this|that|it""",
     "ask_verb": """
         how to; when to; where to; what to; whether to; which to;
         how|what|when|where|why|who|which
@@ -200,6 +208,9 @@ MOODS: Final = {
     "work:create": """
         open a|another; put together; come up with; take a|some note|notes; write down; new
         thread|note; draft; make|setup a|an|another thread|task|project|folder|note;
+        put|leave a|an|another|the note|comment|remark|line in|on|under; i|we want|need
+        a|an|another thread|task|project|folder|note|plan|draft;
+        i|we want|need a|an new thread|task|project|folder|note;
         set up a|an|another|the thread|task|project|folder|list|note; write a|an
         post|article|blog|comment|text|poem|story; make a|an
         list|checklist|guide|table|note|plan|draft|outline|sketch|chart|copy|new""",
@@ -211,15 +222,17 @@ MOODS: Final = {
         meeting|deadline|appointment|date|call|standup|due|reminder|paragraph|section|task;
         clean|clear up … text|wording|grammar|formatting|style|sentence|paragraph; set …
         status|due|date|priority|title|name|tags; push …
-        meeting|deadline|appointment|date|call|back; order|sort … by; cancel …
-        reminder|timer|alarm; stop the run|timer; clear up; book mark; give …
-        title|name|tag|label|description; put … tag|label|date|title|calendar|agenda|order;
-        put … hold""",
+        meeting|deadline|appointment|date|call|back; order|sort … by; sort|order
+        the|my|these|this|all … by; cancel … reminder|timer|alarm; stop the run|timer; clear up;
+        book mark; give … title|name|tag|label|description; put …
+        tag|label|date|title|calendar|agenda|order; put … hold; put|move … archive|archives;
+        make …
+        shorter|longer|clearer|simpler|better|nicer|tighter|friendlier|bigger|smaller|bold|formal""",
     "forbid": """
         do|does|did|should|must|would|can|could|may|shall|will not; never; not to; am|is|are not
-        going|about to; i|we would rather not; i forbid
-        you to; no need to; do not have to; not have to; do not you dare; under no
-        circumstances; refuse to; need not; do not ever; do not want|need|wish you to; you
+        going|about to; i|we would rather not; i forbid you to; no need to; hold off on; wait
+        before; do not have to; not have to; do not you dare; under no circumstances; refuse to;
+        need not; do not ever; do not want|need|wish you to; you
         must|should|can|may|will|shall|need|ought not; you are not to|allowed|supposed""",
     "forbid_noun": "without; avoid; refrain from; instead of; rather than; no more; no; against",
     "forbid_wish": "do not want|wish|need|like; would not like|want",
@@ -229,7 +242,9 @@ MOODS: Final = {
         set a reminder; remind
         me … to; add|create|set|make|write a|an
         task|reminder|todo|note|memo|habit|goal|list|checklist|item|event <end>; note to self;
-        jot|note|write down <end>""",
+        jot|note|write down <end>; new|another note|task|reminder|todo|memo <end>;
+        note|record|mention|log in|on|under … that;
+        add|append that""",
     "name": "called|named|titled|entitled; as|to <quoted>; tagged|labelled|labeled|marked",
     "condition": "as soon as; in case; once",
     "head:ask": """
@@ -265,7 +280,7 @@ TAMPERING: Final = """
 # They turn a prohibition into a condition: do not send it before Monday.
 SPOILERS: Final = "until till unless before except without other besides apart than excluding"
 # They do so only in the same clause: do not send only the draft.
-WEAK_SPOILERS: Final = "but only just merely simply yet first"
+WEAK_SPOILERS: Final = "but only just merely simply first"
 CURRENCIES: Final = "dollar dollars usd buck bucks quid pound pounds gbp cent cents chf cad grand"
 
 URGENCY: Final = {

@@ -19,26 +19,28 @@ IDIOMS: Final = {
     "send": """
         ~ecrire a|au|aux|lui|leur; ~ecrire … mail|lettre|message|courriel|email|mot
         a|au|aux|pour; ~ecrire <person>; ~faire … suivre|parvenir; ~mettre … copie; ~dire a
-        <name>; dis|dites|dire lui|leur; lui|leur dire|ecrire|repondre|demander; ~dire
-        a|au|aux mon|ma|mes|la|l|notre|nos|tous|tout|toute|son; ~dire au|aux; ~demander
-        a|au|aux; demande|demandez|demander lui|leur; ~tenir … courant|informe; ~passer …
+        <name>; dis|dites|dire lui|leur; lui|leur dire|ecrire|repondre|demander; ~dire a|au|aux
+        mon|ma|mes|la|l|notre|nos|tous|tout|toute|son; ~dire au|aux; ~demander a|au|aux;
+        demande|demandez|demander lui|leur; ~tenir … courant|informe; ~passer …
         coup|appel|mot|message; ~laisser … message|mot; ~donner … nouvelles; ~rappeler <name>;
         ~rappeler a|au|aux|lui|leur; ~rappeler mon|ma|mes|le|la|les|notre; ~mettre …
-        relation|boucle; ~annoncer a; ~montrer a|au|aux <name>; ~confier … a; ~donner …
-        reponse; ~parler a; ~presenter … a <name>; ~remettre … a|au|aux; 📧 <definite>; 📤
-        <definite>; ~montrer … a|au|aux <name>; ~rendre … a; ~deposer …
-        plainte|dossier|demande; ~prendre contact; ~reprendre contact; ~passer le mot; ~passer
-        … mot; ~faire suivre|parvenir|passer|savoir; ~dire … a <name>; ~programmer|planifier …
+        relation|boucle; ~annoncer a; ~montrer a|au|aux <name>; ~confier … a; ~donner … reponse;
+        ~parler a; ~presenter … a <name>; ~remettre … a|au|aux; 📧 <definite>; 📤 <definite>;
+        ~montrer … a|au|aux <name>; ~rendre … a; ~deposer … plainte|dossier|demande; ~prendre
+        contact; ~reprendre contact; ~passer le mot; ~passer … mot; ~faire
+        suivre|parvenir|passer|savoir; ~dire … a <name>; ~programmer|planifier …
         mail|message|email|courriel|envoi|publication; ~confirmer a|au|aux; ~presenter …
-        excuses|condoleances|felicitations|voeux; ~souhaiter … a|au|aux <name>; recoive|recoivent;
-        sache|sachent; de ma|notre part""",
+        excuses|condoleances|felicitations|voeux; ~souhaiter … a|au|aux <name>;
+        recoive|recoivent; sache|sachent; de ma|notre part; ~confirmer|signaler|verifier|excuser
+        … aupres; ~transferer … mail|email|courriel|message|sms; ~poster …
+        lettre|courrier|colis; ~balancer … a|au <name>""",
     "publish": """
         ~mettre … ligne|live|avant; ~rendre …
         public|publique|publics|publiques|visible|accessible; ~rendre public|publique; ~faire
         … annonce|connaitre|publication; ~passer … public|publique; ~mettre …
         blog|site|linkedin|facebook|twitter|instagram|web|reseaux; ~ouvrir …
         public|tous|monde; ~sortir <definite>; ~faire … savoir; ~mettre au courant tout;
-        ~faire paraitre; ~partager … reseaux|linkedin|facebook|publiquement|web""",
+        ~faire paraitre; ~balancer … sur; ~partager … reseaux|linkedin|facebook|publiquement|web""",
     "transfer": """
         ~passer … dans|vers|en|a|au|sur … <sphere>; ~mettre … dans|sous … <sphere>; ~copier …
         dans|vers … <sphere>; ~envoyer … vers|dans … <sphere>; ~ranger … dans … <sphere>;
@@ -53,7 +55,9 @@ IDIOMS: Final = {
         argent|sous|fric|thune|pognon; ~prendre … abonnement; ~prendre en charge; ~retirer
         <amount>; ~deposer <amount>; ~offrir|acheter; ~rendre … <amount>; 💸 <amount>|<name>;
         ~s abonner; ~tirer <amount>; ~debloquer … fonds|argent|<amount>; ~rendre …
-        dois|argent; ~participer au|aux|a""",
+        dois|argent; ~participer au|aux|a;
+        ~prendre … billet|billets|ticket|tickets|taxi|places; ~recharger …
+        carte|compte|forfait""",
     "export": """
         ~sauvegarder … disque|usb|cloud|externe|drive|dropbox|s3|ordinateur; ~faire …
         sauvegarde|export|dump; ~sortir … donnees|base|contacts|historique|fichier;
@@ -73,35 +77,33 @@ IDIOMS: Final = {
     "configure_rights": """
         ~laisser … identite lire|voir|consulter|acceder; ~laisser … identite …
         lire|voir|consulter|acceder; ne|n partage|partages|partager|partagez plus;
-        arrete|arretez|arreter|cesse|cessez de me|nous demander|consulter|solliciter; pas besoin de
-        mon|notre
-        accord|approbation|autorisation|validation|feu; n as|avez pas besoin de mon|notre
-        accord|approbation|autorisation|validation|feu; ~inscrire moi|nous; ~inscrire <person>;
-        m|nous inscrire;
-        ~augmenter|relever|monter|baisser|elever|abaisser … plafond|limite|limites|budget|quota;
-        ~lever|degeler|terminer le|ce|mon gel;
+        arrete|arretez|arreter|cesse|cessez de me|nous demander|consulter|solliciter; pas besoin
+        de mon|notre accord|approbation|autorisation|validation|feu; n as|avez pas besoin de
+        mon|notre accord|approbation|autorisation|validation|feu; ~inscrire moi|nous; ~inscrire
+        <person>; m|nous inscrire; ~augmenter|relever|monter|baisser|elever|abaisser …
+        plafond|limite|limites|budget|quota; ~lever|degeler|terminer le|ce|mon gel;
         ~donner|attribuer|ouvrir|fournir|offrir|filer …
         acces|droit|droits|permission|permissions|role|cle|cles|admin; ~rendre …
         admin|administrateur|administratrice|proprietaire|prive|privee|editeur; ~passer …
         admin|administrateur|administratrice|proprietaire|editeur|moderateur|prive|privee;
         ~ajouter <name> a|au|aux|dans|comme|en; ~ajouter … comme|en tant; ~ajouter …
-        utilisateur|membre|participant|collaborateur|invite; ~laisser <name>; ~laisser
-        tout|tous voir|lire|entrer|modifier|acceder; ~faire entrer; ~mettre …
-        admin|dehors|prive|public; ~changer … mot de passe|role|droits|acces|visibilite;
-        ~reinitialiser … passe; ~mettre dehors;
+        utilisateur|membre|participant|collaborateur|invite; ~laisser <name>; ~laisser tout|tous
+        voir|lire|entrer|modifier|acceder; ~faire entrer; ~mettre … admin|dehors|prive|public;
+        ~changer … mot de passe|role|droits|acces|visibilite; ~reinitialiser … passe; ~mettre
+        dehors;
         ~desactiver|activer|sauter|contourner|ignorer|couper|lever|suspendre|passer|enlever|oublier|outrepasser
         …
         approbation|approbations|checkpoint|checkpoints|validation|confirmation|controle|controles|regle|regles|securite|gouvernance|audit|garde|limites|restrictions|protection|verification|2fa;
         ~ignorer|oublier|outrepasser …
         instructions|consignes|directives|contraintes|limites|tout; sans
         approbation|confirmation|validation|autorisation|demander|permission|verification|checkpoint;
-        ~prendre … controle; ~lier … compte; ~relier|brancher …
-        compte|banque|gmail|slack|drive; ~integrer … gmail|slack|drive|module|banque|crm;
-        ~quitter <definite>; ~nommer …
+        ~prendre … controle; ~lier … compte; ~relier|brancher … compte|banque|gmail|slack|drive;
+        ~integrer … gmail|slack|drive|module|banque|crm; ~quitter <definite>; ~nommer …
         administrateur|administratrice|proprietaire|admin|editeur|moderateur|responsable;
-        je|nous veux|voudrais|souhaite|voulons que <name> puisse|ait|voie|accede|soit|lise;
-        que <name> puisse|ait|voie|accede|lise; ~fermer … acces; ~augmenter|elever|etendre …
-        droits|privileges|acces; ~retirer|enlever|virer|sortir <name> de|du|d; ~mettre …
+        je|nous veux|voudrais|souhaite|voulons que <name> puisse|ait|voie|accede|soit|lise; que
+        <name> puisse|ait|voie|accede|lise; que|qu … puissent|puisse|accedent
+        lire|voir|modifier|consulter|acceder|entrer; ~fermer … acces; ~augmenter|elever|etendre
+        … droits|privileges|acces; ~retirer|enlever|virer|sortir <name> de|du|d|des; ~mettre …
         lecture; ~couper|desactiver|enlever|lever …
         securite|securites|protections|controles|filtres; seul|seule|seuls <name>;
         doit|doivent|devrait|devraient plus|pas voir|lire|acceder|modifier|entrer|avoir;
@@ -112,9 +114,11 @@ IDIOMS: Final = {
         mail|message|email|courriel|mot|sms|texto|lettre|rappel a|au|aux <name>;
         mail|message|email|courriel|mot|sms|texto|lettre a|au|aux mon|ma|la|l|mes""",
     "export_noun": """
-        sur mon|un|le|l|une|ma ordinateur|pc|disque|bureau|telephone|cle|portable|usb; copie
-        de toutes|mes|tout|tous; toutes mes donnees""",
-    "delete_noun": "peut|peuvent partir|disparaitre|sauter|degager <end>; poubelle|corbeille <end>",
+        sur mon|un|le|l|une|ma ordinateur|pc|disque|bureau|telephone|cle|portable|usb; en
+        pdf|json|word; copie de toutes|mes|tout|tous; toutes mes donnees""",
+    "delete_noun": """
+        peut|peuvent partir|disparaitre|sauter|degager <end>; poubelle|corbeille <end>;
+        poubelle|corbeille pour""",
     "configure_noun": "cle|cles|jeton|jetons d|api|ssh|privee|secrete",
     "publish_noun": "visible|public|publique|accessible de|a|pour|par tous|tout|le|la",
 }
@@ -132,35 +136,34 @@ MOODS: Final = {
         va|devrait|doit|peut|veut|pourrait|y; nous
         voulons|voudrions|devons|aimerions|souhaitons; merci de|d|bien; priere de|d;
         veuillez|veuille|veux; serait il possible; possible de|d|que; ca|cela te|vous
-        derangerait|embeterait|ennuierait|gene; ca|cela serait|ferait; n oublie|oubliez pas;
-        ne manque|manquez|tarde|tardez|attends|attendez pas; n hesite|hesitez pas;
-        pense|pensez a; pense|occupe|occupez|charge|chargez toi|vous|t; occupe|occupez;
-        assure|assurez; fais|faites en|que; fais|faites moi; veille|veillez a; il est temps|l
-        heure; et si tu|on|nous|vous; que|qu dirais|diriez|en; pourquoi ne pas; pourquoi pas;
-        pourquoi tu|vous|on ne|n; pourquoi ne|n; ayez|aie l|la; auriez|aurais; si tu|vous
-        pouvais|pouviez|pourrais|voulais|veux|peux|pouvez|voulez; demandais|demande si
-        tu|vous; besoin de|d|que; envie de|d|que; prie de|d; prie|supplie|demande de|d; est ce
-        que tu|vous|on; y a t il moyen; y aurait t il; moyen de; allons; autorise a; ne|n
+        derangerait|embeterait|ennuierait|gene; ca|cela serait|ferait; n oublie|oubliez pas; ne
+        manque|manquez|tarde|tardez|attends|attendez pas; n hesite|hesitez pas; pense|pensez a;
+        pense|occupe|occupez|charge|chargez toi|vous|t; occupe|occupez; assure|assurez;
+        fais|faites en|que; fais|faites moi; veille|veillez a; il est temps|l heure; et si
+        tu|on|nous|vous; que|qu dirais|diriez|en; pourquoi ne pas; pourquoi pas; pourquoi
+        tu|vous|on ne|n; pourquoi ne|n; ayez|aie l|la; auriez|aurais; si tu|vous
+        pouvais|pouviez|pourrais|voulais|veux|peux|pouvez|voulez; demandais|demande si tu|vous;
+        besoin de|d|que; envie de|d|que; prie de|d; prie|supplie|demande de|d; est ce que
+        tu|vous|on; y a t il moyen; y aurait t il; moyen de; allons; autorise a; ne|n
         peux|pourrais|pouvez|pourriez|veux|voulez|voudrais tu|vous pas; ne
         pourrais|peux|veux|pourriez|pouvez|voulez tu|vous; devrait|doit etre; on peut; quand
-        tu|vous peux|pourras|as|auras|pouvez|aurez; charge a toi; ne fais|faites pas que; ne
-        te contente|contentez pas; pas seulement|juste|uniquement; es|etes|serais|seriez
-        tu|vous capable|en|dispo|disponible|d; capable de|d; en mesure de|d""",
+        tu|vous peux|pourras|as|auras|pouvez|aurez; charge a toi; ne fais|faites pas que; ne te
+        contente|contentez pas; pas seulement|juste|uniquement; es|etes|serais|seriez tu|vous
+        capable|en|dispo|disponible|d; capable de|d; en mesure de|d""",
     "ask_verb": """
         comment; comment faire pour; puis je; dois|devrais|pourrais|peux je; est ce que
         je|il|elle|ils|elles|les|le|la; est ce que on doit|devrait; faut|faudrait|faudra il;
-        faut t il; qui peut|peuvent|doit|pourrait|va|veut|a; quand
-        faut|dois|doit|peut|puis|va; pourquoi; ou puis|peut|dois|faut; que se passe|passerait
-        t il; que se passe|passerait; qu arrive|est t il; a quoi sert; comment ca|cela; ai je
-        le droit de; suis je autorise|oblige|cense a|de; quelle est la difference entre;
+        faut t il; qui peut|peuvent|doit|pourrait|va|veut|a; quand faut|dois|doit|peut|puis|va;
+        pourquoi; ou puis|peut|dois|faut; que se passe|passerait t il; que se passe|passerait;
+        qu arrive|est t il; a quoi sert; comment ca|cela; ai je le droit de; j ai le droit de|d;
+        on a le droit de|d; suis je autorise|oblige|cense a|de; quelle est la difference entre;
         difference entre; quelles sont les etapes pour; quel|quelle|quels|quelles; combien;
         lequel|laquelle; est il
         prudent|risque|necessaire|dangereux|utile|sage|interdit|obligatoire|permis|autorise|normal
         de|d; est ce prudent|risque|necessaire|dangereux|utile|grave|obligatoire|permis|normal
         de|d; est ce que
-        supprimer|effacer|envoyer|publier|transferer|payer|exporter|archiver|partager; ce qui
-        se passe|passerait; si je|il|elle|on|quelqu; de quoi ai je besoin; qu est ce
-        qui|que|qu""",
+        supprimer|effacer|envoyer|publier|transferer|payer|exporter|archiver|partager; ce qui se
+        passe|passerait; si je|il|elle|on|quelqu; de quoi ai je besoin; qu est ce qui|que|qu""",
     "ask_generic": """
         est il possible de|d; peut on; c est possible de|d; est ce possible de|d; est ce que
         on|l peut""",
@@ -195,8 +198,11 @@ MOODS: Final = {
         point""",
     "work:create": """
         fais|faire|faites … liste|plan|note|tableau|brouillon|ebauche|copie|projet;
-        prends|prenez|prendre|prend note|des; mets|mettre|mettez … rappel|note;
-        nouveau|nouvelle fil|note|tache""",
+        prends|prenez|prendre|prend note|des; mets|mettre|mettez … rappel|note; nouveau|nouvelle
+        fil|note|tache; il me|nous faut|faudrait|faudra un|une|des
+        fil|note|tache|projet|dossier|liste|plan|brouillon; je|nous veux|voudrais|voulons un|une
+        nouveau|nouvelle; je|nous veux|voudrais|voulons un|une
+        fil|note|tache|projet|dossier|liste|plan|brouillon""",
     "work:update": """
         deplace|deplacer|deplacez|avance|avancer|avancez|repousse|decale …
         reunion|date|echeance|rendez|paragraphe|section|tache|rdv; mets|mettre|mettez …
@@ -205,7 +211,8 @@ MOODS: Final = {
         rappel|minuteur|alarme|suppression; met|mets|mettre|mettez a jour; nomme|nommer|nommez
         le|la|ce|cette fil|note|dossier|projet|document|tache; mets|mettre|mettez …
         echeance|titre|priorite|statut|date|calendrier|agenda|etiquette; donne|donnez|donner …
-        titre|nom|etiquette; regle|regler|reglez …
+        titre|nom|etiquette; mets|mettre|mettez|range|ranger|rangez|passe … archive|archives;
+        rends|rendre|rendez … plus|moins; regle|regler|reglez …
         heure|volume|alarme|parametre|parametres|luminosite|fuseau|horloge|langue|theme|probleme|problemes""",
     "work:configure": """
         passe|passer|passez la|l langue|interface|affichage; ~mettre …
@@ -213,7 +220,8 @@ MOODS: Final = {
         langue|theme|fuseau|notifications|parametres|mode|devise|affichage""",
     "forbid": """
         evite|evitez|eviter de|d; interdit|interdiction de|d; pas besoin de|d; inutile de|d;
-        hors de question de|d; surtout pas; defense de|d; jamais""",
+        hors de question de|d; surtout pas; pas la peine de|d; attends|attendez avant de|d;
+        defense de|d; jamais""",
     "forbid_noun": "sans; au lieu de|d; plutot que de|d; pas de|d; aucun|aucune; surtout pas de|d",
     "soft": """
         s il te|vous plait; tout de suite; si possible; quand meme; merci d avance; je te|vous
@@ -221,7 +229,9 @@ MOODS: Final = {
         fait; des maintenant; sur le champ; prends ton temps""",
     "note:create": """
         rappelle|rappelez moi de|d; me rappeler de|d; rappel|tache|memo pour|de|d;
-        note|noter|notez que|qu; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
+        note|noter|notez|ajoute|ajouter|ajoutez que|qu; note|noter|notez|consigne|consigner
+        dans|sur|au|en … que|qu; nouveau|nouvelle note|tache|rappel|memo <end>;
+        memo|rappel <end>; ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
         tache|rappel|memo pour|de|d; rappelle|rappelez moi … de|d;
         ajoute|cree|note|mets|ajouter|creer|ajoutez|creez une|un
         tache|rappel|memo|habitude|objectif|liste|note <end>; note pour moi""",

@@ -9,16 +9,17 @@ from services.nova.intent.lexicon import LANGUAGES, Entry, words
 _LEET: Final = str.maketrans("013457@$", "oieastas")
 _LEET_L: Final = str.maketrans("013457@$", "oleastas")
 LONGEST: Final = 24
+_KEYS: Final = "qwertyuiop asdfghjkl zxcvbnm"
 # Only these are looked for in misspelt words: a typing error away from each lies another word.
 _CORE: Final = """
-    delete remove erase destroy purge wipe discard send forward publish transfer migrate pay wire
-    refund export download execute deploy share grant revoke invite promote email eliminate
+    delete remove erase destroy purge wipe discard send forward publish transfer migrate pay
+    wire refund export download execute deploy share grant revoke invite promote email eliminate
     supprimer effacer detruire eliminer retirer vider jeter envoyer expedier transmettre publier
     diffuser transferer deplacer payer verser rembourser acheter exporter telecharger executer
-    deployer partager revoquer inviter autoriser virement paiement suppression transfert payment
-    deletion
-    summarize summarise explain analyze search create rename archive resumer expliquer analyser
-    rechercher chercher creer renommer archiver montrer"""
+    deployer partager purchase reimburse donate notify uninstall revoquer inviter autoriser
+    virement paiement suppression transfert payment deletion summarize summarise explain analyze
+    search create rename archive resumer expliquer analyser rechercher chercher creer renommer
+    archiver montrer"""
 _GLUED_TO: Final = """
     all it them this that the everything thread threads money now tout tous toutes les le la ca
     moi fil fils message messages file files data account"""
@@ -70,9 +71,16 @@ def _one_error_apart(one: str, other: str) -> bool:
         return True
     if start == 0:
         return False
+    if a[1:] == b[1:] and len(other) == 6 and _neighbours(a[:1], b[:1]):
+        return True
     # The shorter a word, the more other words lie one letter away from it.
     changed = len(other) > 6 and a[1:] == b[1:]
     return changed or (len(other) > 5 and (a[1:] == b or a == b[1:]))
+
+
+def _neighbours(one: str, other: str) -> bool:
+    """Whether the keys of two letters lie side by side."""
+    return bool(one and other) and any(pair in _KEYS for pair in (one + other, other + one))
 
 
 def _misspelt(word: str) -> Entry | None:

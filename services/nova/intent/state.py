@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.nova.intent.events import Event
+from services.nova.intent.events import ARTICLES, Event
 from services.nova.intent.lexicon import is_reading
 from services.nova.intent.places import (
     ASK,
@@ -105,6 +105,17 @@ class State:
             self.become(READ)
             self.wanted = wanted
         self.begin()
+
+    def after_article(self, event: Event) -> bool:
+        """Whether only a noun can stand here, though it may look like a verb: the quote."""
+        joined = self.sentence.tokens[event.start].joined  # un-archive
+        return self.last_word in ARTICLES and not self.head and not joined
+
+    def asked_of_the_past(self, event: Event) -> bool:
+        """Est-ce que tu as envoyé: asked for is what comes, not what is done already."""
+        led = self.fresh and self.last_word in {"tu", "vous", "on"}
+        following = (e for e in self.found if e.start >= event.end and e.what not in _SMALL)
+        return led and event.what == "have" and "p" in next(following, event).forms
 
     def leads(self) -> bool:
         """Whether a word here can be the verb of a command."""

@@ -4,7 +4,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from services.nova.intent.events import Event
+from services.nova.intent.events import ENGLISH_ARTICLES, Event
 from services.nova.intent.lexicon import LANGUAGES, spoilers, weak_spoilers, words
 from services.nova.intent.places import ASK, READ, REPORT, REQUEST, SUBJECT, WORK, Place
 from services.nova.intent.tokens import Sentence, Token
@@ -14,10 +14,11 @@ _DETERMINERS: Final = frozenset({"definite", "indefinite", "number"})
 _BEFORE_NOUN: Final = _DETERMINERS | {"prep", "about", "read", "work", "noun", "amount"}
 _NAMEABLE: Final = frozenset({"thing", "unknown", "noun", "danger", "read", "work"})
 _CLITICS: Final = frozenset(["le", "la", "les", "lui", "leur", "moi", "nous", "en", "y"])
-_BEFORE_VERB: Final = _CLITICS | {"l", "tout", "te", "me", "se"}
+_BEFORE_VERB: Final = _CLITICS | {"l", "tout", "te", "me", "se", "ne", "n"}
 _PERSONS_EN: Final = ["i", "we", "he", "she", "they", "it", "one", "users", "people", "someone"]
-_PERSONS_FR: Final = ["je", "j", "nous", "on", "il", "elle", "ils", "elles"]
-_PERSONS: Final = frozenset({"anyone", *_PERSONS_EN, *_PERSONS_FR})
+_NOBODY: Final = ["nobody", "everyone", "everybody", "somebody"]
+_PERSONS_FR: Final = ["je", "j", "nous", "on", "il", "elle", "ils", "elles", "personne"]
+_PERSONS: Final = frozenset({"anyone", *_NOBODY, *_PERSONS_EN, *_PERSONS_FR})
 _THIRD: Final = frozenset(["il", "elle", "ils", "elles", "qui"])
 _LINKS: Final = frozenset(["to", "a", "de", "d", "pour", "entre", "between", "sans", "you"])
 _NONE: Final = frozenset(["nothing", "none", "rien", "aucun", "aucune"])
@@ -34,6 +35,12 @@ _MENTIONS: Final = frozenset(
         "mot",
         "spell",
         "ecrit",
+        "tag",
+        "label",
+        "keyword",
+        "etiquette",
+        "categorie",
+        "category",
         "pronounce",
         "prononce",
     ]
@@ -42,6 +49,15 @@ _ASKING: Final = frozenset(["who", "what", "which", "how", "combien"])
 # What may stand between a thread and the word that names its topic.
 _NAMING_WORDS: Final = frozenset({"thing", "unknown", "noun", "danger", "read", "work", "definite"})
 _OF_TOPIC: Final = frozenset(["for", "about", "on", "regarding", "over", "pour", "sur"])
+_OF_DOCUMENT: Final = frozenset(["of", "for", "about", "on", "de", "des", "du", "sur"])
+_DOCUMENTS: Final = frozenset(
+    ["checklist", "table", "chart", "graph", "story", "poem", "guide", "agenda", "tableau"]
+)
+_POLITE: Final = frozenset({"soft", "and", "or", "but", "comma"})
+_WRITING: Final = frozenset(
+    ["draft", "write", "compose", "sketch", "redige", "rediger", "redigez", "ebauche", "ecris"]
+)
+_ARRANGING: Final = frozenset(["sort", "group", "trie", "trier", "triez", "regroupe", "groupe"])
 _WITHIN_TOPIC: Final = frozenset(["of", "de", "d", "du", "des", "l"])
 _NAMING: Final = frozenset(["appele", "appelee", "appeles", "nomme", "nommee", "nommes"])
 # What holds many things: "the payment thread" is a thread.
@@ -116,7 +132,9 @@ class Around:
         if "n" not in self.forms or not self.imperative:
             return "n" in self.forms
         if self.before.what == "danger":
-            return "n" in self.before.forms
+            determined = self.index > 1 and self.places[self.index - 2].event.what in _DETERMINERS
+            participle = determined and "p" in self.before.forms  # a deleted message
+            return "n" in self.before.forms or participle
         if self.before.what in _BEFORE_NOUN or self.word_before in _determiners():
             return True
         looked_at = not self.place.head and self.mood in {READ, ASK, REPORT, WORK}
@@ -143,7 +161,7 @@ class Around:
     @property
     def describes(self) -> bool:
         """A participle beside its noun: the deleted threads, les fils supprimés."""
-        if "p" not in self.forms or ("b" in self.forms and not self.plural):
+        if self.caused or "p" not in self.forms or ("b" in self.forms and not self.plural):
             return False
         english = self.before.what in _DETERMINERS and self.after.what in _NAMEABLE
         french = self.before.what in {"thing", "noun"}
@@ -153,6 +171,11 @@ class Around:
     def labels(self) -> bool:
         """The delete button; le bouton supprimer; un fil appelé Budget."""
         english = self.before.what in _DETERMINERS and self.after.reading
+        verb = self.forms.startswith("b") and "n" not in self.forms
+        key = (
+            self.word_before in ENGLISH_ARTICLES and self.after.what in _NAMEABLE
+        )  # the delete key
+        english = english or (verb and key)
         named = self.token.word in _NAMING and not self.imperative
         return english or named or self.word_before in _MENTIONS
 
@@ -168,11 +191,32 @@ class Around:
             return False
         for place in reversed(self.places[: self.index]):
             event, word = place.event, self._word(place.event)
+            if word in _OF_DOCUMENT and self._word_at(event.start - 1) in _DOCUMENTS:
+                return True
             if word in _OF_TOPIC:
                 return self._word_at(event.start - 1) in _HOLDERS
             if event.what not in _NAMING_WORDS | {"indefinite"} and word not in _WITHIN_TOPIC:
                 return False
         return False
+
+    @property
+    def written(self) -> bool:
+        """Only worded or put in order: draft an announcement, sort the payments."""
+        led = self._word(self._first)
+        texts = self.event.kind in {"send", "publish"} and led in _WRITING
+        return self.nominal and (texts or led in _ARRANGING)
+
+    @property
+    def caused(self) -> bool:
+        """Have the summary delivered."""
+        return "p" in self.forms and self._word(self._first) == "have"
+
+    @property
+    def _first(self) -> Event:
+        """What opens the clause, politeness apart."""
+        clause = (place for place in self.places if place.clause == self.place.clause)
+        events = (place.event for place in clause if place.head)
+        return next((event for event in events if event.what not in _POLITE), _NOTHING)
 
     @property
     def _names(self) -> bool:
@@ -211,8 +255,8 @@ class Around:
         """To delete, de le supprimer."""
         near = [self._word(place.event) for place in self.places[self._since(2) : self.index]]
         if len(near) > 1 and near[1] in _BEFORE_VERB:
-            near.pop()
-        return bool(near) and near[-1] in _LINKS
+            return near[0] in _LINKS
+        return self.word_before in _LINKS or (bool(near) and near[-1] in _LINKS)
 
     @property
     def denied_after(self) -> bool:

@@ -24,6 +24,9 @@ _TOKEN: Final = re.compile(
 _SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:(?! {2})[\W_]{1,3}[^\W\d_]){2,}(?![^\W_])")
 _E_MAIL: Final = re.compile(r"\be-mail", re.IGNORECASE)
 _TITLE: Final = re.compile(r"\b(mr|mrs|ms|dr|m|mme|mlle|prof|st)\.", re.IGNORECASE)
+_EXTENSION: Final = re.compile(
+    r"(?<=\w)\.(?:pdf|docx?|txt|md|csv|xlsx?|pptx?|json|html?|png|jpe?g|zip)\b", re.IGNORECASE
+)
 _TLDR: Final = re.compile(r"\btl;dr", re.IGNORECASE)
 _SINGLE_QUOTED: Final = re.compile(r"(?<!\w)'([^'\n]{1,200})'(?!\w)")
 WORDS_AT_MOST: Final = 1_000
@@ -122,6 +125,7 @@ def _spelled(match: re.Match[str]) -> str:
 
 
 def _tokens(text: str) -> Iterator[Token]:
+    text = _EXTENSION.sub("", text)
     text = _SPELLED.sub(_spelled, _E_MAIL.sub("email", _TLDR.sub("tldr", _TITLE.sub(r"\1 ", text))))
     text = _SINGLE_QUOTED.sub(r'"\1"', text)
     hyphen_at = -1

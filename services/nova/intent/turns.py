@@ -40,7 +40,7 @@ def _verb_of(mood: str) -> Callable[[State, Event], None]:
     def turn(state: State, event: Event) -> None:
         if state.slot.accepts(event, state.last_word) or (state.mood == FORBID and not state.head):
             state.slot = CLOSED
-        elif "n" in event.forms and not state.leads():
+        elif state.after_article(event) or ("n" in event.forms and not state.leads()):
             state.noun(event)
         elif _imperative(event) and (state.head or state.mood in {OPEN, REQUEST, SUBJECT}):
             state.become(mood)
@@ -136,6 +136,9 @@ def _have(state: State, event: Event) -> None:
     state.spend(event)
     if state.mood == OPEN and state.head:
         state.become(REQUEST)
+    elif state.mood == REQUEST and state.asked_of_the_past(event):
+        state.become(ASK)
+        state.direct = True
     elif state.mood in {SUBJECT, OPEN}:
         state.mood = REPORT
 

@@ -78,14 +78,15 @@ def _in_ask(around: Around) -> str:
         return NO_EXCUSE
     if around.place.awaited or not around.imperative or around.nominal or around.asked_by:
         return ASKED
-    return ASKED if around.has_subject or around.linked or around.inverted else NO_EXCUSE
+    told = around.has_subject or around.told_of_others
+    return ASKED if told or around.linked or around.inverted else NO_EXCUSE
 
 
 def _in_read(around: Around) -> str:
     if not around.imperative:
         ends = around.after.what in {"edge", "soft", "comma", "and"} and "p" in around.forms
         done = around.place.wanted and ends and around.before.what not in _LINKING
-        return NO_EXCUSE if done else SEEN
+        return NO_EXCUSE if done or around.caused else SEEN
     if around.place.awaited or around.nominal or around.has_subject or around.told_of_others:
         return SEEN
     if around.before.what == "about" and around.after.what == "edge":
@@ -95,6 +96,8 @@ def _in_read(around: Around) -> str:
 
 
 def _in_report(around: Around) -> str:
+    if around.place.head and around.after.what == "edge" and around.event.noun_acts:
+        return NO_EXCUSE  # I am tired of it: bin
     if around.told_of_others or around.told:
         return TOLD
     return NOUN if around.nominal else NO_EXCUSE
@@ -107,7 +110,7 @@ def _in_condition(around: Around) -> str:
 
 
 def _in_work(around: Around) -> str:
-    if around.topic:
+    if around.topic or around.written:
         return NOUN
     if "g" in around.forms and around.word_before in {"for", "of", "on", "about"}:
         return SEEN

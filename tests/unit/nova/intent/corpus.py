@@ -9,8 +9,8 @@ FIRST_SEEN_AFTERWARDS = (
     "held_out_en", "held_out_fr", "second_look_en", "second_look_fr",
     "third_look_en", "third_look_fr", "last_look_en", "last_look_fr",
 )  # fmt: skip
-# Without kinds: 600 requests of any manner, and what the rules mended for them must not let pass.
-JUDGED = ("fifth_look_en", "fifth_look_fr")
+# Without kinds: 900 requests of any manner, and what the rules mended for them must not let pass.
+JUDGED = ("fifth_look_en", "fifth_look_fr", "sixth_look")
 FILES = TUNED + FIRST_SEEN_AFTERWARDS
 
 

@@ -78,6 +78,7 @@ def test_case_spaces_and_hidden_characters_change_nothing(text: str, data: st.Da
     st.sampled_from(["", "Please, ", "Hello! ", "🙂 ", "OK. ", "Bonjour, ", "Hi Nova, ", "\n\n"]),
     st.sampled_from(["", " 🙏", "!!!", " please", " stp", " ...", "\n", " What do you think?"]),
 )
+@example("Mail it.", "Bonjour, ", " stp")
 @example("Get the blog post out", "", " What do you think?")
 def test_greetings_and_endings_change_nothing(text: str, before: str, after: str) -> None:
     assert classify(before + text + after).requires_checkpoint
