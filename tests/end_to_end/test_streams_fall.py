@@ -9,9 +9,7 @@ import httpx2
 
 from tests.end_to_end.conftest import RunningStack
 from tests.end_to_end.typing_chenu import killed, title, until
-from tests.faults.proof import scripted
 
-SLOW = 1500
 Told = tuple[str, str, dict[str, Any]]
 
 
@@ -50,19 +48,21 @@ def test_a_run_is_watched_across_the_death_of_nova_without_a_gap_or_a_double(
     stack: RunningStack, http: httpx2.Client
 ) -> None:
     name, seen = title(), list[Told]()
-    arguments = {"title": name, "founding_intent": "to be watched"}
-    text = scripted([("thread_create", arguments)], slow=SLOW)
-    run = http.post("/api/v2/nova/runs", json={"text": text}).json()["run"]["run_id"]
-    watch = f"/api/v2/nova/runs/{run}/watch"
-    with http.stream("GET", watch) as response:
+    http.post("/api/v2/threads", json={"title": name, "founding_intent": "to be watched"})
+    asked = {"text": f"Delete the thread “{name}”"}
+    run = http.post("/api/v2/nova/runs", json=asked).json()["run"]["run_id"]
+    path = f"/api/v2/nova/runs/{run}"
+    with http.stream("GET", f"{path}/watch") as response:
         stream = told(response)
-        seen.append(next(stream))
+        while not seen or seen[-1][0] != "pipeline.blocked":
+            seen.append(next(stream))
         killed(stack, "nova")
         seen += stream
     assert outage(seen)
-    until(lambda: opened(http, watch, seen[-1][1], seen))
+    until(lambda: http.post(f"{path}/cancel", json={}).status_code == 200)
+    until(lambda: opened(http, f"{path}/watch", seen[-1][1], seen))
     assert [int(number) for _, number, _ in seen] == list(range(1, len(seen) + 1))
-    assert (seen[0][0], seen[-1][0]) == ("pipeline.start", "pipeline.complete")
+    assert (seen[0][0], seen[-1][0]) == ("pipeline.start", "pipeline.error")
 
 
 def test_a_thread_is_watched_across_the_death_of_threads_without_a_gap_or_a_double(
