@@ -49,11 +49,11 @@ _FIND: Final = Statement(
     "SELECT c.decision_id, c.revision, c.etag, c.identity, c.approval, c.type, d.person, d.facts,"
     " coalesce(e.rule, d.rule) AS rule, coalesce(n.action, a.action) AS action,"
     " coalesce(n.view, v.view) AS view"
-    " FROM checkpoints AS c JOIN decisions AS d USING (decision_id)"
-    " JOIN actions AS a USING (decision_id) JOIN views AS v USING (checkpoint_id)"
-    " LEFT JOIN edits AS e ON e.checkpoint_id = c.checkpoint_id AND e.revision = c.revision"
-    " LEFT JOIN edited_views AS n ON n.checkpoint_id = c.checkpoint_id"
-    " AND n.revision = c.revision WHERE c.checkpoint_id = :checkpoint_id"
+    " FROM checkpoints AS c JOIN decisions AS d USING (tenant, decision_id)"
+    " JOIN actions AS a USING (tenant, decision_id) JOIN views AS v USING (tenant, checkpoint_id)"
+    " LEFT JOIN edits AS e USING (tenant, checkpoint_id, revision)"
+    " LEFT JOIN edited_views AS n USING (tenant, checkpoint_id, revision)"
+    " WHERE c.checkpoint_id = :checkpoint_id"
 )
 _ATTEMPTS: Final = 5
 

@@ -25,7 +25,7 @@ _COLUMNS: Final = (
 _LIST: Final = Statement(f"{_COLUMNS} ORDER BY notice_id LIMIT :size")
 _GET: Final = Statement(f"{_COLUMNS} WHERE notice_id = :notice_id")
 _PERSON: Final = Statement(
-    "SELECT person FROM decisions JOIN checkpoints USING (decision_id)"
+    "SELECT person FROM decisions JOIN checkpoints USING (tenant, decision_id)"
     " WHERE checkpoint_id = :checkpoint_id"
 )
 _ACKNOWLEDGE: Final = Statement(

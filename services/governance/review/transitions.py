@@ -29,7 +29,7 @@ _LOCKED: Final = """
         c.approval, c.escalated, c.run, c.expire_time, c.valid_until, c.execute_by, c.executed,
         c.claimed_by, c.claim_until, c.version,
         coalesce(c.edited_digest, d.action_digest) AS action_digest, d.sphere, d.executor, d.person
-    FROM checkpoints AS c JOIN decisions AS d USING (decision_id)
+    FROM checkpoints AS c JOIN decisions AS d USING (tenant, decision_id)
     WHERE {which} ORDER BY c.checkpoint_id FOR UPDATE OF c"""
 _LOCK: Final = Statement(_LOCKED.format(which="c.checkpoint_id = :checkpoint_id"))
 _LOCK_RUN: Final = Statement(_LOCKED.format(which="c.run = :run AND c.state = 'pending'"))

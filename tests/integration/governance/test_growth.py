@@ -13,7 +13,14 @@ from services.governance import operations
 from services.governance.clock import Clock
 from services.governance.holds import freezes, tombstones
 from services.governance.operations import Operations
-from services.governance.review import checkpoints, deputies, endings, resolutions
+from services.governance.review import (
+    checkpoints,
+    deputies,
+    edits,
+    endings,
+    resolutions,
+    transitions,
+)
 from tests.support.governance_client import GovernanceClient
 from tests.support.governance_roles import become
 from tests.support.identity import Person
@@ -97,6 +104,20 @@ def asked(person: Person) -> dict[str, tuple[str, str, list[Any]]]:
     }
 
 
+def by_key(checkpoint_id: str) -> dict[str, tuple[str, str, list[Any]]]:
+    """What is asked of one checkpoint."""
+    vote = {"people": True, "roles": [], "offset": "0 seconds", "token": ""}
+    return {
+        "before a vote": (
+            "governance_app", "SELECT governance.before_vote($1::jsonb)",
+            [vote | {"checkpoint": checkpoint_id}],
+        ),
+        "locked": ("governance_app", *transitions._LOCK.bind({"checkpoint_id": checkpoint_id})),
+        "to edit": ("governance_app", *edits._FIND.bind({"checkpoint_id": checkpoint_id})),
+        "stopped": ("governance_app", "SELECT governance.stopped($1::jsonb)", [ITEM]),
+    }  # fmt: skip
+
+
 @pytest.mark.usefixtures("service")
 async def test_what_is_asked_all_the_time_reads_nothing_that_is_only_kept(
     superuser: Any, person: Person
@@ -132,7 +153,7 @@ async def test_whether_a_row_may_be_seen_is_found_without_reading_the_rest_of_it
         questions = {
             table: ("governance_app", f"SELECT * FROM {table} WHERE {key} = $1", [row[key]])
             for table, key in keys.items()
-        }
+        } | by_key(blocked.checkpoint_id)
         if not own:
             await become(superuser, Person(tenant=person.tenant))
         if stands_for_others:

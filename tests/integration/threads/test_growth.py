@@ -19,8 +19,8 @@ CREATE TEMP TABLE said ON COMMIT DROP AS
     SELECT old.*, number, uuidv7() AS said FROM old, generate_series(1, 20) AS number;
 INSERT INTO threads (thread_id, tenant, owner_identity, founder, title, founding_intent,
     description, sphere, kind, ownership, visibility, status, tags, event_count, version, revision)
-SELECT id, tenant, identity, '{person}', 'old', '', '', 'personal', '', '', '', 'active', '{{}}',
-    1, 1, 1 FROM old;
+SELECT id, tenant, identity, '{person}', 'old ' || id, '', '', 'personal', '', '', '', 'active',
+    '{{}}', 1, 1, 1 FROM old;
 INSERT INTO thread_events (event_id, thread_id, sequence_number, tenant, type,
     payload_digest, actor_type, actor_id, identity)
 SELECT said, id, number, tenant, 't', '', 'human', '{person}', identity FROM said;
@@ -50,7 +50,9 @@ async def test_whether_a_row_may_be_seen_is_found_without_reading_all_threads_th
         await become(superuser, person)
         await superuser.execute(FILL.format(kept=KEPT, **ids))
         one = await superuser.fetchval(
-            "SELECT thread_id FROM threads WHERE owner_identity = $1 LIMIT 1", person.identity
+            "UPDATE threads SET title = 'Mine' WHERE thread_id = (SELECT thread_id FROM threads"
+            " WHERE owner_identity = $1 LIMIT 1) RETURNING thread_id",
+            person.identity,
         )
         if not own:
             await become(superuser, Person(tenant=person.tenant))
@@ -59,7 +61,8 @@ async def test_whether_a_row_may_be_seen_is_found_without_reading_all_threads_th
             "messages": "SELECT * FROM messages WHERE thread_id = $1",
             "participants": "SELECT * FROM participants WHERE thread_id = $1",
         } | ({"adding": ADDED} if own else {})
-        read = await rows_read(
-            superuser, {what: ("threads_app", sql, [one]) for what, sql in questions.items()}
-        )
+        asked = {what: ("threads_app", sql, [one]) for what, sql in questions.items()}
+        meant = {"ids": [str(one)], "words": ["mine"], "recent": 0, "messages": 30}
+        asked["context"] = ("threads_app", "SELECT threads.context($1::jsonb)", [meant])
+        read = await rows_read(superuser, asked)
     assert {what: rows for what, rows in read.items() if rows > KEPT // 4} == {}
