@@ -55,7 +55,12 @@ async def hire_agent(
     connection: Connection, name: str, *, request_id: str = "", **limits: Any
 ) -> HireAgentResponse:
     """Hire an agent; the answer holds its secret, this once."""
-    request = HireAgentRequest(display_name=name, request_id=request_id or str(uuid4()), **limits)
+    request = HireAgentRequest(
+        display_name=name,
+        request_id=request_id or str(uuid4()),
+        session_secret=connection.credentials.session_secret,
+        **limits,
+    )
     return await connection.stub(AgentServiceStub).HireAgent(request)
 
 
@@ -122,6 +127,7 @@ async def update(
         agent=Agent(**wanted),
         update_mask=FieldMask(paths=list(wanted)),
         etag=agent.etag,
+        session_secret=here.connection.credentials.session_secret,
     )
     answer = await here.connection.stub(AgentServiceStub).UpdateAgent(request)
     here.show(answer, lambda updated: _facts(updated.agent))

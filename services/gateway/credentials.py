@@ -5,9 +5,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import jwt
+from buf.validate import validate_pb2
 from google.protobuf.message import Message
 from starlette.requests import Request
 from starlette.responses import Response
@@ -165,10 +166,18 @@ def end_session(response: Response) -> None:
 def add_session(request: Request, message: Message) -> None:
     """Give a request that takes the session's secret the one of the cookie, where it brings none.
 
-    What a browser keeps no script can read.
+    What a browser keeps no script can read. Where it may be left out, whoever is asked knows
+    whether it is needed.
     """
-    if _TAKES_SESSION in message.DESCRIPTOR.fields_by_name and not getattr(message, _TAKES_SESSION):
+    field = message.DESCRIPTOR.fields_by_name.get(_TAKES_SESSION)
+    if field is None or getattr(message, _TAKES_SESSION):
+        return
+    try:
         setattr(message, _TAKES_SESSION, _session_secret(request))
+    except Unauthenticated:
+        options: Any = field.GetOptions()
+        if options.Extensions[validate_pb2.field].ignore != validate_pb2.IGNORE_IF_ZERO_VALUE:
+            raise
 
 
 def _session_secret(request: Request) -> str:

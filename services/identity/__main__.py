@@ -83,7 +83,11 @@ async def assemble(service: Service[IdentitySettings]) -> None:
     passwords = Passwords(settings)
     attempts = Attempts(settings, own_key.secret("attempts"))
     identities = Identities(database, sessions, tokens, service.page_tokens)
-    agents = Agents(database, sessions, tokens, attempts, service.page_tokens, settings)
+    secrets = SessionSecrets(database, settings)
+    agents = Agents(
+        database, secrets, sessions, tokens,
+        attempts=attempts, pages=service.page_tokens, settings=settings,
+    )  # fmt: skip
     delegations = Delegations(database, tokens, settings)
     auth = AuthServicer(
         Users(database, sessions, tokens, passwords, attempts, settings.clock_offset),
@@ -91,7 +95,6 @@ async def assemble(service: Service[IdentitySettings]) -> None:
         RefreshTokens(database, sessions, tokens, settings),
         identities,
     )
-    secrets = SessionSecrets(database, settings)
     vote_tokens = VoteTokens(database, secrets, sessions, tokens)
     service_keys = ServiceKeys(database, tokens)
     tickets = StreamTickets(database, keys, sessions, tokens)

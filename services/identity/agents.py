@@ -1,6 +1,6 @@
 """Agents' accounts: hired and fired by people, for one identity each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,8 +22,9 @@ from kernel.statement import Statement
 from kernel.update_mask import named_fields
 from services.identity import audit_events
 from services.identity.attempts import Attempts
-from services.identity.errors import AgentFired, WrongCredentials
+from services.identity.errors import AgentFired, SessionSecretRequired, WrongCredentials
 from services.identity.secret_tokens import digest, new_secret
+from services.identity.session_secrets import SessionSecrets
 from services.identity.sessions import Sessions
 from services.identity.settings import IdentitySettings
 from services.identity.tokens import Issued, Tokens
@@ -64,17 +65,24 @@ _BEFORE_ALL: Final = {"name": "", "agent": "00000000-0000-0000-0000-000000000000
 
 
 class Agents:
-    """The calling identity's agents."""
+    """The calling identity's agents.
+
+    What an agent may do lasts longer than any token: with an access token alone nobody hires one,
+    or has it do more. To narrow or fire one, it is enough.
+    """
 
     def __init__(
-        self, database: Database, sessions: Sessions, tokens: Tokens, attempts: Attempts,
-        pages: PageTokens, settings: IdentitySettings,
+        self, database: Database, secrets: SessionSecrets, sessions: Sessions, tokens: Tokens,
+        *, attempts: Attempts, pages: PageTokens, settings: IdentitySettings,
     ) -> None:  # fmt: skip
-        self._database, self._sessions, self._tokens = database, sessions, tokens
+        self._database, self._secrets = database, secrets
+        self._sessions, self._tokens = sessions, tokens
         self._attempts, self._pages, self._offset = attempts, pages, settings.clock_offset
 
     async def hire(self, caller: Caller, request: HireAgentRequest) -> HireAgentResponse:
         """An agent and its secret; asked again with the same request id, without the secret."""
+        await self._secrets.present(caller, request.session_secret)
+        request.ClearField("session_secret")  # the same question from a later session is the same
         async with self._database.transaction(caller) as tx:
             await self._sessions.require(tx, caller)
             secret = ""
@@ -94,6 +102,8 @@ class Agents:
     async def update(self, caller: Caller, request: UpdateAgentRequest) -> Agent:
         """The agent as it is from its next token on."""
         wanted = _edited(request.agent, request.update_mask.paths)
+        if request.session_secret:
+            await self._secrets.present(caller, request.session_secret)
         async with self._database.transaction(caller) as tx:
             await self._sessions.require(tx, caller)
             row = await tx.fetch_one(_LOCK, agent=request.agent_id)
@@ -104,6 +114,8 @@ class Agents:
             if request.etag != _etag(row):
                 raise EtagMismatch(etag=_etag(row))
             columns = {name: row[name] for name in _EDITABLE} | wanted
+            if widens(row, columns) and not request.session_secret:
+                raise SessionSecretRequired
             await tx.execute(_UPDATE, agent=request.agent_id, **columns)
             tx.emit(audit_events.agent_updated(caller, request.agent_id, list(wanted)))
             return await _find(tx, request.agent_id)
@@ -153,6 +165,20 @@ def limited(agent: Caller, row: Any) -> Caller:
     """The agent with what its token must say of it: `scopes` and `always_gated` of its row."""
     limits = {"scopes": list(row["scopes"]), "always_gated": row["always_gated"]}
     return replace(agent, claims=limits)
+
+
+def widens(before: Record, after: Mapping[str, Any]) -> bool:
+    """Whether an agent may do anything that it might not, or without the person who decided it."""
+    if before["always_gated"] and not after["always_gated"]:
+        return True
+    # No scopes are all of them.
+    if not before["scopes"] or not after["scopes"]:
+        return bool(before["scopes"])
+    return not all(any(_within(new, old) for old in before["scopes"]) for new in after["scopes"])
+
+
+def _within(scope: str, other: str) -> bool:
+    return scope == other or (other.endswith(".*") and scope.startswith(other[:-1]))
 
 
 def _edited(agent: Agent, paths: Iterable[str]) -> dict[str, Any]:

@@ -66,6 +66,14 @@ class SessionInvalid(Unauthenticated):
     message = "the session has ended or is unknown; log in again"
 
 
+class SessionSecretRequired(SessionInvalid):
+    """A token may be in other hands than its person's."""
+
+    message = (
+        "this lets an agent do more, and takes the secret of your session (over HTTP: its cookie)"
+    )
+
+
 class DelegationEnded(FailedPrecondition):
     """Nova must not go on for this person."""
 

@@ -21,7 +21,7 @@ from kernel.errors import Forbidden
 from kernel.pagination import PageTokens, page_size
 from kernel.statement import Statement
 from services.identity import audit_events
-from services.identity.errors import LastOwner, NotAnOwner, SessionInvalid
+from services.identity.errors import LastOwner, NotAnOwner
 from services.identity.secret_tokens import digest, new_secret
 from services.identity.session_secrets import SessionSecrets
 from services.identity.sessions import Sessions
@@ -69,7 +69,7 @@ class People:
 
     async def invite(self, caller: Caller, request: InvitePersonRequest) -> InvitePersonResponse:
         """An invitation, and its secret the first time that it is asked for."""
-        await self._present(caller, request.session_secret)
+        await self._secrets.present(caller, request.session_secret)
         request.ClearField("session_secret")  # the same question from a later session is the same
         async with self._database.transaction(caller) as tx:
             await self._sessions.require(tx, caller)
@@ -109,7 +109,7 @@ class People:
     async def set_roles(self, caller: Caller, request: SetPersonRolesRequest) -> TenantPerson:
         """The person with exactly these roles."""
         person, roles = request.person_id, list(request.roles)
-        await self._present(caller, request.session_secret)
+        await self._secrets.present(caller, request.session_secret)
         async with self._database.transaction(caller) as tx:
             if await self._change(tx, caller, person, sorted(roles), leaves=False):
                 tx.emit(audit_events.roles_set(caller, person, sorted(roles)))
@@ -118,17 +118,11 @@ class People:
     async def deactivate(self, caller: Caller, request: DeactivatePersonRequest) -> TenantPerson:
         """The person, who may do nothing any more."""
         person = request.person_id
-        await self._present(caller, request.session_secret)
+        await self._secrets.present(caller, request.session_secret)
         async with self._database.transaction(caller) as tx:
             if await self._change(tx, caller, person, [], leaves=True):
                 tx.emit(audit_events.person_deactivated(caller, person))
             return await _find(tx, person)
-
-    async def _present(self, caller: Caller, session_secret: str) -> None:
-        """Raises SessionInvalid unless the secret is that of the caller's session."""
-        holder, _ = await self._secrets.holder(session_secret, "")
-        if (holder.person, holder.session) != (caller.person, caller.session):
-            raise SessionInvalid
 
     async def _change(
         self, tx: Transaction, caller: Caller, person: str, roles: Sequence[str], *, leaves: bool

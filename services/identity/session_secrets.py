@@ -24,6 +24,12 @@ class SessionSecrets:
         self._find = GroupedWriter(database, "identity.find_holder")
         self._offset = f"{settings.clock_offset.total_seconds()} seconds"
 
+    async def present(self, caller: Caller, session_secret: str) -> None:
+        """Raise SessionInvalid unless the secret is that of the caller's session."""
+        holder, _ = await self.holder(session_secret, "")
+        if (holder.person, holder.session) != (caller.person, caller.session):
+            raise SessionInvalid
+
     async def holder(self, session_secret: str, identity_id: str) -> tuple[Caller, list[str]]:
         """The person whose session it is, with the roles of today, and how they were authenticated.
 

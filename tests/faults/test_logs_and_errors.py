@@ -71,7 +71,8 @@ async def the_story(me: Client, hands: Hands) -> Mapping[str, str]:
     home = await household(me, hands)
     identity = me.fleet.channel("identity")
     hired = await AgentServiceStub(identity).HireAgent(
-        HireAgentRequest(display_name=WORDS), metadata=me.me
+        HireAgentRequest(display_name=WORDS, session_secret=me.session.session_secret),
+        metadata=me.me,
     )
     agent = IssueAgentTokenRequest(agent_id=hired.agent.agent_id, secret=hired.secret)
     thread_id = await me.new_thread(WORDS)

@@ -126,7 +126,8 @@ class Hands:
     async def agent(self, client: Client) -> Metadata:
         """What an agent of the person's presents."""
         hired = await AgentServiceStub(self.fleet.channel("identity")).HireAgent(
-            HireAgentRequest(display_name="Helper"), metadata=client.me
+            HireAgentRequest(display_name="Helper", session_secret=client.session.session_secret),
+            metadata=client.me,
         )
         answer = await self.tokens.IssueAgentToken(
             IssueAgentTokenRequest(agent_id=hired.agent.agent_id, secret=hired.secret)

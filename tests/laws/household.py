@@ -81,7 +81,10 @@ async def household(me: Client, hands: Hands) -> Household:
     block = await blocked(me, "Delete the thread “Mine”", thread_id=thread)
     endpoint, delivery, request_id = await _delivered(me, hands)
     agent = await AgentServiceStub(me.fleet.channel("identity")).HireAgent(
-        HireAgentRequest(display_name="Mine", request_id=str(uuid4())), metadata=me.me
+        HireAgentRequest(
+            display_name="Mine", session_secret=me.session.session_secret, request_id=str(uuid4())
+        ),
+        metadata=me.me,
     )
     frozen = await FreezeServiceStub(me.fleet.channel("governance")).Freeze(
         FreezeRequest(scope=FreezeScope.FREEZE_SCOPE_TOOL, value="no.such_tool"), metadata=me.me

@@ -102,7 +102,8 @@ async def hand_in(me: Client, text: str) -> None:
     )
     identity = fleet.channel("identity")
     hired = await AgentServiceStub(identity).HireAgent(
-        HireAgentRequest(display_name=text), metadata=me.me
+        HireAgentRequest(display_name=text, session_secret=me.session.session_secret),
+        metadata=me.me,
     )
     assert hired.agent.display_name == text
     await IdentityServiceStub(identity).CreateIdentity(

@@ -27,7 +27,10 @@ from tests.support.waiting import soon
 async def an_agents_task(me: Client, hands: Hands) -> None:
     """Hired, at work, and fired."""
     agents = AgentServiceStub(me.fleet.channel("identity"))
-    hired = await agents.HireAgent(HireAgentRequest(display_name="Helper"), metadata=me.me)
+    hired = await agents.HireAgent(
+        HireAgentRequest(display_name="Helper", session_secret=me.session.session_secret),
+        metadata=me.me,
+    )
     own = {"agent_id": hired.agent.agent_id}
     token = await hands.tokens.IssueAgentToken(IssueAgentTokenRequest(secret=hired.secret, **own))
     delegation = await hands.tokens.ExchangeDelegation(

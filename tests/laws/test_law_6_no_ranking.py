@@ -154,7 +154,10 @@ async def test_agents_and_endpoints_are_listed_by_name(me: Client) -> None:
     agents = AgentServiceStub(me.fleet.channel("identity"))
     names = ["Zoe", "Adam", "Bob"]
     for name in names:
-        await agents.HireAgent(HireAgentRequest(display_name=name), metadata=me.me)
+        await agents.HireAgent(
+            HireAgentRequest(display_name=name, session_secret=me.session.session_secret),
+            metadata=me.me,
+        )
         request = CreateEndpointRequest(name=name, url="http://127.0.0.1:9/x")
         await me.endpoints.CreateEndpoint(request, metadata=me.me)
     hired = await agents.ListAgents(ListAgentsRequest(), metadata=me.me)

@@ -65,7 +65,10 @@ async def _named(me: Client, word: str) -> None:
     )
     agents = AgentServiceStub(identity)
     for _ in range(2):
-        hired = await agents.HireAgent(HireAgentRequest(display_name=word), metadata=me.me)
+        hired = await agents.HireAgent(
+            HireAgentRequest(display_name=word, session_secret=me.session.session_secret),
+            metadata=me.me,
+        )
     await agents.FireAgent(FireAgentRequest(agent_id=hired.agent.agent_id), metadata=me.me)
 
 

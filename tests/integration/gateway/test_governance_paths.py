@@ -111,6 +111,28 @@ async def test_many_are_decided_at_once_each_by_its_own_view(
     assert (alone.status_code, alone.json()["reason"]) == (401, "SESSION_REQUIRED")
 
 
+async def test_an_access_token_alone_hires_no_agent_and_only_narrows_one(
+    logged_in: httpx2.AsyncClient,
+) -> None:
+    hire = {"display_name": "Filer", "scopes": ["thread.search"]}
+    agent = (await logged_in.post("/api/v2/auth/agents", json=hire)).json()["agent"]
+    path = f"/api/v2/auth/agents/{agent['agent_id']}"
+    gate = {"update_mask": "alwaysGated", "agent": {"always_gated": True}, "etag": agent["etag"]}
+    cookies = dict(logged_in.cookies)
+    logged_in.cookies.clear()
+    refused = await logged_in.post("/api/v2/auth/agents", json=hire)
+    assert (refused.status_code, refused.json()["reason"]) == (401, "SESSION_REQUIRED")
+    gated = await logged_in.patch(path, json=gate)
+    assert gated.status_code == 200, gated.text
+    free = {"update_mask": "scopes", "agent": {}, "etag": gated.json()["agent"]["etag"]}
+    refused = await logged_in.patch(path, json=free)
+    assert (refused.status_code, refused.json()["reason"]) == (401, "SESSION_INVALID")
+
+    logged_in.cookies.update(cookies)
+    freed = await logged_in.patch(path, json=free)
+    assert freed.json()["agent"]["scopes"] == [], freed.text
+
+
 async def test_an_agent_that_asks_too_often_is_429_with_the_time_to_wait(
     logged_in: httpx2.AsyncClient, fleet: Fleet
 ) -> None:

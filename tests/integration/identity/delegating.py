@@ -46,7 +46,8 @@ def signing_key(identity: Identity) -> SigningKey:
 async def agent_of(identity: Identity, person: Someone) -> tuple[str, str]:
     """The id and the access token of a hired agent."""
     hired = await identity.agents.HireAgent(
-        HireAgentRequest(display_name="Scout"), metadata=person.metadata
+        HireAgentRequest(display_name="Scout", session_secret=person.login.session_secret),
+        metadata=person.metadata,
     )
     request = IssueAgentTokenRequest(agent_id=hired.agent.agent_id, secret=hired.secret)
     return hired.agent.agent_id, (await identity.tokens.IssueAgentToken(request)).access_token

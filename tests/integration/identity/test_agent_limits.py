@@ -14,7 +14,10 @@ from tests.integration.identity.delegating import agent_of, claims_of, exchange,
 async def hired_with(identity: Identity, person: Someone, **limits: Any) -> str:
     """The access token of an agent that was hired with these limits."""
     hired = await identity.agents.HireAgent(
-        HireAgentRequest(display_name="Filer", **limits), metadata=person.metadata
+        HireAgentRequest(
+            display_name="Filer", session_secret=person.login.session_secret, **limits
+        ),
+        metadata=person.metadata,
     )
     request = IssueAgentTokenRequest(agent_id=hired.agent.agent_id, secret=hired.secret)
     return str((await identity.tokens.IssueAgentToken(request)).access_token)

@@ -30,7 +30,9 @@ UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 async def hire(
     identity: Identity, person: Someone, name: str = "Scout", request_id: str = ""
 ) -> HireAgentResponse:
-    request = HireAgentRequest(display_name=name, request_id=request_id)
+    request = HireAgentRequest(
+        display_name=name, request_id=request_id, session_secret=person.login.session_secret
+    )
     return await identity.agents.HireAgent(request, metadata=person.metadata)
 
 
@@ -138,6 +140,7 @@ async def test_an_owner_says_anew_what_an_agent_is_called_and_may_use(
     assert (claims["scopes"], claims["always_gated"]) == (["thread.search"], True)
 
     renamed = update(answer.agent, "display_name", "scopes", display_name="Filer")
+    renamed.session_secret = someone.login.session_secret
     answer = await identity.agents.UpdateAgent(renamed, metadata=someone.metadata)
     assert (answer.agent.display_name, list(answer.agent.scopes)) == ("Filer", [])
     assert answer.agent.always_gated
@@ -217,7 +220,10 @@ async def test_an_agent_hires_fires_and_lists_nobody(identity: Identity, someone
     token = bearer(await agent_token(identity, await hire(identity, someone)))
     other = (await hire(identity, someone, "Other")).agent.agent_id
     for call in (
-        identity.agents.HireAgent(HireAgentRequest(display_name="Mine"), metadata=token),
+        identity.agents.HireAgent(
+            HireAgentRequest(display_name="Mine", session_secret=someone.login.session_secret),
+            metadata=token,
+        ),
         identity.agents.FireAgent(FireAgentRequest(agent_id=other), metadata=token),
         identity.agents.UpdateAgent(update(Agent(agent_id=other), scopes=[]), metadata=token),
         identity.agents.ListAgents(ListAgentsRequest(), metadata=token),

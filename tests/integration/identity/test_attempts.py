@@ -215,7 +215,8 @@ async def test_wrong_secrets_of_agents_are_limited_by_address_and_lock_no_agent_
 ) -> None:
     async with start(attempts_per_address=2) as identity:
         hired = await identity.agents.HireAgent(
-            HireAgentRequest(display_name="Scout"), metadata=someone.metadata
+            HireAgentRequest(display_name="Scout", session_secret=someone.login.session_secret),
+            metadata=someone.metadata,
         )
         metadata = await identity.from_address(address())
         wrong = IssueAgentTokenRequest(agent_id=hired.agent.agent_id, secret="guess")

@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from chenu.identity.v1.agent_service_pb2 import FireAgentRequest, HireAgentRequest
+from chenu.identity.v1.agent_service_pb2 import FireAgentRequest
 from chenu.identity.v1.auth_service_pb2 import LogoutRequest, RefreshSessionRequest
 from chenu.identity.v1.channel_grant_pb2 import ChannelMethod
 from chenu.identity.v1.channel_grant_service_pb2 import IssueChannelGrantRequest
@@ -17,6 +17,7 @@ from kernel.caller import Caller
 from kernel.database import Database
 from kernel.statement import Statement
 from tests.integration.identity.conftest import Identity, Someone
+from tests.integration.identity.delegating import agent_of
 
 PERSONS_TABLES = (
     "tenants",
@@ -55,9 +56,7 @@ async def plain(urls: Any) -> AsyncIterator[Any]:
 @pytest.fixture
 async def full(identity: Identity, someone: Someone) -> Someone:
     """Somebody with a row in every table."""
-    await identity.agents.HireAgent(
-        HireAgentRequest(display_name="Scout"), metadata=someone.metadata
-    )
+    await agent_of(identity, someone)
     await identity.people.InvitePerson(
         InvitePersonRequest(session_secret=someone.login.session_secret), metadata=someone.metadata
     )
@@ -221,12 +220,9 @@ async def test_not_even_the_superuser_changes_what_is_append_only(
 async def test_what_is_over_stays_over(
     identity: Identity, full: Someone, app: Database, admin: Any
 ) -> None:
-    hired = await identity.agents.HireAgent(
-        HireAgentRequest(display_name="Scout"), metadata=full.metadata
-    )
-    await identity.agents.FireAgent(
-        FireAgentRequest(agent_id=hired.agent.agent_id), metadata=full.metadata
-    )
+    agent, _ = await agent_of(identity, full)
+    fire = FireAgentRequest(agent_id=agent)
+    await identity.agents.FireAgent(fire, metadata=full.metadata)
     token = full.login.session.refresh_token
     await identity.auth.RefreshSession(RefreshSessionRequest(refresh_token=token))
     await identity.auth.Logout(LogoutRequest(), metadata=full.metadata)

@@ -148,7 +148,8 @@ async def test_an_ended_session_does_not_vote(identity: Identity, someone: Someo
 
 async def test_an_agent_is_nobody_who_could_vote(identity: Identity, someone: Someone) -> None:
     hired = await identity.agents.HireAgent(
-        HireAgentRequest(display_name="Scout"), metadata=someone.metadata
+        HireAgentRequest(display_name="Scout", session_secret=someone.login.session_secret),
+        metadata=someone.metadata,
     )
     agent = voter(someone, person_id=hired.agent.agent_id)
     assert await reasons(identity, someone, agent) == ["UNKNOWN_PERSON"]

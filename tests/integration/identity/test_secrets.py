@@ -30,7 +30,7 @@ async def everything(identity: Identity) -> tuple[Someone, dict[str, str]]:
     person = await identity.register(password=OLD)
     session, secret = person.login.session, person.login.session_secret
     hired = await identity.agents.HireAgent(
-        HireAgentRequest(display_name="Scout"), metadata=person.metadata
+        HireAgentRequest(display_name="Scout", session_secret=secret), metadata=person.metadata
     )
     agent = IssueAgentTokenRequest(agent_id=hired.agent.agent_id, secret=hired.secret)
     vote = IssueVoteTokenRequest(

@@ -73,7 +73,9 @@ async def create_identity(s: Scene) -> Call:
 
 
 async def hire_agent(s: Scene) -> Call:
-    request = agents.HireAgentRequest(display_name="Helper")
+    request = agents.HireAgentRequest(
+        display_name="Helper", session_secret=s.me.session.session_secret
+    )
     return lambda: stub(s, AgentServiceStub).HireAgent(request, metadata=s.me.me)
 
 
