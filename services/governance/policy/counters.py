@@ -76,8 +76,17 @@ class Counter:
         )
 
     def contribution(self, action: Action) -> int:
-        """What the action adds: one, or its amount in micro-units."""
+        """What the action adds: one, or its amount in micro-units; nothing where it is not known.
+
+        Nobody could take it back out of a sum that is unknown for a whole window. What keeps such
+        an action from being a way round a limit is that no rule is told the sum (`is_told`).
+        """
         return 1 if self.measure is Measure.COUNT else amount_of(action) or 0
+
+    def is_told(self, action: Action) -> bool:
+        """Whether the action may be judged by the sum: not where its own part cannot be told."""
+        counted = self.measure is Measure.AMOUNT and self.counts(action)
+        return not counted or amount_of(action) is not None
 
     def tally(self, action: Action) -> str:
         """Under which name the actions of the same tenant, person, … are added up."""

@@ -220,7 +220,7 @@ class RuleSet:
             "time": facts.time,
         }
         for counter in self.counters:
-            if counter.key in facts.counters:
+            if counter.key in facts.counters and counter.is_told(action):
                 known[f"counters.{counter.name}"] = min(facts.counters[counter.key], MOST)
         return bindings(action, known)
 
