@@ -13,6 +13,7 @@ matching, unless it would allow something. A tenant's rule may set a built-in on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from chenu_gate.action import READING_KINDS, Action
@@ -87,10 +88,13 @@ class RuleSet:
         aside = self._set_aside(action, covering, case)
         decisive: Rule | None = None
         warnings: list[Rule] = []
+        allowed = False
         for group in covering:
             effect = group.first.effect
-            # Once something severer has matched, only warnings are still of interest.
-            if decisive and decisive.effect is not effect and effect is not Effect.WARN:
+            # Once something severer has matched, only warnings are still of interest; where they
+            # are all, so is whether anything allows it.
+            found = decisive.effect if decisive else effect
+            if found is not effect and Effect.WARN not in {found, effect}:
                 continue
             if case.excludes(group):
                 continue
@@ -99,12 +103,16 @@ class RuleSet:
             ]
             if effect is Effect.WARN:
                 warnings += holding
+            allowed = allowed or bool(holding and effect is Effect.ALLOW)
             if holding and (decisive is None or decisive.effect is effect):
                 decisive = min([*holding, decisive or holding[0]], key=_rank)
-        if decisive is None:
-            return _UNMATCHED_READING if action.kind in READING_KINDS else _UNMATCHED_OTHER
+        # The built-in warnings tell; they free nothing that no rule knows.
+        frees = allowed or any(not rule.built_in for rule in warnings)
         told = tuple(rule.description for rule in sorted(warnings, key=_rank))
-        return Judgement(decisive.effect, decisive.code, decisive.checkpoint_type, told)
+        if decisive and (frees or decisive.effect is not Effect.WARN):
+            return Judgement(decisive.effect, decisive.code, decisive.checkpoint_type, told)
+        reads = action.kind in READING_KINDS
+        return replace(_UNMATCHED_READING if reads else _UNMATCHED_OTHER, warnings=told)
 
     def explain(self, action: Action, facts: Facts) -> list[Match]:
         """Every rule that matches the action, the severest first, whether it decides or not."""

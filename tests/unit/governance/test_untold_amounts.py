@@ -29,3 +29,13 @@ def test_an_amount_that_cannot_be_told_meets_every_limit_over_the_sum_and_gets_n
     assert (by(amount=amount) == "limit") is (effect is not Effect.ALLOW)
     # Neither is one with an amount stopped by it, nor one that moves nothing.
     assert by(amount=1) == by() == ("limit" if effect is Effect.ALLOW else "unmatched")
+
+
+@pytest.mark.parametrize("amount", [101, "1e9", 1])
+def test_no_amount_frees_what_no_rule_knows(amount: object) -> None:
+    action = an_action(kind=ActionKind.EXECUTE, arguments={"amount": amount})
+    found = RuleSet(BUILT_IN).judge(action, facts_of(action))
+    assert (found.effect, found.rule) == (Effect.CHECKPOINT, "unmatched")
+    assert len(found.warnings) == (amount != 1)
+    tenants = RuleSet([*BUILT_IN, a_rule("mine", Effect.WARN)])
+    assert tenants.judge(action, facts_of(action)).effect is Effect.WARN
