@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 from cli.command import perform
 from cli.here import Here
 from cli.problems import INTERRUPTED, OK
+from cli.start import main
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -64,3 +66,19 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
         assert perform(Here(tmp_path), partial(nohup)) == OK
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_an_interrupt_while_the_command_is_being_loaded_ends_it_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupting:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "cli.main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == INTERRUPTED
+    assert capsys.readouterr() == ("", "")
